@@ -1,0 +1,1 @@
+"""What came out? Records in, tables, comparisons and reports out. Nothing here imports torch or an adapter."""

@@ -1,0 +1,80 @@
+"""A run is a folder; `records.jsonl` in it is the truth, one line a cell, flushed when the cell ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class Run:
+    """A run folder: ``records.jsonl``, ``environment.json``, ``tables/``, the report.
+
+    `open` raises `ValueError` with a sentence where `folder` is not a run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def create(cls, folder: str | Path, environment: dict[str, Any]) -> Run:
+        """Make the folder (it may exist) and write what the run is measured on."""
+        run = cls(folder)
+        if run.folder.exists() and not run.folder.is_dir():
+            raise ValueError(f"--out {folder} is a file; name a folder")
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run.environment_file.write_text(json.dumps(environment, indent=2, sort_keys=True) + "\n")
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """An existing run."""
+        run = cls(folder)
+        if not run.records_file.is_file():
+            raise ValueError(f"{folder} is not a run: it has no records.jsonl")
+        return run
+
+    @property
+    def records_file(self) -> Path:
+        return self.folder / "records.jsonl"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / "environment.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    def environment(self) -> dict[str, Any]:
+        """What the run was measured on."""
+        return json.loads(self.environment_file.read_text()) if self.environment_file.is_file() else {}
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record; on return it has reached the disk."""
+        with self.records_file.open("a") as stream:
+            stream.write(json.dumps(record, sort_keys=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The records in the order they were written; of a cell that was run again, only the last.
+
+        A line that a kill cut short is left out: its cell has no record and is run again.
+        """
+        latest: dict[str, dict[str, Any]] = {}
+        if self.records_file.is_file():
+            for line in self.records_file.read_text().splitlines():
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    continue
+                latest.pop(record["key"], None)
+                latest[record["key"]] = record
+        yield from latest.values()
+
+    def keys(self) -> set[str]:
+        """The cells that have a record."""
+        return {record["key"] for record in self.records()}

@@ -1,0 +1,101 @@
+"""What do we ask of a loss? One room per question; each drives adapters and yields records.
+
+A suite is a module or package with two functions and is listed in `SUITES`:
+
+* ``plan(selection) -> list[Task]`` says what would be run, without running it or importing a measured library;
+* ``execute(task) -> list[Record]`` runs one task in a worker process and returns a record for each of its cells.
+
+`suites.execution` runs the tasks, so that a cell that raises, hangs or dies is a record, not the end of the run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+SUITES = {  # name on the command line -> module
+    "agreement": "suites.agreement",
+    "throughput": "suites.throughput",
+    "coco-map": "suites.coco_map",
+    "claims": "suites.claims",
+}
+PROFILES = ("smoke", "quick", "full")
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for; an empty tuple means "the suite's own choice for this profile"."""
+
+    profile: str = "quick"
+    adapters: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu",)
+    dtypes: tuple[str, ...] = ()
+    coco: str | None = None
+    images: int | None = None
+    seed: int = 0
+    backbone: str | None = None
+
+    def wants(self, loss: str, adapter: str) -> bool:
+        """Whether a loss of an adapter is in the selection; ``--adapter fvcore`` also takes ``fvcore.jit``."""
+        named = {reference.rpartition(":")[2] for reference in self.adapters}
+        return (not self.losses or loss in self.losses) and (
+            not named or adapter in named or adapter.partition(".")[0] in named
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The smallest thing that is run: one loss, one adapter, one device, one dtype, one workload."""
+
+    suite: str
+    loss: str
+    adapter: str
+    device: str = "cpu"
+    dtype: str = "float32"
+    workload: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name under which this cell is found again in a run's records."""
+        return "/".join((self.suite, self.loss, self.adapter, self.device, self.dtype, self.workload))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Cells that one worker process runs together (more than one where they are timed against each other)."""
+
+    cells: tuple[Cell, ...]
+    selection: Selection
+    timeout_s: float = 300.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def suite(self) -> str:
+        return self.cells[0].suite
+
+
+@dataclass
+class Record:
+    """What a cell left behind.
+
+    `status` is ok | unsupported | absent | failed | timeout; `reason` says why it is not ok. `rows` holds finished rows
+    by table name, `data` whatever else the tables and the report are computed from (rounds, curves).
+    """
+
+    cell: Cell
+    status: str = "ok"
+    reason: str = ""
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def load(name: str) -> ModuleType:
+    """The suite's module, by its name on the command line."""
+    return importlib.import_module(SUITES[name])

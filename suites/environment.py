@@ -1,0 +1,63 @@
+"""What a run is measured on: machine, versions, threads, commit, command line. Captured once a run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "torch", "triton", "torchvision", "numpy", "pandas", "mpmath", "mmengine", "mmcv", "mmcv-lite", "pycocotools",
+    "faster-coco-eval",
+)  # fmt: skip
+
+
+def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
+    """Plain data that says where the numbers come from; `adapters` are those of `adapters.discover`."""
+    import torch
+
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(command),
+        "commit": git("rev-parse", "HEAD"),
+        "changed": bool(git("status", "--porcelain")),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(logical=False),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load": os.getloadavg(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "cuda": torch.version.cuda,
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "adapters": {name: adapter.version for name, adapter in adapters.items()},
+    }
+
+
+def git(*arguments: str) -> str:
+    """What git prints, or nothing where this is no checkout."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
