@@ -145,8 +145,8 @@ def _built_in() -> Iterator[Adapter]:
 def load(reference: str, loss: str | None = None) -> Adapter:
     """An adapter by name, ``FILE.py:NAME`` or ``package.module:NAME``.
 
-    NAME is an `Adapter`, or a plain function ``NAME(logits, targets, ...)``, which becomes an adapter of that name whose
-    one loss is `loss` (or the loss that the function is named after). Raises `LookupError` with a sentence otherwise.
+    NAME is an `Adapter`, or a plain function ``NAME(logits, targets, ...)``: then an adapter of that name, whose one
+    loss is `loss` (or the loss that the function is named after). Raises `LookupError` with a sentence otherwise.
     """
     if ":" not in reference:
         adapters = discover()
