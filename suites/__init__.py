@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
+
+import adapters
+from adapters import Adapter
 
 SUITES = {  # name on the command line -> module
     "agreement": "suites.agreement",
@@ -94,6 +97,22 @@ class Record:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+def adapters_of(selection: Selection) -> dict[str, Adapter]:
+    """Every adapter that a selection may run, by name: those found, and the user's own ``FILE.py:NAME``."""
+    found = adapters.discover()
+    loss = selection.losses[0] if len(selection.losses) == 1 else None
+    for reference in selection.adapters:
+        if ":" in reference:
+            found[reference.rpartition(":")[2]] = adapters.load(reference, loss)
+    return found
+
+
+def remaining(tasks: list[Task], done: set[str]) -> list[Task]:
+    """The tasks without the cells that are done; a task of which nothing is left is left out."""
+    shortened = [replace(task, cells=tuple(cell for cell in task.cells if cell.key not in done)) for task in tasks]
+    return [task for task in shortened if task.cells]
 
 
 def load(name: str) -> ModuleType:

@@ -6,7 +6,7 @@ import dataclasses
 import multiprocessing
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as TaskTimeout
 from typing import Any
 
@@ -24,8 +24,10 @@ ALLOCATOR = {
 }
 
 
-def run_tasks(tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Record]]]:
-    """Run each task, in order, and yield it with a record for every one of its cells.
+def run_tasks(
+    tasks: Iterable[Task], started: Callable[[Task], None] = lambda task: None
+) -> Iterator[tuple[Task, list[Record]]]:
+    """Run each task, in order, and yield it with a record for every one of its cells; `started` hears of it before.
 
     Tasks of one suite share a worker process; a worker that dies or exceeds its task's time is replaced.
     """
@@ -37,6 +39,7 @@ def run_tasks(tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Record]]]:
             if pool is None or task.suite != suite:
                 _close(pool)
                 pool, suite = ProcessPool(max_workers=1, context=context), task.suite
+            started(task)
             yield task, _run(pool, task)
     finally:
         _close(pool)

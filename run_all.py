@@ -1,0 +1,291 @@
+"""focalbench's one command: run the suites, check a loss, compare two runs, rebuild a report.
+
+Exit status: 0 fine; 1 a regression, or `check` found a difference; 2 bad input or usage; 3 a cell failed that should not
+have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import adapters
+import suites
+from results.store import Run
+from suites import DEVICES, DTYPES, PROFILES, SUITES, Selection
+
+ROOT = Path(__file__).resolve().parent
+FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+console = Console(highlight=False)
+
+
+def selecting(command):
+    """The options that say what is run, for every command that needs a selection."""
+    options = (
+        click.option("--suite", "names", multiple=True, type=click.Choice(list(SUITES)), help="Default: every suite."),
+        click.option("--adapter", multiple=True, help="A built-in name, FILE.py:NAME or package.module:NAME."),
+        click.option("--loss", multiple=True, type=click.Choice(list(adapters.CANONICAL)), metavar="LOSS"),
+        click.option("--device", multiple=True, type=click.Choice(DEVICES), help="Default: the best one present."),
+        click.option("--dtype", multiple=True, type=click.Choice(DTYPES)),
+        click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True),
+        click.option("--coco", metavar="DIR", help="A COCO folder in the standard layout, for coco-map."),
+        click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
+        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@selecting
+@click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>.")
+@click.option("--resume", metavar="DIR", help="Do only the cells of this run that have no record yet.")
+@click.option("--baseline", metavar="RUN", help="Compare with this run when done.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a cell on standard output, nothing else.")
+@click.pass_context
+def main(context, names, out, resume, baseline, as_json, **options):
+    """Do implementations of dense-detection losses agree, how fast are they, what do they do to a detector?"""
+    if context.invoked_subcommand:
+        return
+    old = open_run(baseline) if baseline else None
+    if resume:
+        run = open_run(resume)
+        names, selection = stored_selection(run)
+    else:
+        names, selection = names or tuple(SUITES), make_selection(**options)
+        run = create_run(out, names, selection)
+    records = run_suites(run, names, selection, as_json)
+    finish(run, quiet=as_json)
+    regressed = old is not None and report_comparison(old, run, quiet=as_json)
+    failed = [record for record in records if record["status"] in ("failed", "timeout")]
+    for record in failed if not as_json else ():
+        console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
+    context.exit(FAILED if failed else REGRESSION if regressed else FINE)
+
+
+def make_selection(profile, adapter, loss, device, dtype, coco, images, seed, backbone) -> Selection:
+    """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
+    for reference in adapter:
+        try:
+            adapters.load(reference, loss[0] if len(loss) == 1 else None)
+        except LookupError as error:
+            raise click.UsageError(f"--adapter: {error}") from None
+    if coco:
+        from suites.coco_map.data import locate
+
+        try:
+            locate(Path(coco))
+        except ValueError as error:
+            raise click.UsageError(f"--coco: {error}") from None
+    return Selection(profile, adapter, loss, devices(device), dtype, coco, images, seed, backbone)
+
+
+def devices(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The devices asked for, or the best one present; raises `click.UsageError` where one is missing."""
+    import torch
+
+    if "cuda" in asked and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return asked or (("cuda",) if torch.cuda.is_available() else ("cpu",))
+
+
+def create_run(out: str | None, names: tuple[str, ...], selection: Selection) -> Run:
+    """A new run folder that remembers what it was asked for."""
+    from suites.environment import capture, git
+
+    folder = (
+        out or ROOT / "results" / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
+    )
+    asked = {"suites": names, "selection": vars(selection)}
+    try:
+        run = Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if run.keys():
+        raise click.UsageError(f"{folder} already holds a run; go on with it by --resume, or name another --out")
+    return run
+
+
+def open_run(folder: str) -> Run:
+    """An existing run; raises `click.UsageError` where there is none."""
+    try:
+        return Run.open(folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
+    """What an earlier call asked of this run."""
+    environment = run.environment()
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()}
+    return tuple(environment["suites"]), Selection(**fields)
+
+
+def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: bool) -> list[dict]:
+    """Run what has no record yet, with progress; the records of this call."""
+    from suites.execution import as_line, run_tasks
+
+    tasks = suites.remaining([task for name in names for task in suites.load(name).plan(selection)], run.keys())
+    written = []
+    with progress_bar(hidden=as_json) as progress:
+        bars = {name: progress.add_task(name, total=n) for name, n in Counter(t.suite for t in tasks).items()}
+        for task, records in run_tasks(tasks, started=lambda task: show(progress, bars, task)):
+            for record in records:
+                line = as_line(record)
+                run.append(line)
+                written.append(line)
+                if as_json:
+                    click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
+            progress.advance(bars[task.suite])
+    return written
+
+
+def progress_bar(hidden: bool) -> Progress:
+    """Live bars on a terminal; nothing that moves where output is a file or a pipe."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[cell]}"),
+    )
+    return _Bars(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty())
+
+
+class _Bars(Progress):
+    def add_task(self, description, **fields):
+        return super().add_task(description, cell="", **fields)
+
+
+def show(progress: Progress, bars: dict, task: suites.Task) -> None:
+    """Name the cell that is running; a plain line where there is no terminal."""
+    cell = task.cells[0]
+    if not progress.disable:
+        progress.update(bars[task.suite], cell=" ".join(filter(None, (cell.loss, cell.adapter, cell.workload))))
+
+
+def finish(run: Run, quiet: bool) -> None:
+    """Tables, report and the screenful at the end, all from the records."""
+    from results import report, tables
+
+    tables.write(run)
+    report.write(run)
+    if not quiet:
+        console.print(report.summary(run))
+        console.print(f"\nRun: {run.folder}   Report: {run.folder / 'report.html'}")
+
+
+def report_comparison(old: Run, new: Run, quiet: bool = False) -> bool:
+    """Print what changed; whether anything got worse."""
+    from results.compare import compare as compare_runs
+
+    comparison = compare_runs(old, new)
+    if not quiet:
+        click.echo(comparison.markdown)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a") as stream:
+            stream.write(comparison.markdown + "\n")
+    return bool(comparison.regressions)
+
+
+@main.command("list")
+@selecting
+@click.option("--cells", is_flag=True, help="Also every cell of the selection.")
+def list_command(names, cells, **options):
+    """Adapters (version, or why not available), suites, and how many cells a selection has."""
+    selection = make_selection(**options)
+    table = Table("adapter", "version", "state", "losses", title="Adapters")
+    for name, adapter in suites.adapters_of(selection).items():
+        state = "; ".join(f"{device}: {adapter.absence(device) or 'ready'}" for device in selection.devices)
+        table.add_row(
+            name, adapter.version or "-", state, ", ".join(dict.fromkeys(loss.name for loss in adapter.losses))
+        )
+    console.print(table)
+    table = Table("suite", "tasks", "cells", title=f"Suites, {selection.profile} profile")
+    plans = {name: suites.load(name).plan(selection) for name in names or SUITES}
+    for name, plan in plans.items():
+        table.add_row(name, str(len(plan)), str(sum(len(task.cells) for task in plan)))
+    console.print(table)
+    for cell in (cell for plan in plans.values() for task in plan for cell in task.cells if cells):
+        click.echo(cell.key)
+
+
+@main.command()
+@click.argument("reference", metavar="FILE.py:NAME")
+@click.option("--as", "loss", required=True, type=click.Choice(list(adapters.CANONICAL)), help="The loss it should be.")
+@click.option("--labels", type=click.Choice(["dense", "index"]), default="dense", show_default=True)
+@click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The reduction it should have.")
+@click.option("--strict", is_flag=True, help="Exit 1 for fragile, too.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def check(context, reference, loss, labels, reduction, strict, as_json):
+    """Is my loss that loss? The verdict is same, fragile or different."""
+    from suites.agreement import check as checking
+
+    try:
+        function = adapters.load_object(reference)
+        verdict = checking.check(function, loss, labels=labels, reduction=reduction)
+    except (LookupError, checking.CannotCall) as error:
+        raise click.UsageError(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(verdict, indent=2))
+    else:
+        console.print(checking.render(verdict))
+    worse = ("different", "fragile") if strict else ("different",)
+    context.exit(REGRESSION if verdict["verdict"] in worse else FINE)
+
+
+@main.command("compare")
+@click.argument("old")
+@click.argument("new")
+@click.pass_context
+def compare_command(context, old, new):
+    """What changed between two runs; exit 1 where something got worse."""
+    context.exit(REGRESSION if report_comparison(open_run(old), open_run(new)) else FINE)
+
+
+@main.command("report")
+@click.argument("folder", metavar="RUN")
+@click.option("--paper", is_flag=True, help="Also the reproduction report, paper tables beside ours.")
+def report_command(folder, paper):
+    """Tables and report again, from the records."""
+    run = open_run(folder)
+    finish(run, quiet=False)
+    if paper:
+        from results import paper as reproduction
+
+        for path in reproduction.write(run):
+            click.echo(path)
+
+
+@main.command()
+@click.pass_context
+def calibrate(context):
+    """This machine's noise: the smallest slowdown it can see, and at what error rates."""
+    from suites.throughput import calibrate as calibration
+
+    console.print(calibration.calibrate())
+
+
+if __name__ == "__main__":
+    try:
+        status = main(standalone_mode=False)
+    except click.UsageError as error:
+        click.echo(f"run_all.py: {error.format_message()}", err=True)
+        status = USAGE
+    except click.Abort:
+        click.echo("run_all.py: stopped; go on with --resume RUN", err=True)
+        status = 130
+    sys.exit(status)
