@@ -1,7 +1,7 @@
 """focalbench's one command: run the suites, check a loss, compare two runs, rebuild a report.
 
-Exit status: 0 fine; 1 a regression, or `check` found a difference; 2 bad input or usage; 3 a cell failed that should not
-have.
+Exit status: 0 fine; 1 a regression, or `check` found a difference; 2 bad input or usage; 3 a cell failed that should
+not have.
 """
 
 from __future__ import annotations
