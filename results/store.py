@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class Run:
@@ -26,6 +26,7 @@ class Run:
             raise ValueError(f"--out {folder} is a file; name a folder")
         run.folder.mkdir(parents=True, exist_ok=True)
         run.environment_file.write_text(json.dumps(environment, indent=2, sort_keys=True) + "\n")
+        run.records_file.touch()
         return run
 
     @classmethod
@@ -54,10 +55,18 @@ class Run:
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record; on return it has reached the disk."""
-        with self.records_file.open("a") as stream:
-            stream.write(json.dumps(record, sort_keys=True) + "\n")
+        with self.records_file.open("a+b") as stream:
+            stream.write(self._end_of_a_cut_line(stream) + json.dumps(record, sort_keys=True).encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
+
+    @staticmethod
+    def _end_of_a_cut_line(stream: BinaryIO) -> bytes:
+        """A newline where a kill cut the last line short, so that the next record does not continue it."""
+        if stream.seek(0, os.SEEK_END) == 0:
+            return b""
+        stream.seek(-1, os.SEEK_END)
+        return b"" if stream.read(1) == b"\n" else b"\n"
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records in the order they were written; of a cell that was run again, only the last.
