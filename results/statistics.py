@@ -1,0 +1,146 @@
+"""The statistics of times and of AP differences: pure functions of numbers; nothing else compares two of either.
+
+Times are not normal, not independent within a process, and skewed to the right, so:
+
+* The unit is the worker *launch*: rounds of one process share its heap layout and say little about the next process
+  (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013; Mytkowicz et al., "Producing wrong data
+  without doing anything obviously wrong!", ASPLOS 2009). Intervals resample launches first, then rounds in them.
+* Times are compared as ratios of the same round, on a log scale (Fleming and Wallace, "How not to lie with statistics",
+  CACM 1986: a ratio's mean is geometric).
+* Many cells are tested at once, so p-values are corrected (Holm, "A simple sequentially rejective multiple test
+  procedure", Scand. J. Statist. 1979).
+* "Same" is a claim that needs evidence of its own: an interval inside a stated margin (Schuirmann, "A comparison of the
+  two one-sided tests procedure", J. Pharmacokin. Biopharm. 1987). Absence of evidence is `undecided`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+Launches = Sequence[Sequence[float]]  # one inner sequence of rounds a worker launch
+
+RESAMPLES = 1000
+
+
+class Interval(NamedTuple):
+    """An estimate with its confidence limits, all in the estimate's unit."""
+
+    center: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half the interval's width as a share of the estimate; infinite where that is not a positive number."""
+        return (self.high - self.low) / 2 / self.center if self.center > 0 else float("inf")
+
+
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
+
+
+def median_interval(launches: Launches, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """The median over launches of each launch's median, with a hierarchical bootstrap interval.
+
+    Launches are resampled with replacement, then rounds within each drawn launch (Davison and Hinkley, "Bootstrap
+    Methods and their Application", 1997, section 3.8). With fewer than about five launches such an interval is too
+    narrow for what differs between launches; it says so of nobody but this session's processes.
+    """
+    launches = [np.asarray(rounds, dtype=float) for rounds in launches if len(rounds)]
+    if not launches:
+        return UNKNOWN
+    generator = np.random.default_rng(seed)
+    resampled = np.stack([_resampled_medians(rounds, RESAMPLES, generator) for rounds in launches])
+    drawn = generator.integers(len(launches), size=(len(launches), RESAMPLES))
+    medians = np.median(np.take_along_axis(resampled, drawn, axis=0), axis=0)
+    low, high = np.quantile(medians, [(1 - confidence) / 2, (1 + confidence) / 2])
+    center = float(np.median([np.median(rounds) for rounds in launches]))
+    return Interval(center, min(float(low), center), max(float(high), center))
+
+
+def _resampled_medians(rounds: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    return np.median(rounds[generator.integers(len(rounds), size=(resamples, len(rounds)))], axis=1)
+
+
+def ratio_interval(numerator: Launches, denominator: Launches, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """numerator / denominator from pairs of the same launch and round, with a hierarchical bootstrap interval."""
+    logs = [np.log(np.divide(above, below)) for above, below in zip(numerator, denominator, strict=True)]
+    return Interval(*(float(np.exp(value)) for value in median_interval(logs, confidence, seed)))
+
+
+def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of a - b over pairs (AP by seed), with Student's t interval; infinite limits for a single pair."""
+    differences = np.subtract(a, b, dtype=float)
+    mean = float(differences.mean()) if len(differences) else float("nan")
+    if len(differences) < 2:
+        return Interval(mean, -float("inf"), float("inf"))
+    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
+    half = float(stats.t.ppf((1 + confidence) / 2, len(differences) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def equivalence(difference: Interval, margin: float) -> str:
+    """equivalent (the interval lies within ± margin) | different (it excludes 0) | undecided.
+
+    An interval of confidence 1 - 2α inside the margin is the two one-sided tests procedure at level α. A difference
+    that is both within the margin and not zero is equivalent: the margin says what matters.
+    """
+    if -margin < difference.low and difference.high < margin:
+        return "equivalent"
+    if difference.low > 0 or difference.high < 0:
+        return "different"
+    return "undecided"
+
+
+def speed_verdict(ratio: Interval, margin: float) -> str:
+    """faster | slower | same | undecided, of new / old times: beyond the margin, within it, or neither for sure.
+
+    The margin is symmetric on the log scale: a tenth slower is 1.1, a tenth faster 1 / 1.1.
+    """
+    limit = 1 + margin
+    if ratio.low > limit:
+        return "slower"
+    if ratio.high < 1 / limit:
+        return "faster"
+    if ratio.low > 1 / limit and ratio.high < limit:
+        return "same"
+    return "undecided"
+
+
+def unpaired_ratio(new: Sequence[float], old: Sequence[float], confidence: float = 0.95) -> Interval:
+    """new / old of two runs that were not interleaved, from one median a launch (Welch's t on logs).
+
+    Knows only what differs between launches of a run, not between days: the margin must hold the rest.
+    """
+    a, b = np.log(np.asarray(new, dtype=float)), np.log(np.asarray(old, dtype=float))
+    center = float(np.median(a) - np.median(b))
+    if len(a) < 2 or len(b) < 2:
+        return Interval(float(np.exp(center)), 0.0, float("inf"))
+    variances = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    error = float(np.sqrt(sum(variances)))
+    if error == 0:
+        return Interval(*(float(np.exp(center)),) * 3)
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / (len(a) - 1) + variances[1] ** 2 / (len(b) - 1))
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    return Interval(*(float(np.exp(value)) for value in (center, center - half, center + half)))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p-values corrected for their number by Holm's step-down procedure, in the given order."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)) if len(p) else p
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(steps, 1.0)
+    return corrected
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
+    """A proportion with Wilson's score interval (JASA 1927); (0, 1) where nothing was tried."""
+    if trials == 0:
+        return Interval(float("nan"), 0.0, 1.0)
+    result = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Interval(successes / trials, float(result.low), float(result.high))
