@@ -1,0 +1,61 @@
+"""What is examined: one callable with canonical inputs, and the code that gets the same callable in a pasted example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import adapters
+from adapters import Loss
+from suites import Selection
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`call(logits, targets, **canonical parameters)` returns what the source returns when the user names no reduction.
+
+    `code` is Python that binds the same callable to the name ``call``, run in the repository root.
+    """
+
+    loss: str
+    name: str
+    call: Callable[..., Any]
+    code: str
+
+
+def of(loss: Loss, reference: str = "") -> Subject:
+    """The subject of an adapter's loss; `reference` is what the user gave where that is not the adapter's name."""
+
+    def call(logits: Any, targets: Any, **parameters: Any) -> Any:
+        classes = logits.shape[-1] if logits.dim() else 1
+        return loss.reduced(logits, loss.native(targets, classes), **parameters)
+
+    place = f", {reference!r}" if reference else ""
+    code = f"from suites.agreement.subject import find\ncall = find({loss.name!r}, {loss.adapter!r}{place})"
+    return Subject(loss.name, loss.adapter, call, code)
+
+
+def find(loss: str, label: str, reference: str = "") -> Callable[..., Any]:
+    """The callable of the loss that the adapter column calls `label`; raises `LookupError` with the choices."""
+    adapter = adapters.load(reference or label.partition(".")[0], loss)
+    for candidate in adapter.losses:
+        if (candidate.name, candidate.adapter) == (loss, label):
+            return of(candidate, reference).call
+    choices = ", ".join(f"{candidate.adapter} {candidate.name}" for candidate in adapter.losses)
+    raise LookupError(f"{label} has no {loss}; choose from {choices}")
+
+
+def selected(selection: Selection) -> Iterator[tuple[adapters.Adapter, Loss, str]]:
+    """The adapters' losses that a selection asks for, with the reference under which a user gave them (mostly none)."""
+    for adapter in adapters.discover().values():
+        for loss in adapter.losses:
+            if selection.wants(loss.name, loss.adapter):
+                yield adapter, loss, ""
+    for reference in selection.adapters:
+        if ":" in reference:
+            only = selection.losses[0] if selection.losses else None
+            adapter = adapters.load(reference, only)
+            for loss in adapter.losses:
+                if not selection.losses or loss.name in selection.losses:
+                    yield adapter, loss, reference

@@ -1,0 +1,142 @@
+"""The oracle against hand-worked values, published figures and numerical differentiation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy
+import pytest
+from mpmath import diff, mp, mpf
+
+from suites.agreement import oracle
+
+X = [-100.0, -8.0, -4.59511985013459, -0.5, 0.0, 0.75, 3.0, 100.0]
+Z = (0.25, -1.5, 3.0, 0.0)
+
+
+def value(loss, x, y, **parameters):
+    return float(oracle.exact(loss, [[x]], [[y]], **parameters)[0].high[0, 0])
+
+
+def row(loss, z, y, **parameters):
+    return float(oracle.exact(loss, [z], [y], **parameters)[0].high[0])
+
+
+def test_cross_entropy_at_zero_is_the_logarithm_of_two():
+    assert value("cross_entropy", 0.0, 1.0) == pytest.approx(math.log(2), rel=1e-15)
+
+
+def test_focal_at_zero_by_hand():
+    assert value("focal", 0.0, 1.0, gamma=2.0, alpha=0.25) == pytest.approx(0.25 * 0.25 * math.log(2), rel=1e-15)
+    assert value("focal", 0.0, 0.0, gamma=2.0, alpha=0.25) == pytest.approx(0.75 * 0.25 * math.log(2), rel=1e-15)
+    assert value("focal", 0.0, 0.25, gamma=1.0, alpha=0.25) == pytest.approx(0.625 * 0.5 * math.log(2), rel=1e-15)
+
+
+def test_focal_paper_says_100_times_lower_at_nine_tenths():
+    x = math.log(9)
+    ratio = value("cross_entropy", x, 1.0) / value("focal", x, 1.0, gamma=2.0, alpha=None)
+    assert ratio == pytest.approx(100, rel=1e-12)
+
+
+def test_focal_paper_says_at_most_4_times_lower_below_one_half():
+    assert value("cross_entropy", 0.0, 1.0) / value("focal", 0.0, 1.0, gamma=2.0, alpha=None) == pytest.approx(4)
+
+
+def test_quality_focal_vanishes_where_the_estimate_is_the_quality():
+    assert value("quality_focal", 0.0, 0.5, beta=2.0) == 0.0
+    assert value("quality_focal", 0.0, 1.0, beta=2.0) == pytest.approx(0.25 * math.log(2), rel=1e-15)
+
+
+def test_varifocal_weights_positives_by_their_quality_and_negatives_by_focus():
+    assert value("varifocal", 0.0, 0.5, gamma=2.0, alpha=0.75) == pytest.approx(0.5 * math.log(2), rel=1e-15)
+    assert value("varifocal", 0.0, 0.0, gamma=2.0, alpha=0.75) == pytest.approx(0.75 * 0.25 * math.log(2), rel=1e-15)
+
+
+def test_softmax_focal_of_equal_logits_by_hand():
+    expected = 3.0 * (2 / 3) ** 2 * math.log(3)
+    assert row("softmax_focal", [0.5] * 3, 1, gamma=2.0, alpha=(1.0, 3.0, 2.0)) == pytest.approx(expected, rel=1e-15)
+
+
+def test_distribution_focal_between_and_at_the_bins():
+    uniform = [0.0] * 4
+    assert row("distribution_focal", uniform, 1.25) == pytest.approx(math.log(4), rel=1e-15)
+    peaked = [0.0, 50.0, 0.0, 0.0]
+    assert row("distribution_focal", peaked, 1.0) == pytest.approx(3 * math.exp(-50), rel=1e-12)
+    assert row("distribution_focal", uniform, 3.0) == pytest.approx(math.log(4), rel=1e-15)
+    assert math.isnan(row("distribution_focal", uniform, 3.25))
+    weighted = oracle.exact("distribution_focal", [uniform], [1.25], weight=[2.5])[0].high[0]
+    assert weighted == pytest.approx(2.5 * math.log(4), rel=1e-15)
+
+
+def test_generalized_focal_has_the_others_as_special_cases():
+    logits, p = [0.0, 1.25], 1.25
+    quality = value("quality_focal", p, 0.75, beta=2.0)
+    assert row("generalized_focal", logits, 0.75, beta=2.0) == pytest.approx(quality, rel=1e-14)
+    assert row("generalized_focal", logits, 1.0, beta=2.0) == pytest.approx(
+        value("focal", p, 1.0, gamma=2.0, alpha=None), rel=1e-14
+    )
+    assert row("generalized_focal", Z, 1.5, beta=0.0) == pytest.approx(row("distribution_focal", Z, 1.5), rel=1e-14)
+
+
+DENSE_CASES = [
+    ("cross_entropy", {}),
+    ("balanced_cross_entropy", {"alpha": 0.25}),
+    ("focal", {"gamma": 2.0, "alpha": 0.25}),
+    ("focal", {"gamma": 0.5, "alpha": None}),
+    ("focal", {"gamma": 0.0, "alpha": 0.75}),
+    ("quality_focal", {"beta": 2.0}),
+    ("quality_focal", {"beta": 1.5}),
+    ("varifocal", {"gamma": 1.5, "alpha": 0.75}),
+]
+
+
+@pytest.mark.parametrize(("loss", "parameters"), DENSE_CASES)
+@pytest.mark.parametrize("y", [0.0, 0.3, 1.0])
+def test_dense_gradient_is_the_derivative_of_the_value(loss, parameters, y):
+    function = oracle.DENSE[loss]
+    gradient = oracle.exact(loss, [X], [[y] * len(X)], **parameters)[1].high[0]
+    exact = {name: None if v is None else mpf(v) for name, v in parameters.items()}
+    with mp.workdps(120):
+        for x, slope in zip(X, gradient, strict=True):
+            assert slope == pytest.approx(float(diff(lambda t: function(t, mpf(y), **exact)[0], mpf(x))), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "parameters"),
+    [
+        ("softmax_focal", 1, {"gamma": 1.5, "alpha": (1.0, 2.0, 0.5, 0.25)}),
+        ("softmax_focal", 2, {"gamma": 0.5, "alpha": None}),
+        ("distribution_focal", 1.75, {}),
+        ("distribution_focal", 3.0, {}),
+        ("generalized_focal", 1.75, {"beta": 2.0}),
+        ("generalized_focal", 3.0, {"beta": 1.5}),
+    ],
+)
+def test_row_gradient_is_the_derivative_of_the_value(loss, y, parameters):
+    gradient = oracle.exact(loss, [Z], [y], **parameters)[1].high[0]
+    exact = {name: v if v is None or isinstance(v, tuple) else mpf(v) for name, v in parameters.items()}
+    with mp.workdps(80):
+        for j, slope in enumerate(gradient):
+            shifted = lambda t, j=j: oracle.ROWS[loss]([*map(mpf, Z[:j]), t, *map(mpf, Z[j + 1 :])], y, **exact)[0]  # noqa: E731
+            assert slope == pytest.approx(float(diff(shifted, mpf(Z[j]))), rel=1e-12)
+
+
+def test_easy_negative_keeps_its_digits():
+    tiny = value("focal", -100.0, 0.0, gamma=2.0, alpha=None)
+    assert tiny == pytest.approx(math.exp(-300), rel=1e-12)
+
+
+def test_errors_are_measured_below_the_last_digit_of_float64():
+    third, _ = oracle.exact("cross_entropy", [[0.0]], [[1.0]])
+    rounding = third.error(numpy.array([[math.log(2)]]))[0, 0]
+    with mp.workdps(50):
+        assert rounding == pytest.approx(float(mpf(math.log(2)) - mp.log(2)), rel=1e-12)
+
+
+def test_sum_is_exact():
+    values, _ = oracle.exact("cross_entropy", [[-30.0, 30.0, 0.0]], [[0.0, 0.0, 1.0]])
+    with mp.workdps(50):
+        truth = mp.log1p(mp.exp(-30)) + mp.log1p(mp.exp(30)) + mp.log(2)
+        assert float(mpf(float(values.sum().high)) + mpf(float(values.sum().low)) - truth) == pytest.approx(
+            0, abs=1e-30
+        )
