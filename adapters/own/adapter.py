@@ -1,0 +1,63 @@
+"""The project's own losses as an adapter; the one file of this room that the wheel leaves out."""
+
+from adapters import Adapter
+
+adapter = Adapter("own")
+
+REDUCES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
+
+
+@adapter.loss("cross_entropy", **REDUCES)
+def cross_entropy(logits, targets, *, reduction):
+    from adapters.own import cross_entropy_loss
+
+    return cross_entropy_loss(logits, targets, reduction=reduction)
+
+
+@adapter.loss("balanced_cross_entropy", defaults={"alpha": 0.25}, **REDUCES)
+def balanced_cross_entropy(logits, targets, *, alpha, reduction):
+    from adapters.own import balanced_cross_entropy_loss
+
+    return balanced_cross_entropy_loss(logits, targets, alpha=alpha, reduction=reduction)
+
+
+@adapter.loss("focal", defaults={"gamma": 2.0, "alpha": 0.25}, **REDUCES)
+def focal(logits, targets, *, gamma, alpha, reduction):
+    from adapters.own import focal_loss
+
+    return focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
+
+
+@adapter.loss("quality_focal", defaults={"beta": 2.0}, **REDUCES)
+def quality_focal(logits, targets, *, beta, reduction):
+    from adapters.own import quality_focal_loss
+
+    return quality_focal_loss(logits, targets, beta=beta, reduction=reduction)
+
+
+@adapter.loss("varifocal", defaults={"gamma": 2.0, "alpha": 0.75}, **REDUCES)
+def varifocal(logits, targets, *, gamma, alpha, reduction):
+    from adapters.own import varifocal_loss
+
+    return varifocal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
+
+
+@adapter.loss("softmax_focal", defaults={"gamma": 2.0, "alpha": None}, labels="index", **REDUCES)
+def softmax_focal(logits, targets, *, gamma, alpha, reduction):
+    from adapters.own import softmax_focal_loss
+
+    return softmax_focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
+
+
+@adapter.loss("distribution_focal", defaults={"weight": None}, **REDUCES)
+def distribution_focal(logits, targets, *, weight, reduction):
+    from adapters.own import distribution_focal_loss
+
+    return distribution_focal_loss(logits, targets, weight=weight, reduction=reduction)
+
+
+@adapter.loss("generalized_focal", defaults={"beta": 2.0}, **REDUCES)
+def generalized_focal(logits, targets, *, beta, reduction):
+    from adapters.own import generalized_focal_loss
+
+    return generalized_focal_loss(logits, targets, beta=beta, reduction=reduction)
