@@ -1,0 +1,46 @@
+"""The tables that papers, READMEs and model zoos print (`papers.yaml`), as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILE = Path(__file__).with_name("papers.yaml")
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """One printed table: where it stands, under which setting, its rows (AP in percent) and how a row would be rerun."""
+
+    id: str
+    source: str
+    place: str
+    title: str
+    loss: str
+    setting: str
+    url: str
+    rows: tuple[dict[str, Any], ...]
+    command: str = ""
+
+    def command_for(self, row: dict[str, Any]) -> str:
+        """What would have to be run for `row`."""
+        return self.command.format(**row)
+
+
+@cache
+def printed_tables() -> dict[str, PrintedTable]:
+    """Every printed table by its id, in the order of the file."""
+    entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return {entry["id"]: PrintedTable(**{**entry, "rows": tuple(entry["rows"])}) for entry in entries}
+
+
+def row(table: str, **where: Any) -> dict[str, Any]:
+    """The one row of a printed table that has these values; raises `LookupError` where there is not exactly one."""
+    rows = [row for row in printed_tables()[table].rows if all(row.get(key) == value for key, value in where.items())]
+    if len(rows) != 1:
+        raise LookupError(f"{len(rows)} rows of {table} have {where}")
+    return rows[0]
