@@ -1,9 +1,9 @@
 """The truth: the papers' formulas at 50 digits, value and gradient, independent of every adapter.
 
-Each formula is written for one element (dense losses) or one row (index and bin losses) and never subtracts nearly equal
-numbers: the sigmoid p and its complement q are both computed from the logit. The gradients are derived by hand; the tests
-hold them against numerical differentiation. An exact number leaves this module as an unevaluated sum of two doubles, so
-that errors can be measured below the last digit of float64.
+Each formula is written for one element (dense losses) or one row (index and bin losses) and never subtracts nearly
+equal numbers: the sigmoid p and its complement q are both computed from the logit. The gradients are derived by hand;
+the tests hold them against numerical differentiation. An exact number leaves this module as an unevaluated sum of two
+doubles, so that errors can be measured below the last digit of float64.
 """
 
 from __future__ import annotations

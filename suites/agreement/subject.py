@@ -1,4 +1,4 @@
-"""What is examined: one callable with canonical inputs, and the code that gets the same callable in a pasted example."""
+"""What is examined: one callable with canonical inputs, and the code that gets it in a pasted example."""
 
 from __future__ import annotations
 
