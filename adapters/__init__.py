@@ -37,8 +37,10 @@ class Loss:
     """One loss of one source behind its canonical call.
 
     `reductions` are the words that the library's own ``reduction`` argument takes (empty where it offers no choice) and
-    `reduction` is what it says it does when the user says nothing. `labels` is the form in which the library takes
-    targets: ``dense`` (N, C), ``index`` (N,) or ``label_score`` ((N,), (N,)).
+    `reduction` is what it says it does when the user says nothing, in its words or as an expression. `labels` is the
+    form in which the library takes targets: ``dense`` (N, C), ``index`` (N,) or ``label_score`` ((N,), (N,));
+    `background` says which index stands for none of the classes: ``first`` (0), ``last`` (C) or None. `origin` names
+    the library's own object as ``module:NAME``.
     """
 
     name: str
@@ -49,10 +51,11 @@ class Loss:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     labels: str = "dense"
     background: str | None = None
+    origin: str | None = None
 
     @property
     def has_elementwise(self) -> bool:
-        """Whether the library can return one value per element (per row for index and bin losses)."""
+        """Whether the library can return one value per element, or per row: index, bin and class-summing losses."""
         return "none" in self.reductions
 
     def native(self, targets: Any, classes: int) -> Any:

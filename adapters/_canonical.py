@@ -51,6 +51,8 @@ def native_targets(targets: Any, classes: int, labels: str) -> Any:
         return targets
     if (targets != 0).sum(dim=1).gt(1).any():
         raise Unsupported(f"{labels} targets hold one class a row")
+    if (targets < 0).any():
+        raise Unsupported(f"{labels} targets cannot be negative")
     score, label = targets.max(dim=1)
     label = label.masked_fill(score == 0, classes)
     if labels == "label_score":

@@ -1,0 +1,105 @@
+"""ultralytics.utils.loss: https://docs.ultralytics.com/reference/utils/loss/ (AGPL-3.0: imported, never copied)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import SimpleNamespace
+
+from adapters import Adapter, Unsupported
+from adapters._ultralytics import ensure_quiet
+
+adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",))
+GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
+
+
+@adapter.loss(
+    "focal",
+    origin="ultralytics.utils.loss:FocalLoss",
+    reduction="mean(1).sum()",
+    defaults={"gamma": 1.5, "alpha": 0.25},
+)
+def focal(logits, targets, *, gamma, alpha):
+    alpha = 0.0 if alpha is None else alpha  # only an alpha above 0 weights
+    return _focal(gamma, alpha, logits.dtype, logits.device)(logits, targets)
+
+
+@lru_cache
+def _focal(gamma, alpha, dtype, device):
+    """One module for each dtype and device, since it keeps alpha in those of its last call."""
+    ensure_quiet()
+    from ultralytics.utils.loss import FocalLoss
+
+    return FocalLoss(gamma=gamma, alpha=alpha)
+
+
+@adapter.loss(
+    "varifocal",
+    origin="ultralytics.utils.loss:VarifocalLoss",
+    reduction="mean(1).sum()",
+    defaults={"gamma": 2.0, "alpha": 0.75},
+)
+def varifocal(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from ultralytics.utils.loss import VarifocalLoss
+
+    if alpha is None:
+        raise Unsupported("VarifocalLoss always weights negatives by alpha")
+    return VarifocalLoss(gamma=gamma, alpha=alpha)(logits, targets, (targets > 0).to(targets.dtype))
+
+
+@adapter.loss(
+    "distribution_focal",
+    origin="ultralytics.utils.loss:DFLoss",
+    reductions=("none",),
+    reduction="mean(-1, keepdim=True)",
+)
+def distribution_focal(logits, targets, *, weight=None, reduction):
+    """Ultralytics' `reg_max` is the number of bins. The mean runs over the last dimension of the targets."""
+    ensure_quiet()
+    from ultralytics.utils.loss import DFLoss
+
+    if weight is not None:
+        raise Unsupported("DFLoss takes no weight")
+    criterion = DFLoss(reg_max=logits.shape[1])
+    if reduction == "none":
+        return criterion(logits, targets.view(-1, 1)).squeeze(1)  # one side a row
+    return criterion(logits, targets)
+
+
+@adapter.loss(
+    "v8_detection", origin="ultralytics.utils.loss:v8DetectionLoss", reduction="terms", defaults={"gains": GAINS}
+)
+def v8_detection(feats, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """Terms box, cls, dfl with their gains, before Ultralytics multiplies them by the number of images.
+
+    `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image.
+    """
+    import torch
+
+    criterion = _v8_criterion(tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device)
+    outputs = torch.cat([level.flatten(2) for level in feats], dim=2)
+    distribution, scores = outputs.split((4 * reg_max, num_classes), dim=1)
+    height, width = (side * strides[0] for side in feats[0].shape[2:])
+    corners, index = torch.cat(boxes), torch.cat([label.new_full(label.shape, i) for i, label in enumerate(labels)])
+    centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+    xywh = torch.cat((centres, sizes), dim=1) / corners.new_tensor([width, height, width, height])
+    batch = {"batch_idx": index.to(xywh.dtype), "cls": torch.cat(labels).to(xywh.dtype), "bboxes": xywh}
+    predictions = {"boxes": distribution, "scores": scores, "feats": feats}
+    terms = criterion.get_assigned_targets_and_loss(predictions, batch)[1]
+    return dict(zip(("box", "cls", "dfl"), terms, strict=True))
+
+
+@lru_cache
+def _v8_criterion(strides, num_classes, reg_max, gains, device):
+    """The criterion reads four things of a model; this model has only those."""
+    import torch
+
+    ensure_quiet()
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    head = SimpleNamespace(
+        stride=torch.tensor(strides, dtype=torch.float, device=device), nc=num_classes, reg_max=reg_max
+    )
+    parameter = torch.zeros(1, device=device)
+    model = SimpleNamespace(parameters=lambda: iter([parameter]), args=SimpleNamespace(**dict(gains)), model=[head])
+    return v8DetectionLoss(model)
