@@ -1,0 +1,66 @@
+"""Do the numbers printed in papers and articles come out?
+
+One source of claims is one file of `suites.claims.sources`, found by being there; one claim is one entry of its list
+(`suites.claims.claim`). Whatever can be computed is computed, from this project's own losses, from the installed
+libraries or from the printed tables themselves; the verdict is never typed in. A number that would take a training
+run is listed with the command for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+import adapters
+from suites import Cell, Record, Selection, Task
+from suites.claims import sources
+from suites.claims.claim import Source, judge
+
+__all__ = ["every_source", "execute", "plan"]
+
+TIMEOUT_S = 60.0
+
+
+@cache
+def every_source() -> tuple[Source, ...]:
+    """The sources of claims, in the order of their files' names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
+    modules = [importlib.import_module(f"{sources.__name__}.{name}") for name in names]
+    return tuple(source for module in modules for source in module.SOURCES)
+
+
+def plan(selection: Selection) -> list[Task]:
+    """One task for each source and loss; the claims of one loss of one source are judged together."""
+    cells = [cell for source in every_source() for cell in _cells(source)]
+    return [Task((cell,), selection, TIMEOUT_S) for cell in cells if selection.wants(cell.loss, cell.adapter)]
+
+
+def execute(task: Task) -> list[Record]:
+    """Judge every claim of the task's cell; a claim that raises fails the record and the others keep their rows."""
+    return [_record(cell) for cell in task.cells]
+
+
+def _cells(source: Source) -> list[Cell]:
+    losses = dict.fromkeys(claim.loss for claim in source.claims)
+    return [Cell("claims", loss, source.adapter, dtype="float64", workload=source.name) for loss in losses]
+
+
+def _record(cell: Cell) -> Record:
+    absence = _absence(cell.adapter)
+    if absence:
+        return Record(cell, "absent", absence)
+    source = next(source for source in every_source() if source.name == cell.workload)
+    rows, failures = [], []
+    for claim in source.claims:
+        if claim.loss == cell.loss:
+            try:
+                rows.append(judge(claim, source.name))
+            except Exception as error:  # the boundary: one claim that cannot be computed is named, the others stand
+                failures.append(f"{claim.place}, {claim.claim}: {type(error).__name__}: {error}")
+    return Record(cell, "failed" if failures else "ok", "; ".join(failures), {"claims": rows})
+
+
+def _absence(adapter: str) -> str | None:
+    found = adapters.discover().get(adapter)
+    return found.absence() if found else None

@@ -1,0 +1,126 @@
+"""A claim is one entry: where it stands, what it says, what is printed, and how that is recomputed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from suites.claims.reading import PLAIN, Reading, other_readings
+
+NUMBER = re.compile(r"[-+]?\d+(?:\.(?P<decimals>\d+))?(?:e(?P<exponent>[-+]?\d+))?")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Whether a statement holds, with the figures that show it."""
+
+    holds: bool
+    figures: str
+
+
+Recomputed = float | bool | Shown
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a source says at one place, and how to find out whether it is so.
+
+    `printed` is the source's own figure or formula. `recompute` takes a `Reading` and returns a number, which is
+    compared with the first number of `printed` (or with `expected`), or whether a statement holds (bool or `Shown`).
+    Without `recompute` the claim is a reference, and `command` is what would have to be run.
+
+    `tolerance` is half a unit of the last printed digit unless stated. `relation` is ``=``, ``<=`` or ``>=``: the
+    recomputed number stands on its left. `conditions` are further readings of this claim alone: a phrase that
+    completes "if …", and the function that recomputes it so.
+    """
+
+    place: str
+    claim: str
+    printed: str
+    recompute: Callable[[Reading], Recomputed] | None = None
+    loss: str = "focal"
+    expected: float | None = None
+    tolerance: float | None = None
+    relation: str = "="
+    conditions: Mapping[str, Callable[[Reading], Recomputed]] = field(default_factory=dict)
+    note: str = ""
+    command: str = ""
+
+    def holds(self, value: Recomputed) -> bool:
+        """Whether a recomputed value is what is printed."""
+        if isinstance(value, Shown):
+            return value.holds
+        if isinstance(value, bool):
+            return value
+        expected, half_unit = self.printed_number()
+        tolerance = half_unit if self.tolerance is None else self.tolerance
+        rounding = 1e-12 * max(abs(expected), abs(value))  # of float64, so that a value on the border counts
+        if self.relation == "<=":
+            return value <= expected + (self.tolerance or 0.0) + rounding
+        if self.relation == ">=":
+            return value >= expected - (self.tolerance or 0.0) - rounding
+        return value == expected or abs(value - expected) <= tolerance + rounding
+
+    def printed_number(self) -> tuple[float, float]:
+        """The number that is printed and half a unit of its last digit; raises `ValueError` where there is none."""
+        if self.expected is not None:
+            return self.expected, 0.0
+        found = NUMBER.search(self.printed)
+        if not found:
+            raise ValueError(f"no number in {self.printed!r}: give expected=")
+        last_digit = int(found["exponent"] or 0) - len(found["decimals"] or "")
+        return float(found[0]), 0.5 * 10.0**last_digit
+
+
+@dataclass(frozen=True)
+class Source:
+    """A paper, article or library that makes claims; `adapter` is whose losses they are about."""
+
+    name: str
+    adapter: str
+    claims: tuple[Claim, ...]
+
+
+def judge(claim: Claim, source: str) -> dict[str, Any]:
+    """The row of the table `claims`: the verdict on one claim, and under which condition it holds."""
+    row = {"source": source, "place": claim.place, "claim": claim.claim, "printed": claim.printed}
+    if claim.recompute is None:
+        return {
+            **row,
+            **_outcome("", "reference_only", note=_join(claim.command and f"run: {claim.command}", claim.note)),
+        }
+    plain = claim.recompute(PLAIN)
+    if claim.holds(plain):
+        return {**row, **_outcome(show(plain), "reproduced", note=claim.note)}
+    for condition, value in _under_conditions(claim):
+        if claim.holds(value):
+            note = _join(f"{show(value)} if {condition}", claim.note)
+            return {**row, **_outcome(show(plain), "reproduced_if", condition, note)}
+    return {**row, **_outcome(show(plain), "not_reproduced", note=claim.note)}
+
+
+def _under_conditions(claim: Claim):
+    for reading in other_readings():
+        yield reading.condition, claim.recompute(reading)
+    for condition, recompute in claim.conditions.items():
+        yield condition, recompute(PLAIN)
+
+
+def _outcome(recomputed: str, verdict: str, condition: str = "", note: str = "") -> dict[str, str]:
+    return {"recomputed": recomputed, "verdict": verdict, "note": note, "condition": condition}
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def show(value: Recomputed) -> str:
+    """A recomputed value in as many digits as one reads."""
+    if isinstance(value, Shown):
+        return value.figures
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if math.isfinite(value) else str(value)
