@@ -1,0 +1,82 @@
+"""Tables as readers get them: Markdown, and LaTeX that a paper can take in as it is.
+
+A value and its interval are one number here, rounded to what the interval supports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from results import numbers
+
+if TYPE_CHECKING:
+    from results.tables import Table
+
+LONG = 45  # rows; more than a printed page holds
+LATEX = str.maketrans({
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "\n": " ", "−": "-", "–": "--", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
+    "≤": r"$\le$", "≥": r"$\ge$", "≈": r"$\approx$", "≠": r"$\ne$", "→": r"$\to$", "∞": r"$\infty$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "λ": r"$\lambda$", "π": r"$\pi$", "σ": r"$\sigma$",
+})  # fmt: skip
+
+
+def printable(table: Table, frame: pd.DataFrame, columns: Iterable[str] | None = None, pair=None) -> pd.DataFrame:
+    """The table as text for readers: intervals folded into their value, numbers rounded.
+
+    `pair` writes a value and its half width, "0.412" and "0.015"; the default is "0.412 ± 0.015".
+    """
+    pair = pair or "{} ± {}".format
+    bounds = {bound for pair_of_bounds in table.intervals.values() for bound in pair_of_bounds}
+    shown = [name for name in (columns or frame.columns) if name not in bounds]
+    return pd.DataFrame({name: _texts(table, frame, name, pair) for name in shown}, dtype="str")
+
+
+def _texts(table: Table, frame: pd.DataFrame, name: str, pair) -> list[str]:
+    values = frame[name].astype(object)
+    if name not in table.intervals:
+        return [numbers.plain(None if value is pd.NA else value) for value in values]
+    low, high = (frame[bound] for bound in table.intervals[name])
+    rounded = [numbers.with_interval(*triple) for triple in zip(values, low, high, strict=True)]
+    return [pair(*both) if both else numbers.plain(value) for both, value in zip(rounded, values, strict=True)]
+
+
+def markdown(table: Table, frame: pd.DataFrame) -> str:
+    """A Markdown table under its title."""
+    text = printable(table, frame).map(lambda cell: cell.replace("|", "\\|").replace("\n", "<br>"))
+    return f"### {table.title}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def latex(table: Table, frame: pd.DataFrame) -> str:
+    """A booktabs table for a paper; it needs ``booktabs``, ``siunitx`` and, when long, ``longtable``.
+
+    Columns that hold one value in every row go into the caption, where they take no room.
+    """
+    text = printable(table, frame, table.printed, pair=lambda value, half: numbers.siunitx(value, half))
+    constant = [name for name in text if len(text) > 1 and text[name].nunique() == 1]
+    numeric = [name for name in text if pd.api.types.is_numeric_dtype(frame[name])]
+    text = text.drop(columns=constant)
+    for name in text:
+        text[name] = [_latex_number(cell) if name in numeric else _latex_text(cell) for cell in text[name]]
+    held = ", ".join(f"{_latex_text(name)} {_latex_text(printable(table, frame)[name].iloc[0])}" for name in constant)
+    text.columns = [_latex_text(name.replace("_", " ")) for name in text]
+    return text.style.hide(axis="index").to_latex(
+        hrules=True,
+        column_format="".join("r" if name in numeric else "l" for name in table.printed if name not in constant),
+        caption=_latex_text(table.title) + (f" ({held})." if held else "."),
+        label=f"tab:{table.name.replace('_', '-')}",
+        environment="longtable" if len(text) > LONG else None,
+        position=None if len(text) > LONG else "htbp",
+    )
+
+
+def _latex_number(cell: str) -> str:
+    return cell if not cell or cell.startswith("\\num") or "inf" in cell else rf"\num{{{cell}}}"
+
+
+def _latex_text(cell: str) -> str:
+    return cell.translate(LATEX)
