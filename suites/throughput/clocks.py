@@ -1,0 +1,147 @@
+"""How one call is timed on each device, what it costs in memory, and what the machine can do at best."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+MEBIBYTE = 1 << 20
+DEFAULT_CACHE = 32 * MEBIBYTE
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints four lines a call otherwise
+
+
+class Sample(NamedTuple):
+    """One call: wall time (device time on CUDA), CPU time of the process, minor page faults."""
+
+    ms: float
+    cpu_ms: float
+    faults: int
+
+
+def timed(call: Callable[[], Any], device: str) -> tuple[Any, Sample]:
+    """The call's result and what it took."""
+    return _timed_cuda(call) if device == "cuda" else _timed_cpu(call)
+
+
+def _timed_cpu(call: Callable[[], Any]) -> tuple[Any, Sample]:
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+    result = call()
+    wall, cpu = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+    return result, Sample(wall / 1e6, cpu / 1e6, faults)
+
+
+def _timed_cuda(call: Callable[[], Any]) -> tuple[Any, Sample]:
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    cpu = time.process_time_ns()
+    start.record()
+    result = call()
+    end.record()
+    cpu = time.process_time_ns() - cpu
+    end.synchronize()
+    return result, Sample(start.elapsed_time(end), cpu / 1e6, 0)
+
+
+def cache_bytes(device: str) -> int:
+    """The size of the last-level cache that input sets must exceed."""
+    if device == "cuda":
+        return torch.cuda.get_device_properties(0).L2_cache_size
+    sizes = [_cache_size(path) for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    return max(sizes, default=DEFAULT_CACHE)
+
+
+def _cache_size(path: Path) -> int:
+    text = path.read_text().strip()
+    return int(text.rstrip("KMG")) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1], 1)
+
+
+def device_name(device: str) -> str:
+    """The processor's name, as the table shows it."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "cpu")
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+def poison(elements: int, dtype: torch.dtype, device: str) -> None:
+    """Leave NaN in the block that the next call's output is likely to get, so that unwritten memory shows."""
+    torch.full((elements,), float("nan"), dtype=dtype, device=device)
+
+
+def peak_extra_bytes(call: Callable[[], Any], device: str) -> int:
+    """The most that a call held at once beyond what was there before it, gradient and outputs included.
+
+    CUDA: the caching allocator's peak. CPU: the sum of torch's allocation events in time order, as its profiler records
+    them; what a library allocates outside torch's allocator is not in it.
+    """
+    if device == "cuda":
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        result = call()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    del result
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+class Machine:
+    """The machine's own limits: how fast it streams bytes, and how many exp and log it does a second."""
+
+    def __init__(self, device: str, dtype: str, cache: int) -> None:
+        self.device = device
+        size = max(cache, 256 * MEBIBYTE if device == "cuda" else 0) // 4
+        self.buffers = [torch.ones(size, device=device) for _ in range(3)]
+        self.in_cache = torch.rand(64 * MEBIBYTE if device == "cuda" else 1 << 16, device=device) + 0.5
+
+    def stream(self) -> Sample:
+        """Read and write buffers beyond the cache once: a copy on CUDA, STREAM's add on a CPU."""
+        a, b, c = self.buffers
+        move = (lambda: c.copy_(a)) if self.device == "cuda" else (lambda: torch.add(a, b, out=c))
+        return timed(move, self.device)[1]
+
+    @property
+    def stream_bytes(self) -> int:
+        """What `stream` moves."""
+        return self.buffers[0].numel() * 4 * (2 if self.device == "cuda" else 3)
+
+    def rates(self) -> dict[str, float]:
+        """exp and log a second in float32, on data in cache on a CPU; the best of nine."""
+        out = torch.empty_like(self.in_cache)
+        repeats = 1 if self.device == "cuda" else 8
+
+        def best(function: Callable) -> float:
+            def repeated() -> None:
+                for _ in range(repeats):
+                    function(self.in_cache, out=out)
+
+            repeated()
+            return min(timed(repeated, self.device)[1].ms for _ in range(9)) / repeats
+
+        return {f.__name__: self.in_cache.numel() / best(f) * 1e3 for f in (torch.exp, torch.log)}
+
+
+def quiet_graph(backward: bool) -> Any:
+    """No graph where only the forward pass is asked for, as at validation."""
+    return nullcontext() if backward else torch.no_grad()
+
+
+def load_average() -> float:
+    """Processes that wanted a core in the last minute; above the number of cores, times are contended."""
+    return os.getloadavg()[0]
