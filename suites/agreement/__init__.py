@@ -1,1 +1,111 @@
-"""Do implementations of a loss compute the same function, and if not, why not?"""
+"""Do implementations of a loss compute the same function, and if not, why not?
+
+The truth is the papers' formula at 50 digits (`oracle`). Each source is asked designed questions (`probes`), its
+answers are judged by stated criteria (`judge`), and what differs is explained (`explainer`) with the smallest example.
+Beside that: how accurate (`accuracy`), where it breaks down (`numerics`), what it can be used with (`capability`).
+"""
+
+from __future__ import annotations
+
+from adapters import Adapter, Loss
+from suites import Cell, Record, Selection, Task
+from suites.agreement.subject import selected
+
+DTYPES = {
+    "smoke": ("float32", "float64"),
+    "quick": ("float32", "float64"),
+    "full": ("float32", "float64", "bfloat16", "float16"),
+}
+SMOKE_ADAPTERS = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
+DETECTORS = ("v8_detection", "gfl_head")
+BY_DTYPE = ("probes", "accuracy")  # the workloads that are run once for each dtype; the others choose their own
+ONCE = ("findings", "capability")
+
+
+def plan(selection: Selection) -> list[Task]:
+    """A task for each cell; cells of one source stand together, so that its library is imported once, for them."""
+    return [
+        Task((cell,), selection, timeout_s=120.0, options={"reference": reference})
+        for adapter, loss, reference in selected(selection)
+        if selection.profile != "smoke" or selection.adapters or adapter.name in SMOKE_ADAPTERS
+        for device in selection.devices
+        for cell in _cells(loss, device, selection)
+    ]
+
+
+def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
+    dtypes = selection.dtypes or DTYPES[selection.profile]
+    if loss.name in DETECTORS:
+        exact = [dtype for dtype in dtypes if dtype in ("float32", "float64")]
+        return [Cell("agreement", loss.name, loss.adapter, device, dtype, "terms") for dtype in exact]
+    by_dtype = [(workload, dtype) for dtype in dtypes for workload in BY_DTYPE]
+    once = [(workload, dtypes[0]) for workload in ONCE]
+    return [Cell("agreement", loss.name, loss.adapter, device, dtype, workload) for workload, dtype in by_dtype + once]
+
+
+def execute(task: Task) -> list[Record]:
+    """The record of the task's one cell."""
+    (cell,) = task.cells
+    adapter, loss = _find(task)
+    if reason := adapter.absence(cell.device):
+        row = {"verdict": "unsupported", "relation": reason, "points": 0, "quantity": "value", "probe": cell.workload}
+        return [Record(cell, "absent", reason, {"agreement": [_named(row, cell, adapter)]})]
+    record = WORKLOADS[cell.workload](cell, loss, task)
+    for name, rows in record.rows.items():
+        record.rows[name] = [_named(row, cell, adapter) for row in rows]
+    return [record]
+
+
+def _find(task: Task) -> tuple[Adapter, Loss]:
+    (cell,) = task.cells
+    for adapter, loss, reference in selected(task.selection):
+        if (loss.name, loss.adapter, reference) == (cell.loss, cell.adapter, task.options["reference"]):
+            return adapter, loss
+    raise LookupError(f"no {cell.loss} of {cell.adapter} any more")
+
+
+def _named(row: dict, cell: Cell, adapter: Adapter) -> dict:
+    """A row under the columns that say whose it is."""
+    library = adapter.distribution or adapter.name
+    named = {"loss": cell.loss, "adapter": cell.adapter, "library": library, "version": adapter.version}
+    return named | {"device": cell.device, "dtype": cell.dtype} | row
+
+
+def _probes(cell: Cell, loss: Loss, task: Task) -> Record:
+    from suites.agreement import measure
+
+    rows = measure.rows(loss, cell.dtype, cell.device, smoke=task.selection.profile == "smoke")
+    return Record(cell, rows={"agreement": rows})
+
+
+def _accuracy(cell: Cell, loss: Loss, task: Task) -> Record:
+    from suites.agreement import accuracy
+
+    return accuracy.record(cell, loss)
+
+
+def _findings(cell: Cell, loss: Loss, task: Task) -> Record:
+    from suites.agreement import findings
+
+    return Record(cell, rows={"findings": findings.of(loss, cell.device, task)})
+
+
+def _capability(cell: Cell, loss: Loss, task: Task) -> Record:
+    from suites.agreement import capability
+
+    return Record(cell, rows={"capability": capability.rows(loss, cell.device, task.selection.profile)})
+
+
+def _terms(cell: Cell, loss: Loss, task: Task) -> Record:
+    from suites.agreement import terms
+
+    return Record(cell, rows={"agreement": terms.rows(loss, cell.dtype, cell.device)})
+
+
+WORKLOADS = {
+    "probes": _probes,
+    "accuracy": _accuracy,
+    "findings": _findings,
+    "capability": _capability,
+    "terms": _terms,
+}

@@ -59,6 +59,7 @@ def exact(loss: str, logits: Any, targets: Any, **parameters: Any) -> tuple[Exac
     """The value of each element (dense) or row (index, bins) and the gradient of their sum to the logits.
 
     `logits` and `targets` are tensors, arrays or nested lists in canonical form; parameters are the canonical ones.
+    Targets outside [0, 1] or beyond the bins give NaN: the papers define nothing there.
     """
     logits, targets = _array(logits), _array(targets)
     parameters = {name: _plain(value) for name, value in parameters.items()}
@@ -101,6 +102,8 @@ def _pair(number: Any) -> Pair:
 
 @functools.lru_cache(maxsize=200_000)
 def _element(loss: str, x: float, y: float, parameters: tuple) -> tuple[Pair, Pair]:
+    if not 0 <= y <= 1:
+        return (math.nan, 0.0), (math.nan, 0.0)
     with mp.workdps(DIGITS):
         value, gradient = DENSE[loss](mpf(x), mpf(y), **{name: _number(v) for name, v in parameters})
         return _pair(value), _pair(gradient)

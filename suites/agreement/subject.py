@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import adapters
-from adapters import Loss
+import suites
+from adapters import Adapter, Loss
 from suites import Selection
 
 
@@ -46,16 +47,10 @@ def find(loss: str, label: str, reference: str = "") -> Callable[..., Any]:
     raise LookupError(f"{label} has no {loss}; choose from {choices}")
 
 
-def selected(selection: Selection) -> Iterator[tuple[adapters.Adapter, Loss, str]]:
+def selected(selection: Selection) -> Iterator[tuple[Adapter, Loss, str]]:
     """The adapters' losses that a selection asks for, with the reference under which a user gave them (mostly none)."""
-    for adapter in adapters.discover().values():
+    given = {reference.rpartition(":")[2]: reference for reference in selection.adapters if ":" in reference}
+    for key, adapter in suites.adapters_of(selection).items():
         for loss in adapter.losses:
-            if selection.wants(loss.name, loss.adapter):
-                yield adapter, loss, ""
-    for reference in selection.adapters:
-        if ":" in reference:
-            only = selection.losses[0] if selection.losses else None
-            adapter = adapters.load(reference, only)
-            for loss in adapter.losses:
-                if not selection.losses or loss.name in selection.losses:
-                    yield adapter, loss, reference
+            if selection.wants(loss.name, loss.adapter) or selection.wants(loss.name, key):
+                yield adapter, loss, given.get(key, "")

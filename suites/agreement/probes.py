@@ -1,0 +1,176 @@
+"""What each loss is asked: probes as data, one entry each.
+
+A library can be right on a first call with gamma 2, alpha 0.25, hard labels and small logits, and wrong everywhere
+else; each probe goes to one of the other places. Logits and targets are multiples of 1/16 (except at the prior) and so
+are the same number in every dtype.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy
+
+from adapters import CANONICAL
+
+PRIOR = -4.59375  # the RetinaNet prior -log(99), on bfloat16's grid
+USUAL = {  # the parameters of every probe that does not vary them
+    "cross_entropy": {},
+    "balanced_cross_entropy": {"alpha": 0.25},
+    "focal": {"gamma": 2.0, "alpha": 0.25},
+    "quality_focal": {"beta": 2.0},
+    "varifocal": {"gamma": 2.0, "alpha": 0.75},
+    "softmax_focal": {"gamma": 2.0, "alpha": None},
+    "distribution_focal": {"weight": None},
+    "generalized_focal": {"beta": 2.0},
+}
+POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 5.0)
+ALPHAS = (None, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: nested lists in canonical form, parameters, and whether the tensors are made non-contiguous."""
+
+    logits: Any
+    targets: Any
+    parameters: dict[str, Any]
+    strided: bool = False
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Cases that make one row of the table. `smoke`: part of the smallest profile."""
+
+    name: str
+    cases: tuple[Case, ...]
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Logits and targets of one shape, before the parameters are chosen."""
+
+    logits: Any
+    targets: Any
+    strided: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+def probes(loss: str) -> tuple[Probe, ...]:
+    """Every probe of a loss, the usual one first."""
+    return PROBES[CANONICAL[loss].inputs](loss)
+
+
+def _probe(loss: str, name: str, *inputs: Inputs, smoke: bool = False) -> Probe:
+    cases = (Case(i.logits, i.targets, USUAL[loss] | i.changes, i.strided) for i in inputs)
+    return Probe(name, tuple(cases), smoke)
+
+
+def _varied(loss: str, inputs: Inputs) -> list[Probe]:
+    """The same inputs under every value of every parameter of the loss."""
+    found = []
+    for name in CANONICAL[loss].parameters:
+        if name in ("gamma", "beta"):
+            cases = [replace(inputs, changes={name: power}) for power in POWERS]
+            found.append(_probe(loss, f"{name} 0 to 5", *cases, smoke=True))
+        elif name == "alpha" and CANONICAL[loss].inputs == "dense":
+            cases = [replace(inputs, changes={name: alpha}) for alpha in ALPHAS]
+            found.append(_probe(loss, "alpha off to 1", *cases))
+    return found
+
+
+def _sixteenths(shape: tuple[int, ...], reach: float, seed: int) -> Any:
+    """Logits in [-reach, reach] on a grid of 1/16, deterministic."""
+    steps = numpy.random.default_rng(seed).integers(-int(16 * reach), int(16 * reach) + 1, shape)
+    return (steps / 16).tolist()
+
+
+def _one_hot(rows: int, classes: int, empty: tuple[int, ...] = ()) -> list[list[float]]:
+    """Row i has class i modulo C; the rows in `empty` are background."""
+    return [[float(j == i % classes and i not in empty) for j in range(classes)] for i in range(rows)]
+
+
+MODERATE = Inputs(_sixteenths((6, 4), 4, 1), _one_hot(6, 4, empty=(2, 5)))
+EXTREMES = (-100.0, -64.0, -30.0, -16.5, 16.5, 30.0, 64.0, 100.0)
+SATURATED = Inputs([[x, -x] for x in EXTREMES], _one_hot(8, 2))
+
+
+def _dense(loss: str) -> tuple[Probe, ...]:
+    x, y = MODERATE.logits, MODERATE.targets
+    soft = [[0.75 * v for v in row] for row in y]  # one quality a row, as label and score can carry it
+    mixed = (numpy.random.default_rng(2).integers(0, 17, (6, 4)) / 16).tolist()
+    multi = (numpy.random.default_rng(3).integers(0, 2, (6, 4)) * 1.0).tolist()
+    prior = [[PRIOR + step / 32 for step in range(-2, 3)] for _ in range(7)]
+    names = CANONICAL[loss].parameters
+    power = next((name for name in ("gamma", "beta") if name in names), None)
+    return (
+        _probe(loss, "moderate", MODERATE, smoke=True),
+        *_varied(loss, MODERATE),
+        _probe(loss, "several classes a row", Inputs(x, multi)),
+        _probe(loss, "extreme logits", SATURATED, smoke=True),
+        *([_probe(loss, f"saturated, {power} 0.5", replace(SATURATED, changes={power: 0.5}))] if power else []),
+        _probe(loss, "at the prior", Inputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))), smoke=True),
+        _probe(loss, "at the prior, no positives", Inputs(prior, numpy.zeros((7, 5)).tolist())),
+        _probe(loss, "one quality a row", Inputs(x, soft), smoke=True),
+        _probe(loss, "soft targets", Inputs(x, mixed), smoke=True),
+        _probe(loss, "targets beyond [0, 1]", Inputs(x, [[-0.5, 0.0, 1.0, 1.5]] * 6)),
+        _probe(loss, "one row", Inputs(x[:1], y[:1])),
+        _probe(loss, "one class", Inputs([[v] for v in x[0]], [[1.0], [0.0], [0.0], [1.0]])),
+        _probe(loss, "three dimensions", Inputs(_sixteenths((2, 3, 4), 4, 4), [y[:3], y[3:]])),
+        _probe(loss, "a batch twice", MODERATE, Inputs(x + x, y + y)),
+        _probe(loss, "non-contiguous", replace(MODERATE, strided=True)),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), numpy.zeros((0, 4)))),
+    )
+
+
+def _index(loss: str) -> tuple[Probe, ...]:
+    x, y = _sixteenths((6, 4), 4, 5), [0, 3, 1, 2, 3, 3]
+    usual = Inputs(x, y)
+    saturated = Inputs([[a, -a, 0.0] for a in EXTREMES], [0, 1, 0, 1, 0, 1, 0, 1])
+    uniform = [replace(usual, changes={"alpha": (a,) * 4}) for a in (0.25, 0.5, 1.0)]
+    weights = [replace(usual, changes={"alpha": w}) for w in ((0.5, 1.0, 2.0, 0.25), (1.0, 0.0, 1.0, 3.0))]
+    return (
+        _probe(loss, "moderate", usual, smoke=True),
+        *_varied(loss, usual),
+        _probe(loss, "one weight for all classes", *uniform),
+        _probe(loss, "class weights", *weights, smoke=True),
+        _probe(loss, "extreme logits", saturated, smoke=True),
+        _probe(loss, "saturated, gamma 0.5", replace(saturated, changes={"gamma": 0.5})),
+        _probe(loss, "one row", Inputs(x[:1], y[:1])),
+        _probe(loss, "two classes", Inputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1])),
+        _probe(loss, "one class", Inputs([[v] for v in x[0]], [0, 0, 0, 0])),
+        _probe(loss, "a batch twice", usual, Inputs(x + x, y + y)),
+        _probe(loss, "non-contiguous", replace(usual, strided=True)),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), [])),
+    )
+
+
+def _bins(loss: str) -> tuple[Probe, ...]:
+    x = _sixteenths((5, 17), 4, 6)
+    between = [0.25, 3.5, 7.75, 12.0625, 14.5]
+    usual = Inputs(x, between)
+    peaked = [[100.0 if j in (row, row + 1) else 0.0 for j in range(17)] for row in range(5)]
+    weighted = [] if "weight" not in USUAL[loss] else [
+        _probe(loss, "row weights", replace(usual, changes={"weight": (0.5, 1.0, 0.0, 2.0, 0.75)})),
+    ]  # fmt: skip
+    return (
+        _probe(loss, "between the bins", usual, smoke=True),
+        *_varied(loss, usual),
+        _probe(loss, "on the bins", Inputs(x, [0.0, 1.0, 7.0, 11.0, 15.0]), smoke=True),
+        _probe(loss, "on the last bin", Inputs(x[:2], [16.0, 16.0]), smoke=True),
+        _probe(loss, "just before the last bin", Inputs(x[:2], [15.9375, 15.9375])),
+        _probe(loss, "beyond the bins", Inputs(x[:2], [17.5, 20.0])),
+        _probe(loss, "below the bins", Inputs(x[:2], [-0.5, -2.0])),
+        *weighted,
+        _probe(loss, "extreme logits", Inputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True),
+        _probe(loss, "two bins", Inputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375])),
+        _probe(loss, "one row", Inputs(x[:1], between[:1])),
+        _probe(loss, "a batch twice", usual, Inputs(x + x, between + between)),
+        _probe(loss, "non-contiguous", replace(usual, strided=True)),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 17)), [])),
+    )
+
+
+PROBES = {"dense": _dense, "index": _index, "bins": _bins}
