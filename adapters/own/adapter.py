@@ -61,3 +61,17 @@ def generalized_focal(logits, targets, *, beta, reduction):
     from adapters.own import generalized_focal_loss
 
     return generalized_focal_loss(logits, targets, beta=beta, reduction=reduction)
+
+
+@adapter.loss("v8_detection", reduction="terms", defaults={"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}})
+def v8_detection(feats, boxes, labels, **options):
+    from adapters.own.v8_detection import v8_detection
+
+    return v8_detection(feats, boxes, labels, **options)
+
+
+@adapter.loss("gfl_head", reduction="terms", defaults={"weights": {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}})
+def gfl_head(cls_scores, bbox_preds, boxes, labels, **options):
+    from adapters.own.gfl_head import gfl_head
+
+    return gfl_head(cls_scores, bbox_preds, boxes, labels, **options)

@@ -1,0 +1,85 @@
+"""Boxes (..., 4) as corners x1, y1, x2, y2, their overlaps and their distances from a point; the cells of a head.
+
+Each overlap guards its divisions with the constants of the library whose head uses it, so that results can be compared
+to the last digits. Shapes broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+SMALL_AREA = 1e-6  # MMDetection's
+SMALL_SIDE = 1e-7  # Ultralytics'
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union, (...)."""
+    return _intersection(a, b) / _union(a, b).clamp(min=SMALL_AREA)
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalized IoU: less the share of the enclosing box that neither covers  (arXiv:1902.09630 eq. 3)."""
+    union = _union(a, b).clamp(min=SMALL_AREA)
+    hull = _area(_enclosing(a, b)).clamp(min=SMALL_AREA)
+    return _intersection(a, b) / union - (hull - union) / hull
+
+
+def ciou(a: Tensor, b: Tensor) -> Tensor:
+    """Complete IoU: less the centres' distance and the difference in aspect ratio  (arXiv:1911.08287 eq. 10).
+
+    The trade-off weight of the aspect term is a constant: no gradient flows through it.
+    """
+    (width_a, height_a), (width_b, height_b) = _sides(a).unbind(-1), _sides(b).unbind(-1)
+    height_a, height_b = height_a + SMALL_SIDE, height_b + SMALL_SIDE
+    intersection = _intersection(a, b)
+    overlap = intersection / (width_a * height_a + width_b * height_b - intersection + SMALL_SIDE)
+    diagonal = _sides(_enclosing(a, b)).pow(2).sum(-1) + SMALL_SIDE
+    centres = (b[..., :2] + b[..., 2:] - a[..., :2] - a[..., 2:]).pow(2).sum(-1) / 4
+    aspect = 4 / math.pi**2 * ((width_b / height_b).atan() - (width_a / height_a).atan()).pow(2)
+    trade_off = (aspect / (1 - overlap + aspect + SMALL_SIDE)).detach()
+    return overlap - (centres / diagonal + trade_off * aspect)
+
+
+def distances(points: Tensor, boxes: Tensor) -> Tensor:
+    """Distances (..., 4) left, top, right, bottom from points (..., 2) to the sides of boxes (..., 4)."""
+    return torch.cat((points - boxes[..., :2], boxes[..., 2:] - points), dim=-1)
+
+
+def from_distances(points: Tensor, sides: Tensor) -> Tensor:
+    """The boxes (..., 4) whose sides lie at distances `sides` (..., 4) from points (..., 2)."""
+    return torch.cat((points - sides[..., :2], points + sides[..., 2:]), dim=-1)
+
+
+def grid(shapes: Sequence[tuple[int, int]], strides: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
+    """The cells of all levels, row by row: their top left corners in strides, (A, 2), and their strides, (A, 1)."""
+    corners, scale = [], []
+    for (height, width), stride in zip(shapes, strides, strict=True):
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        corners.append(torch.stack((x, y), dim=-1).view(-1, 2))
+        scale.append(torch.full((height * width, 1), float(stride)))
+    return torch.cat(corners).to(like), torch.cat(scale).to(like)
+
+
+def _sides(boxes: Tensor) -> Tensor:
+    return boxes[..., 2:] - boxes[..., :2]
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return _sides(boxes).prod(-1)
+
+
+def _intersection(a: Tensor, b: Tensor) -> Tensor:
+    top_left, bottom_right = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    return (bottom_right - top_left).clamp(min=0).prod(-1)
+
+
+def _union(a: Tensor, b: Tensor) -> Tensor:
+    return _area(a) + _area(b) - _intersection(a, b)
+
+
+def _enclosing(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cat((torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:])), dim=-1)

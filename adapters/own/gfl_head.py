@@ -1,0 +1,133 @@
+"""The loss of GFL's head: ATSS assignment, then QFL on scores, GIoU on boxes and DFL on their sides.
+
+Written from ATSS (arXiv:1912.02424) and GFL (arXiv:2006.04388 eq. 8), with the constants that MMDetection's GFLHead
+uses, so that the same outputs and ground truth give the same three numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from .boxes import distances, from_distances, giou, grid, iou
+from .heads import integral
+from .losses import distribution_focal_loss, quality_focal_loss
+
+WEIGHTS = {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}
+ANCHOR = 8  # strides: the side of the square around each cell's corner that stands for it in the assignment
+CANDIDATES = 9  # cells a box considers on each level
+HELD = 0.01  # pixels that an anchor's centre lies inside its box
+MARGIN = 0.1  # a side stays this far below the last bin
+SMALL = torch.finfo(torch.float32).eps  # MMDetection adds it to every divisor
+
+
+def gfl_head(
+    cls_scores: Sequence[Tensor],
+    bbox_preds: Sequence[Tensor],
+    boxes: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    *,
+    image_size: tuple[int, int],
+    strides: Sequence[int],
+    reg_max: int = 16,
+    weights: Mapping[str, float] = WEIGHTS,
+    classification: Callable[..., Tensor] = quality_focal_loss,
+    distribution: Callable[..., Tensor] = distribution_focal_loss,
+) -> dict[str, Tensor]:
+    """The terms cls, bbox and dfl of a batch, each a scalar times its weight, over all levels.
+
+    Args:
+        cls_scores: a level each, (B, C, H, W) class logits.
+        bbox_preds: a level each, (B, 4 (reg_max + 1), H, W): distributions over reg_max + 1 bins of the distances to
+            the left, top, right and bottom side, in strides.
+        boxes: an image each, (G, 4) corners in pixels.
+        labels: an image each, (G,) class index.
+        image_size: height and width in pixels, padding included; cells beyond it take no part.
+        strides: pixels a cell, a level each.
+        classification: what is asked of class logits (N, C) and targets (label (N,), quality (N,)), label C being
+            background, with ``avg_factor``.
+        distribution: what is asked of bins (M, reg_max + 1) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
+    """
+    shapes = [
+        tuple(min(cells, math.ceil(side / stride)) for cells, side in zip(level.shape[2:], image_size, strict=True))
+        for level, stride in zip(cls_scores, strides, strict=True)
+    ]
+    scores, sides = _rows(cls_scores, shapes), _rows(bbox_preds, shapes)
+    cells, scale = grid(shapes, strides, sides)
+    classes = scores.shape[2]
+
+    anchors = from_distances(cells * scale, (scale * ANCHOR / 2).expand(-1, 4)).split([h * w for h, w in shapes])
+    assigned = [_assign(*image, anchors, classes) for image in zip(boxes, labels, strict=True)]
+    label, target_boxes = (torch.stack(each) for each in zip(*assigned, strict=True))
+    positive = label < classes
+    count = positive.sum(dim=1).clamp(min=1).sum()  # an image without positives counts as one
+    weight = scores.detach()[positive].sigmoid().amax(dim=1)
+    total = weight.sum().clamp(min=1)
+
+    cells = cells.expand(len(label), -1, -1)[positive]
+    predicted = from_distances(cells, integral(sides[positive].unflatten(1, (4, reg_max + 1))))
+    target_boxes = (target_boxes / scale)[positive]
+    quality = scores.new_zeros(label.shape)
+    quality[positive] = iou(predicted.detach(), target_boxes)
+    target_sides = distances(cells, target_boxes).clamp(0, reg_max - MARGIN)
+
+    cls = classification(scores.flatten(0, 1), (label.flatten(), quality.flatten()), avg_factor=count + SMALL)
+    bbox = ((1 - giou(predicted, target_boxes)) * weight).sum() / (1 + SMALL) / total
+    dfl = distribution(
+        sides[positive].view(-1, reg_max + 1),
+        target_sides.view(-1),
+        weight=weight.repeat_interleave(4),
+        avg_factor=(4 + SMALL) * total,
+    )
+    return {"cls": weights["cls"] * cls, "bbox": weights["bbox"] * bbox, "dfl": weights["dfl"] * dfl}
+
+
+def _rows(levels: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> Tensor:
+    """Maps (B, K, H, W) as rows (B, A, K), cut to the cells that lie on the image; at least float32."""
+    rows = [level[:, :, :height, :width].flatten(2) for level, (height, width) in zip(levels, shapes, strict=True)]
+    joined = torch.cat(rows, dim=2).transpose(1, 2)
+    return joined.to(torch.promote_types(joined.dtype, torch.float32))
+
+
+@torch.no_grad()
+def _assign(boxes: Tensor, labels: Tensor, anchors: Sequence[Tensor], classes: int) -> tuple[Tensor, Tensor]:
+    """Adaptive training sample selection: one image's boxes to its anchors  (arXiv:1912.02424 algorithm 1).
+
+    A box considers the anchors nearest to its centre, some on each level; it takes those whose IoU reaches the mean
+    plus the standard deviation of all it considers and whose centre it holds. An anchor that several boxes take goes to
+    the one it overlaps most.
+
+    Args:
+        boxes, labels: (G, 4) in pixels and (G,).
+        anchors: a level each, (A, 4) in pixels.
+        classes: the index of background.
+
+    Returns the label (A,) and the box (A, 4) of each anchor of all levels.
+    """
+    every = torch.cat(list(anchors))
+    boxes = boxes.to(every)
+    if len(boxes) == 0:
+        return labels.new_full((len(every),), classes), torch.zeros_like(every)
+    overlap = iou(every[:, None], boxes)  # (A, G), as is all that follows
+    starts = accumulate([0, *(len(level) for level in anchors)])
+    nearest = torch.cat([_nearest(level, boxes) + start for level, start in zip(anchors, starts, strict=False)])
+    considered = overlap.gather(0, nearest)
+    enough = considered >= considered.mean(dim=0) + considered.std(dim=0)
+    taken = torch.zeros_like(overlap, dtype=torch.bool).scatter(0, nearest, enough)
+    taken &= distances(_centres(every)[:, None], boxes).amin(dim=-1) > HELD
+    best, box = overlap.masked_fill(~taken, -1).max(dim=1)
+    return torch.where(best < 0, classes, labels[box]), boxes[box]
+
+
+def _nearest(anchors: Tensor, boxes: Tensor) -> Tensor:
+    """The indices of the anchors nearest to each box, (CANDIDATES, G)."""
+    gaps = (_centres(anchors)[:, None] - _centres(boxes)).pow(2).sum(-1).sqrt()
+    return gaps.topk(min(CANDIDATES, len(anchors)), dim=0, largest=False).indices
+
+
+def _centres(boxes: Tensor) -> Tensor:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
