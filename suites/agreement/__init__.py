@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from adapters import Adapter, Loss
 from suites import Cell, Record, Selection, Task
-from suites.agreement.subject import selected
+from suites.agreement.subject import of, selected
 
 DTYPES = {
     "smoke": ("float32", "float64"),
@@ -18,8 +18,8 @@ DTYPES = {
 }
 SMOKE_ADAPTERS = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 DETECTORS = ("v8_detection", "gfl_head")
-BY_DTYPE = ("probes", "accuracy")  # the workloads that are run once for each dtype; the others choose their own
-ONCE = ("findings", "capability")
+ACCURACY_DTYPES = ("float32", "bfloat16")  # what detectors are trained in; the full profile takes all
+ONCE = ("findings", "capability")  # workloads that choose their dtypes themselves
 
 
 def plan(selection: Selection) -> list[Task]:
@@ -38,9 +38,9 @@ def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
     if loss.name in DETECTORS:
         exact = [dtype for dtype in dtypes if dtype in ("float32", "float64")]
         return [Cell("agreement", loss.name, loss.adapter, device, dtype, "terms") for dtype in exact]
-    by_dtype = [(workload, dtype) for dtype in dtypes for workload in BY_DTYPE]
-    once = [(workload, dtypes[0]) for workload in ONCE]
-    return [Cell("agreement", loss.name, loss.adapter, device, dtype, workload) for workload, dtype in by_dtype + once]
+    accurate = selection.dtypes or (dtypes if selection.profile == "full" else ACCURACY_DTYPES)
+    work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in ONCE]
+    return [Cell("agreement", loss.name, loss.adapter, device, dtype, workload) for workload, dtype in work]
 
 
 def execute(task: Task) -> list[Record]:
@@ -81,13 +81,16 @@ def _probes(cell: Cell, loss: Loss, task: Task) -> Record:
 def _accuracy(cell: Cell, loss: Loss, task: Task) -> Record:
     from suites.agreement import accuracy
 
-    return accuracy.record(cell, loss)
+    return accuracy.record(cell, loss, of(loss, task.options["reference"]))
 
 
 def _findings(cell: Cell, loss: Loss, task: Task) -> Record:
     from suites.agreement import findings
 
-    return Record(cell, rows={"findings": findings.of(loss, cell.device, task)})
+    return Record(
+        cell,
+        rows={"findings": findings.of(of(loss, task.options["reference"]), loss, cell.device, task.selection.profile)},
+    )
 
 
 def _capability(cell: Cell, loss: Loss, task: Task) -> Record:

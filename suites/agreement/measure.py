@@ -67,13 +67,14 @@ def _answers(
         except Unsupported as refusal:
             refusals.append(("unsupported", str(refusal)))
         except Exception as error:  # whatever a measured library raises is the finding
-            refusals.append(("error", _sentence(error)))
+            refusals.append(("error", sentence(error)))
         else:
             answers.append(Answer(case, value, gradient, output))
     return answers, refusals
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """An exception as one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 

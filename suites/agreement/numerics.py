@@ -75,10 +75,16 @@ def points(loss: str, dtype: str, target: float, grid: Iterable[float] = GRID) -
 
 
 def trace(
-    subject: Subject, setting: dict, dtype: str, target: float, truth: Callable = oracle.exact, device: str = "cpu"
+    subject: Subject,
+    setting: dict[str, Any],
+    dtype: str,
+    target: float,
+    truth: Callable = oracle.exact,
+    device: str = "cpu",
+    grid: Iterable[float] = GRID,
 ) -> Trace:
     """Value and gradient along the grid, with the truth; raises whatever the subject raises."""
-    grid = points(subject.loss, dtype, target)
+    grid = points(subject.loss, dtype, target, grid)
     outputs = [evaluate(subject.call, subject.loss, p.logits, p.targets, setting, dtype, device) for p in grid]
     exact = [truth(subject.loss, p.logits, p.targets, **setting) for p in grid]
     values = [value.sum() for value, _ in exact]

@@ -1,0 +1,139 @@
+"""How accurate is a loss, by region of the logit, and what is left of it when a whole detection head is summed?
+
+A record's ``data["curves"]`` holds what the report draws: ``logits``, and under ``series`` for each target the source's
+``value`` and ``gradient`` and their errors in ULP (``value_ulp``, ``gradient_ulp``), None where a number is not finite.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import numpy
+import torch
+
+from adapters import CANONICAL, Loss
+from suites import Cell, Record
+from suites.agreement import errors, measure, oracle, probes, reductions
+from suites.agreement.numerics import SETTINGS, Trace, trace
+from suites.agreement.subject import Subject
+
+STEPS = (*(i / 4 for i in range(81)), *range(25, 101, 5))
+GRID = tuple(sorted({*map(float, STEPS), *(-float(x) for x in STEPS)}))
+REGIONS = (-100.0, -30.0, -16.0, -8.0, -4.0, -1.0, 1.0, 4.0, 8.0, 16.0, 30.0, 100.0)
+ANCHORS, CLASSES, OBJECTS = 8400, 80, 40  # YOLOv8 at 640 px, and a plausible number of positives
+
+
+def record(cell: Cell, loss: Loss, subject: Subject) -> Record:
+    """Rows of the tables ``accuracy`` and ``head_sum`` and the curves of one source in one dtype."""
+    traces, refusal = [], ""
+    for target in (0.0, 1.0):
+        try:
+            traces.append(trace(subject, SETTINGS[loss.name][0], cell.dtype, target, device=cell.device, grid=GRID))
+        except Exception as error:  # whatever a measured library raises is this cell's reason
+            refusal = measure.sentence(error)
+    if not traces:
+        return Record(cell, "unsupported", refusal)
+    rows = {"accuracy": [row for one in traces for row in _regions(one)]}
+    if CANONICAL[loss.name].inputs == "dense":
+        rows["head_sum"] = [head_sum(loss, objects, cell.dtype, cell.device) for objects in (OBJECTS, 0)]
+    return Record(cell, rows=rows, data={"curves": _curves(traces)})
+
+
+def _regions(one: Trace) -> list[dict[str, Any]]:
+    x = numpy.array([point.x for point in one.points])
+    rows = []
+    for quantity in ("value", "gradient"):
+        found = errors.measure(*one.quantity(quantity), one.dtype)
+        for low, high in itertools.pairwise(REGIONS):
+            inside = (x >= low) & (x < high if high < REGIONS[-1] else x <= high)
+            finite = found.ulp[inside][numpy.isfinite(found.ulp[inside])]
+            relative = found.relative[inside][numpy.isfinite(found.relative[inside])]
+            rows.append(
+                {
+                    "target": one.target,
+                    "quantity": quantity,
+                    "logit_from": low,
+                    "logit_to": high,
+                    "points": int(inside.sum()),
+                    "typical_ulp": float(numpy.median(finite)) if finite.size else None,
+                    "max_ulp": float(finite.max()) if finite.size else None,
+                    "max_rel_error": float(relative.max()) if relative.size else None,
+                    "zeros": int(found.lost[inside].sum()),
+                    "nonfinite": int(found.nonfinite[inside].sum()),
+                }
+            )
+    return rows
+
+
+def _curves(traces: list[Trace]) -> dict[str, Any]:
+    series = []
+    for one in traces:
+        drawn = {"target": one.target, "value": _plain(one.value, 7), "gradient": _plain(one.gradient, 7)}
+        for quantity in ("value", "gradient"):
+            drawn[f"{quantity}_ulp"] = _plain(errors.measure(*one.quantity(quantity), one.dtype).ulp, 3)
+        series.append(drawn)
+    return {"logits": [point.x for point in traces[0].points], "parameters": traces[0].setting, "series": series}
+
+
+def _plain(numbers: numpy.ndarray, digits: int) -> list[float | None]:
+    return [float(f"{x:.{digits}g}") if numpy.isfinite(x) else None for x in numbers]
+
+
+@functools.lru_cache
+def head(objects: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Logits (8400, 80) around the RetinaNet prior, on bfloat16's grid, and targets with one positive an object."""
+    noise = numpy.random.default_rng(0).normal(0, 0.1, (ANCHORS, CLASSES))
+    targets = numpy.zeros((ANCHORS, CLASSES))
+    rows = numpy.random.default_rng(1).choice(ANCHORS, objects, replace=False)
+    targets[rows, rows % CLASSES] = 1.0
+    return probes.PRIOR + numpy.round(noise * 32) / 32, targets
+
+
+@functools.lru_cache
+def exact_sum(loss: str, objects: int) -> oracle.Exact:
+    """The exact sum over the head: each distinct element once, times how often it occurs."""
+    logits, targets = head(objects)
+    pairs, counts = numpy.unique(numpy.stack((logits.ravel(), targets.ravel())), axis=1, return_counts=True)
+    values, _ = oracle.exact(loss, pairs[0], pairs[1], **probes.USUAL[loss])
+    terms = [values.map(lambda a, i=i: a[i : i + 1]).scaled(float(n)) for i, n in enumerate(counts)]
+    return oracle.Exact(
+        numpy.concatenate([term.high for term in terms]), numpy.concatenate([term.low for term in terms])
+    ).sum()
+
+
+def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any]:
+    """The loss of the whole head as the source sums it (or reduces it, where it only does that), against the truth."""
+    how, factor = _way(loss, objects)
+    row = {"rows": ANCHORS, "classes": CLASSES, "positives": objects, "how": how}
+    if factor is None:
+        return row
+    logits, targets = (torch.tensor(a, dtype=getattr(torch, dtype), device=device) for a in head(objects))
+    exact = exact_sum(loss.name, objects).scaled(factor)
+    try:
+        with torch.no_grad():
+            got = _summed(loss, how, logits, loss.native(targets, CLASSES))
+    except Exception as error:  # whatever a measured library raises is the row's reason
+        return row | {"how": measure.sentence(error)}
+    error = float(exact.error(numpy.array(got)) / exact.high)
+    return row | {"factor": factor, "exact": float(exact.high), "got": got, "rel_error": error}
+
+
+def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:
+    parameters = probes.USUAL[loss.name]
+    if how == "own reduction":
+        return float(loss.reduced(logits, targets, **parameters))
+    return float(loss.call(logits, targets, reduction=how, **parameters).sum())
+
+
+def _way(loss: Loss, objects: int) -> tuple[str, float | None]:
+    """How this source can be asked for a sum, and the factor of its own reduction where it cannot."""
+    for word in ("sum", "none"):
+        if word in loss.reductions:
+            return word, 1.0
+    row = measure.rows(loss, "float32", "cpu", smoke=True)[0]
+    if row["reduction"] not in reductions.SCALARS or row["verdict"] not in ("agrees", "agrees_up_to_scale"):
+        return "no reduction of the paper's values was found", None
+    _, targets = head(objects)
+    return "own reduction", reductions.SCALARS[row["reduction"]](reductions.Shape(targets.shape, targets))
