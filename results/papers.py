@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("papers.yaml")
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """One printed table: where it stands, under which setting, its rows (AP in percent) and how a row would be rerun."""
+    """A printed table: where it stands, under which setting, its rows (AP in percent), how a row would be rerun."""
 
     id: str
     source: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from suites.claims.claim import Shown
 
@@ -24,7 +25,7 @@ def agree(printed: Callable[..., float], ours: Callable[..., float], points: Ite
 
 def falling(values: Sequence[float]) -> Shown:
     """Whether each value is smaller than the one before."""
-    holds = all(later < earlier for earlier, later in zip(values, values[1:], strict=False))
+    holds = all(later < earlier for earlier, later in pairwise(values))
     return Shown(holds, f"from {values[0]:.4g} to {values[-1]:.4g}" + ("" if holds else ", not falling throughout"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -123,4 +122,4 @@ def show(value: Recomputed) -> str:
         return value.figures
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.6g}" if math.isfinite(value) else str(value)
+    return f"{value + 0.0:.6g}"  # + 0.0 turns -0 into 0
