@@ -36,7 +36,8 @@ def plan(selection: Selection) -> list[Task]:
 def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
     dtypes = selection.dtypes or DTYPES[selection.profile]
     if loss.name in DETECTORS:
-        exact = [dtype for dtype in dtypes if dtype in ("float32", "float64")]
+        reference = ("float64",) if loss.adapter == "own" else ()  # what the others are compared with
+        exact = [dtype for dtype in dtypes if dtype in ("float32", "float64") and dtype not in reference]
         return [Cell("agreement", loss.name, loss.adapter, device, dtype, "terms") for dtype in exact]
     accurate = selection.dtypes or (dtypes if selection.profile == "full" else ACCURACY_DTYPES)
     work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in ONCE]

@@ -38,11 +38,16 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
 
 def find(loss: str, label: str, reference: str = "") -> Callable[..., Any]:
-    """The callable of the loss that the adapter column calls `label`; raises `LookupError` with the choices."""
+    """The canonical callable of the loss that the adapter column calls `label`."""
+    return of(declared(loss, label, reference), reference).call
+
+
+def declared(loss: str, label: str, reference: str = "") -> Loss:
+    """The loss that the adapter column calls `label`; raises `LookupError` with the choices."""
     adapter = adapters.load(reference or label.partition(".")[0], loss)
     for candidate in adapter.losses:
         if (candidate.name, candidate.adapter) == (loss, label):
-            return of(candidate, reference).call
+            return candidate
     choices = ", ".join(f"{candidate.adapter} {candidate.name}" for candidate in adapter.losses)
     raise LookupError(f"{label} has no {loss}; choose from {choices}")
 

@@ -1,0 +1,142 @@
+"""Whole detector losses, term by term: the same head outputs and ground truth to a library and to our own.
+
+No paper gives these losses as one formula, so the reference is the project's own composite in float64, on the very
+inputs that the library gets.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+
+from adapters import Loss, Unsupported
+from suites.agreement import errors, measure, oracle
+from suites.agreement.subject import declared
+
+SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
+ROUNDINGS = 4096  # a term is a sum over some hundred anchors of numbers that went through an assignment
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Ground truth of a batch: for each image its boxes (x1, y1, x2, y2 in pixels) and their classes."""
+
+    name: str
+    boxes: tuple[tuple[tuple[float, float, float, float], ...], ...]
+    labels: tuple[tuple[int, ...], ...]
+
+
+BATCHES = (
+    Batch("one object", (((20.0, 24.0, 76.0, 92.0),),), ((2,),)),
+    Batch(
+        "several objects",
+        (((8.0, 8.0, 40.0, 52.0), (50.0, 30.0, 120.0, 110.0), (70.0, 4.0, 100.0, 28.0)), ((16.0, 60.0, 90.0, 124.0),)),
+        ((0, 3, 1), (4,)),
+    ),
+    Batch("an image without objects", ((), ((30.0, 30.0, 98.0, 74.0), (4.0, 80.0, 44.0, 120.0))), ((), (1, 1))),
+    Batch("no objects", ((), ()), ((), ())),
+    Batch(
+        "overlapping objects",
+        (((20.0, 20.0, 84.0, 84.0), (28.0, 28.0, 92.0, 92.0), (20.0, 20.0, 84.0, 84.0), (36.0, 12.0, 76.0, 100.0)),),
+        ((0, 0, 2, 4),),
+    ),
+    Batch(
+        "tiny and huge objects",
+        (((1.0, 1.0, 127.0, 127.0), (60.0, 60.0, 64.0, 65.0), (0.0, 100.0, 30.0, 128.0)),),
+        ((3, 0, 2),),
+    ),
+)
+
+
+def rows(loss: Loss, dtype: str, device: str) -> list[Row]:
+    """A row for each batch, term and quantity."""
+    return [row for batch in BATCHES for row in _batch(loss, batch, dtype, device)]
+
+
+def _batch(loss: Loss, batch: Batch, dtype: str, device: str) -> list[Row]:
+    expected = _terms(declared(loss.name, "own").call, loss.name, batch, dtype, "float64", "cpu")
+    named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
+    try:
+        got = _terms(loss.call, loss.name, batch, dtype, dtype, device)
+    except Unsupported as refusal:
+        return [named | _refused(batch.name, "unsupported", str(refusal))]
+    except Exception as error:  # whatever a measured library raises is the finding
+        return [named | _refused(batch.name, "error", measure.sentence(error))]
+    return [
+        named | {"probe": f"{batch.name}: {term}", "quantity": quantity} | _compare(got[term][i], pair[i], dtype)
+        for term, pair in expected.items()
+        for i, quantity in enumerate(("value", "gradient"))
+    ]
+
+
+def _refused(probe: str, verdict: str, reason: str) -> Row:
+    return {"probe": probe, "quantity": "value", "points": 0, "verdict": verdict, "relation": reason}
+
+
+def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> Row:
+    found = errors.measure(actual, oracle.Exact(expected, numpy.zeros_like(expected)), dtype)
+    row = {"points": int(actual.size), **found.worst}
+    if found.nonfinite.any():
+        return row | {"verdict": "nonfinite", "relation": f"{int(found.nonfinite.sum())} numbers are not finite"}
+    size = float(numpy.linalg.norm(expected))
+    error = float(numpy.linalg.norm(actual - expected))
+    for rounding in dict.fromkeys((dtype, "float32")):
+        if error <= ROUNDINGS * errors.epsilon(rounding) * size:
+            note = "" if rounding == dtype else "; to float32's rounding only"
+            return row | {"verdict": "agrees", "relation": "= our own term" + note}
+    scale = float(expected.ravel() @ actual.ravel()) / size**2 if size else 0.0
+    if scale and numpy.linalg.norm(actual - scale * expected) <= ROUNDINGS * errors.epsilon("float32") * error:
+        return row | {"verdict": "agrees_up_to_scale", "relation": f"= {scale:.6g} x our own term"}
+    return row | {
+        "verdict": "differs",
+        "relation": f"its error's norm is {error / size if size else error:.3g} of ours",
+    }
+
+
+def _terms(
+    call: Any, name: str, batch: Batch, rounded: str, dtype: str, device: str
+) -> dict[str, tuple[numpy.ndarray, numpy.ndarray]]:
+    """Each term and its gradient to all head outputs, flat, as float64; inputs are rounded to `rounded` first."""
+    kind = getattr(torch, dtype)
+    coarse = getattr(torch, rounded)
+    groups = _heads(name, len(batch.boxes))
+    heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
+    boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
+    labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
+    settings = {"strides": STRIDES, "reg_max": REG_MAX}
+    settings |= {"num_classes": CLASSES} if name == "v8_detection" else {"image_size": (SIDE, SIDE)}
+    terms = call(*heads, boxes, labels, **settings)
+    leaves = [leaf for group in heads for leaf in group]
+    return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
+
+
+def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(value, leaves, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
+
+
+def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
+    return torch.cat([tensor.detach().reshape(-1).cpu().double() for tensor in tensors]).numpy()
+
+
+@functools.lru_cache
+def _heads(name: str, images: int) -> list[list[torch.Tensor]]:
+    """Head outputs of a detector as it starts: class logits at the prior, noisy distributions."""
+    generator = torch.Generator().manual_seed(0)
+    sides = [SIDE // stride for stride in STRIDES]
+
+    def noise(channels: int, side: int) -> torch.Tensor:
+        return torch.randn(images, channels, side, side, generator=generator, dtype=torch.float64)
+
+    bins = 4 * (REG_MAX if name == "v8_detection" else REG_MAX + 1)
+    classes, distributions = [noise(CLASSES, s) - 4.6 for s in sides], [noise(bins, s) for s in sides]
+    if name == "gfl_head":
+        return [classes, distributions]
+    return [[torch.cat(pair, dim=1) for pair in zip(distributions, classes, strict=True)]]
