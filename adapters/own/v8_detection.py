@@ -46,9 +46,30 @@ def v8_detection(
         distribution: what is asked of bins (M, reg_max) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
     """
     outputs = torch.cat([level.flatten(2) for level in feats], dim=2).transpose(1, 2)
-    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     sides, scores = outputs.split((4 * reg_max, num_classes), dim=2)
-    cells, scale = grid([level.shape[2:] for level in feats], strides, outputs)
+    shapes = [level.shape[2:] for level in feats]
+    return terms(sides, scores, shapes, boxes, labels, strides, gains, classification, distribution)
+
+
+def terms(
+    sides: Tensor,
+    scores: Tensor,
+    shapes: Sequence[tuple[int, int]],
+    boxes: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    strides: Sequence[float],
+    gains: Mapping[str, float],
+    classification: Callable[..., Tensor],
+    distribution: Callable[..., Tensor],
+) -> dict[str, Tensor]:
+    """The same of outputs that are split already.
+
+    `sides` (B, A, 4 reg_max) and `scores` (B, A, C), the A anchors being the cells of all levels, whose (height, width)
+    are `shapes`.
+    """
+    at_least = torch.promote_types(scores.dtype, torch.float32)
+    sides, scores, reg_max = sides.to(at_least), scores.to(at_least), sides.shape[2] // 4
+    cells, scale = grid(shapes, strides, scores)
     cells = cells + 0.5
     predicted = from_distances(cells, integral(sides.unflatten(2, (4, reg_max))))
 
