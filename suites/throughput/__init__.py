@@ -118,7 +118,7 @@ def import_libraries(group: Group) -> None:
 
 
 def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any]]:
-    """Launch until every ratio's interval over launches is narrow, but at least and at most as often as the profile says."""
+    """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
     threads = os.cpu_count() if group.device == "cpu" else 1
     least, most = LAUNCHES[profile]
     reports: list[dict[str, Any]] = []

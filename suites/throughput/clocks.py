@@ -14,7 +14,6 @@ import torch
 
 MEBIBYTE = 1 << 20
 DEFAULT_CACHE = 32 * MEBIBYTE
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler prints four lines a call otherwise
 
 
 class Sample(NamedTuple):
@@ -90,6 +89,7 @@ def peak_extra_bytes(call: Callable[[], Any], device: str) -> int:
         call()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # it prints four lines a call otherwise; a library may have set it lower
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         result = call()
     events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]

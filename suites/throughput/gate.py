@@ -1,0 +1,111 @@
+"""The gate: is one version of the code slower than another? Paired launches until it is clear, then once more afresh.
+
+Every cell is first compared within one pair of processes; those that seem slower or faster are then compared again in a
+new pair, since a process's address layout alone can make a few per cent (Mytkowicz et al., ASPLOS 2009). Only what both
+say counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.statistics import MOST_LAUNCHES, gate_verdict, launch_log_ratio
+from suites.throughput.paired import Side, SideFailed, launch
+from suites.throughput.side import PairedCell
+
+FIND = 0.05  # the slowdown that must not escape, where calibration says nothing else of a cell
+BLOCKS, CALLS = 8, 3
+CHANGED = ("slower", "faster")
+
+
+@dataclass
+class Outcome:
+    """What the gate found of one cell; `launches` holds log(head / base) by wall and CPU clock of every launch."""
+
+    cell: str
+    verdict: str  # slower | faster | same | undecided | failed
+    ratio: float = float("nan")
+    find: float = FIND
+    launches: list[tuple[float, float]] = field(default_factory=list)
+    confirmation: list[tuple[float, float]] = field(default_factory=list)
+    faults: float = 0.0
+    reason: str = ""
+
+
+def rerun(
+    base: Sequence[Path],
+    head: Sequence[Path],
+    cells: Sequence[PairedCell],
+    find: Mapping[str, float] | None = None,
+    slowed: Sequence[float] | None = None,
+) -> list[Outcome]:
+    """Compare two versions of the code, each given by folders that come first on its path, cell by cell.
+
+    `find` gives a cell's name the slowdown to find where it is not 5 %; `slowed` makes the head do so many times the
+    work, cell by cell, to measure the gate itself.
+    """
+    slowed = slowed or [1.0] * len(cells)
+    find = find or {}
+    outcomes = _stage(base, head, cells, find, slowed)
+    suspects = [index for index, outcome in enumerate(outcomes) if outcome.verdict in CHANGED]
+    if suspects:
+        again = _stage(base, head, [cells[i] for i in suspects], find, [slowed[i] for i in suspects])
+        for index, second in zip(suspects, again, strict=True):
+            outcomes[index] = confirmed(outcomes[index], second)
+    return outcomes
+
+
+def confirmed(first: Outcome, second: Outcome) -> Outcome:
+    """The first outcome in the light of a second, independent one: a change that is not seen twice is undecided."""
+    agreed = first.verdict == second.verdict
+    reason = "" if agreed else f"seemed {first.verdict}, then {second.verdict} {second.reason}".strip()
+    return Outcome(
+        first.cell, first.verdict if agreed else "undecided", _ratio(first.launches + second.launches), first.find,
+        first.launches, second.launches, first.faults, reason,
+    )  # fmt: skip
+
+
+def _stage(base, head, cells, find, slowed) -> list[Outcome]:
+    with closing(Side("base", base)) as old, closing(Side("head", head)) as new:
+        outcomes = []
+        for cell, factor in zip(cells, slowed, strict=True):
+            try:
+                outcomes.append(compare_cell(old, new, cell, find.get(cell.name, FIND), factor))
+            except SideFailed as failure:
+                outcomes.append(Outcome(cell.name, "failed", reason=str(failure)))
+                old.restart()
+                new.restart()
+        return outcomes
+
+
+def compare_cell(base: Side, head: Side, cell: PairedCell, find: float = FIND, slowed: float = 1.0) -> Outcome:
+    """Launch on alternating cores until the verdict is clear or the cap is reached."""
+    cores = sorted(os.sched_getaffinity(0))
+    outcome = Outcome(cell.name, "unclear", find=find)
+    while outcome.verdict == "unclear":
+        number = len(outcome.launches)
+        times = launch(base, head, cell, cores[number % len(cores)], BLOCKS, CALLS, slowed)
+        outcome.launches.append(tuple(launch_log_ratio(*times.by_clock(clock)) for clock in (0, 1)))
+        outcome.faults = max(outcome.faults, *times.faults)
+        outcome.verdict = gate_verdict(outcome.launches, find, last=number + 1 >= MOST_LAUNCHES)
+    outcome.ratio = _ratio(outcome.launches)
+    logging.info("%s: %s after %d launches, ratio %.4f", cell.name, outcome.verdict, number + 1, outcome.ratio)
+    return outcome
+
+
+def _ratio(launches: Sequence[tuple[float, float]]) -> float:
+    """head / base by the wall clock: the median over launches."""
+    return float(np.exp(np.median([wall for wall, _ in launches])))
+
+
+def as_plain(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON-able data."""
+    return asdict(outcome)

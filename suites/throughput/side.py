@@ -1,0 +1,135 @@
+"""One side of a paired comparison: a process that forks workers, each of which times one cell when it is told to.
+
+Run as ``python -m suites.throughput.side READ_FD WRITE_FD`` with the side's own code first on the path. It imports the
+libraries once; a worker is a fork of it that takes over the conversation until it is told to end. What is said, as
+pickled tuples: ``("start", Cell, core)`` -> ``("ready", seconds of a call)`` or ``("failed", reason)``; then numbers of
+calls -> ``[(wall_ns, cpu_ns), ...]`` and minor faults; then ``None`` -> the worker ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+TARGET_S = 1e-3  # a timed call repeats the loss until it takes about this long
+
+
+@dataclass(frozen=True)
+class PairedCell:
+    """What both sides time: one loss of one adapter, forward and backward, on `rows` x `classes` logits.
+
+    `repeats` losses make one timed call (0: as many as fill a millisecond).
+    """
+
+    loss: str
+    adapter: str
+    rows: int
+    classes: int
+    dtype: str = "float32"
+    repeats: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.loss} {self.adapter} {self.rows}x{self.classes} {self.dtype}"
+
+
+def main(reading: int, writing: int) -> None:
+    """Serve until the other end closes."""
+    import torch
+
+    torch.set_num_threads(1)
+    conversation = Connection(reading, writable=False), Connection(writing, readable=False)
+    while True:
+        try:
+            word, cell, core = conversation[0].recv()
+        except EOFError:
+            return
+        assert word == "start"
+        warm_import(cell)
+        child = os.fork()
+        if child == 0:
+            work(conversation, cell, core)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def warm_import(cell: PairedCell) -> None:
+    """Import the cell's library before the fork, so that every worker finds it there."""
+    try:
+        subject_of(cell, rows=4)()
+    except Exception:  # the worker meets it again and reports it
+        return
+
+
+def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: int | None) -> None:
+    """Be a worker: one cell on one core until told to end."""
+    incoming, outgoing = conversation
+    try:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        call = subject_of(cell)
+        repeats = cell.repeats or max(1, round(TARGET_S / seconds_of(call)))
+        gc.disable()
+        outgoing.send(("ready", repeats))
+        repeats = incoming.recv()
+        while (calls := incoming.recv()) is not None:
+            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            times = [timed(call, repeats) for _ in range(calls)]
+            outgoing.send((times, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults))
+    except EOFError:
+        return
+    except Exception as error:  # the boundary to a measured library
+        outgoing.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
+    """The cell as a closure: value and gradient of one input set."""
+    from adapters import discover
+    from suites.throughput.subjects import subject
+    from suites.throughput.workloads import Workload, canonical_inputs
+
+    loss = next(
+        loss
+        for adapter in discover().values()
+        for loss in adapter.losses
+        if loss.name == cell.loss and loss.adapter == cell.adapter
+    )
+    workload = Workload("paired", rows or cell.rows, cell.classes, (cell.loss,), image=64, batch=1)
+    inputs = canonical_inputs(cell.loss, workload, cell.dtype, "cpu", seed=0)
+    found = subject(loss, cell.adapter, inputs)
+    native = found.native(inputs)
+    for leaf in native.leaves:
+        leaf.requires_grad_()
+
+    def call() -> None:
+        for leaf in native.leaves:
+            leaf.grad = None
+        found.value(native).backward()
+
+    return call
+
+
+def timed(call: Callable[[], Any], repeats: int) -> tuple[int, int]:
+    """Wall and process time of `repeats` calls, in nanoseconds."""
+    cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+    for _ in range(repeats):
+        call()
+    return time.perf_counter_ns() - wall, time.process_time_ns() - cpu
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """What a warm call takes: the fastest of ten."""
+    for _ in range(3):
+        call()
+    return max(min(timed(call, 1)[0] for _ in range(10)), 1) / 1e9
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
