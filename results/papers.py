@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+MEASURED = ("fps", "time_ms", "params_M", "flops_B", "statement")
 FILE = Path(__file__).with_name("papers.yaml")
 
 
@@ -25,6 +26,14 @@ class PrintedTable:
     url: str
     rows: tuple[dict[str, Any], ...]
     command: str = ""
+
+    def figures(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The columns of `row` that were measured."""
+        return {key: value for key, value in row.items() if "AP" in key or key in MEASURED}
+
+    def setting_of(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The columns of `row` that say what was run."""
+        return {key: value for key, value in row.items() if key not in self.figures(row)}
 
     def command_for(self, row: dict[str, Any]) -> str:
         """What would have to be run for `row`."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
 
 import adapters
 from suites import Cell, Record, Selection, Task
 from suites.claims import sources
 from suites.claims.claim import Source, judge
+from suites.claims.installed import NotInstalled
 
 __all__ = ["every_source", "execute", "plan"]
 
@@ -24,38 +26,43 @@ TIMEOUT_S = 60.0
 
 @cache
 def every_source() -> tuple[Source, ...]:
-    """The sources of claims, in the order of their files' names."""
-    names = sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
-    modules = [importlib.import_module(f"{sources.__name__}.{name}") for name in names]
-    return tuple(source for module in modules for source in module.SOURCES)
+    """The sources of claims by name; what several files say of one source is one source."""
+    claims: dict[tuple[str, str], tuple] = {}
+    for module in sorted(pkgutil.iter_modules(sources.__path__), key=lambda module: module.name):
+        for source in importlib.import_module(f"{sources.__name__}.{module.name}").SOURCES:
+            key = (source.name, source.adapter)
+            claims[key] = claims.get(key, ()) + source.claims
+    return tuple(Source(name, adapter, found) for (name, adapter), found in sorted(claims.items()))
 
 
 def plan(selection: Selection) -> list[Task]:
     """One task for each source and loss; the claims of one loss of one source are judged together."""
-    cells = [cell for source in every_source() for cell in _cells(source)]
+    cells = [cell for source in every_source() for cell in _cells(source, selection.profile)]
     return [Task((cell,), selection, TIMEOUT_S) for cell in cells if selection.wants(cell.loss, cell.adapter)]
 
 
 def execute(task: Task) -> list[Record]:
     """Judge every claim of the task's cell; a claim that raises fails the record and the others keep their rows."""
-    return [_record(cell) for cell in task.cells]
+    return [_record(cell, task.selection.profile) for cell in task.cells]
 
 
-def _cells(source: Source) -> list[Cell]:
-    losses = dict.fromkeys(claim.loss for claim in source.claims)
+def _cells(source: Source, profile: str) -> list[Cell]:
+    losses = dict.fromkeys(claim.loss for claim in source.claims if claim.runs_in(profile))
     return [Cell("claims", loss, source.adapter, dtype="float64", workload=source.name) for loss in losses]
 
 
-def _record(cell: Cell) -> Record:
+def _record(cell: Cell, profile: str) -> Record:
     absence = _absence(cell.adapter)
     if absence:
         return Record(cell, "absent", absence)
-    source = next(source for source in every_source() if source.name == cell.workload)
+    source = next(found for found in every_source() if (found.name, found.adapter) == (cell.workload, cell.adapter))
     rows, failures = [], []
     for claim in source.claims:
-        if claim.loss == cell.loss:
+        if claim.loss == cell.loss and claim.runs_in(profile):
             try:
                 rows.append(judge(claim, source.name))
+            except NotInstalled as absence:
+                rows.append(judge(replace(claim, recompute=None, note=str(absence)), source.name))
             except Exception as error:  # the boundary: one claim that cannot be computed is named, the others stand
                 failures.append(f"{claim.place}, {claim.claim}: {type(error).__name__}: {error}")
     return Record(cell, "failed" if failures else "ok", "; ".join(failures), {"claims": rows})

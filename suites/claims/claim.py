@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from suites import PROFILES
 from suites.claims.reading import PLAIN, Reading, other_readings
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.(?P<decimals>\d+))?(?:e(?P<exponent>[-+]?\d+))?")
@@ -29,7 +30,8 @@ class Claim:
 
     `printed` is the source's own figure or formula. `recompute` takes a `Reading` and returns a number, which is
     compared with the first number of `printed` (or with `expected`), or whether a statement holds (bool or `Shown`).
-    Without `recompute` the claim is a reference, and `command` is what would have to be run.
+    Without `recompute` the claim is a reference, and `command` is what would have to be run. `profile` is the cheapest
+    one in which it is judged.
 
     `tolerance` is half a unit of the last printed digit unless stated. `relation` is ``=``, ``<=`` or ``>=``: the
     recomputed number stands on its left. `conditions` are further readings of this claim alone: a phrase that
@@ -47,6 +49,11 @@ class Claim:
     conditions: Mapping[str, Callable[[Reading], Recomputed]] = field(default_factory=dict)
     note: str = ""
     command: str = ""
+    profile: str = "smoke"
+
+    def runs_in(self, profile: str) -> bool:
+        """Whether a run of this profile judges the claim."""
+        return PROFILES.index(profile) >= PROFILES.index(self.profile)
 
     def holds(self, value: Recomputed) -> bool:
         """Whether a recomputed value is what is printed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import runpy
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,16 @@ from typing import Any
 import yaml
 
 
+class NotInstalled(LookupError):
+    """A library that a claim is about is missing here."""
+
+
 @cache
 def folder(package: str) -> Path:
-    """Where a package is installed; raises `LookupError` where it is not."""
+    """Where a package is installed; raises `NotInstalled` where it is not."""
     found = importlib.util.find_spec(package)
     if found is None:
-        raise LookupError(f"{package} is not installed")
+        raise NotInstalled(f"{package} is not installed")
     return Path(found.submodule_search_locations[0])
 
 
@@ -41,8 +45,11 @@ def defaults(package: str, file: str, name: str) -> dict[str, Any]:
 
 @cache
 def mmdet_config(file: str) -> dict[str, Any]:
-    """The variables of one of MMDetection's configuration files, without the files it builds on."""
-    return runpy.run_path(str(folder("mmdet") / ".mim" / "configs" / file))
+    """The variables of one of MMDetection's configurations, without those of the files it builds on (None instead)."""
+    text = (folder("mmdet") / ".mim" / "configs" / file).read_text(encoding="utf-8")
+    variables: dict[str, Any] = {}
+    exec(re.sub(r"\{\{.*?\}\}", "None", text), variables)  # what mmengine does with a configuration
+    return variables
 
 
 @cache
