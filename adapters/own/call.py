@@ -1,0 +1,34 @@
+"""One call of a loss, in the form that every backend takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+SIGMOID = ("focal", "quality_focal", "varifocal")
+ROWS = ("softmax_focal", "distribution_focal")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is computed of which tensors.
+
+    `targets` are dense, or with `labels` the score of each row (None: 1), or class indices, or bin coordinates.
+    `power` is gamma or beta. `positive` and `negative` weigh the labels of `focal`, `negative` those of `varifocal`;
+    `weights` are one a class for `softmax_focal` and one a row for `distribution_focal`.
+    """
+
+    loss: str
+    logits: Tensor
+    targets: Tensor | None
+    labels: Tensor | None = None
+    weights: Tensor | None = None
+    power: float = 0.0
+    positive: float = 1.0
+    negative: float = 1.0
+
+    @property
+    def by_row(self) -> bool:
+        """Whether there is one loss a row instead of one an element."""
+        return self.loss in ROWS

@@ -1,0 +1,130 @@
+"""The fused losses on a GPU: launches the kernels of `triton_kernels`."""
+
+from __future__ import annotations
+
+import struct
+
+import torch
+import triton
+from torch import Tensor
+
+from . import triton_kernels as kernels
+from .call import SIGMOID, Call
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+MOST_COLUMNS = 16384  # a row is held in registers
+BLOCK, WARPS = 2048, 4
+TILE = 2048  # elements of a tile of rows
+TOTAL_BLOCK, TOTAL_WARPS = 4096, 8
+
+
+def takes(call: Call) -> bool:
+    """Whether these kernels do this call."""
+    return call.logits.dtype in DTYPES and not (call.by_row and call.logits.shape[-1] > MOST_COLUMNS)
+
+
+def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
+    logits = call.logits
+    gradient = torch.empty_like(logits) if with_gradient else None
+    partial = torch.empty(_programs(call), dtype=torch.float32, device=logits.device)
+    want = kernels.TOTAL_AND_GRADIENT if with_gradient else kernels.TOTAL
+    _launch(call, want.value, out=partial, gradient=gradient, divisor=divisor, scale=scale)
+    value = torch.empty((), dtype=logits.dtype, device=logits.device)
+    kernels.total_kernel[(1,)](
+        partial,
+        divisor,
+        value,
+        partial.numel(),
+        scale,
+        DIVIDED=divisor is not None,
+        BLOCK=TOTAL_BLOCK,
+        num_warps=TOTAL_WARPS,
+    )
+    return value, gradient
+
+
+def each(call: Call) -> Tensor:
+    """The loss of each element or row."""
+    shape = call.logits.shape[:-1] if call.by_row else call.logits.shape
+    out = torch.empty(shape, dtype=call.logits.dtype, device=call.logits.device)
+    _launch(call, kernels.EACH.value, out=out)
+    return out
+
+
+def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+    """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
+    gradient = torch.empty_like(call.logits)
+    _launch(call, kernels.GRADIENT.value, gradient=gradient, incoming=incoming, divisor=divisor, scale=scale)
+    return gradient
+
+
+def multiply(gradient: Tensor, incoming: Tensor) -> None:
+    """The gradient times one number on the device, in place and without waiting for it."""
+    programs = triton.cdiv(gradient.numel(), BLOCK)
+    kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
+
+
+def _columns(call: Call) -> int:
+    return triton.next_power_of_2(call.logits.shape[-1])
+
+
+def _programs(call: Call) -> int:
+    if call.loss in SIGMOID:
+        return triton.cdiv(call.logits.numel(), BLOCK)
+    return triton.cdiv(call.logits.numel() // call.logits.shape[-1], max(TILE // _columns(call), 1))
+
+
+def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divisor=None, scale=1.0) -> None:
+    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # as the kernel will see it
+    shared = {
+        "POWER": int(call.power) if call.power in (0, 2) else -1,
+        "WANT": want,
+        "DIVIDED": divisor is not None,
+        "INCOMING_EACH": incoming is not None and incoming.dim() > 0,
+    }
+    classes = call.logits.shape[-1] if call.logits.dim() else 1
+    if call.loss in SIGMOID:
+        kernels.sigmoid_kernel[(_programs(call),)](
+            call.logits,
+            call.targets,
+            call.labels,
+            incoming,
+            divisor,
+            out,
+            gradient,
+            call.logits.numel(),
+            classes,
+            gamma,
+            call.power - gamma,
+            call.positive,
+            call.negative,
+            scale,
+            LOSS=SIGMOID.index(call.loss),
+            LABELLED=call.labels is not None,
+            SCORED=call.labels is not None and call.targets is not None,
+            BLOCK=BLOCK,
+            num_warps=WARPS,
+            **shared,
+        )
+    else:
+        kernels.row_kernel[(_programs(call),)](
+            call.logits,
+            call.targets,
+            call.weights,
+            incoming,
+            divisor,
+            out,
+            gradient,
+            call.logits.numel() // classes,
+            classes,
+            gamma,
+            call.power - gamma,
+            scale,
+            BINS=call.loss == "distribution_focal",
+            WEIGHTED=call.weights is not None,
+            ROWS=max(TILE // _columns(call), 1),
+            COLUMNS=_columns(call),
+            num_warps=WARPS,
+            **shared,
+        )
