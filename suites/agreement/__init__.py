@@ -90,7 +90,7 @@ def _findings(cell: Cell, loss: Loss, task: Task) -> Record:
 
     return Record(
         cell,
-        rows={"findings": findings.of(of(loss, task.options["reference"]), loss, cell.device, task.selection.profile)},
+        rows={"findings": findings.of_source(loss, task.options["reference"], cell.device)},
     )
 
 

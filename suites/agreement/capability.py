@@ -72,12 +72,13 @@ def rows(loss: Loss, device: str, profile: str) -> list[Row]:
     return [
         {"capability": name, "supported": None, "detail": NOT_MEASURED}
         if name in SLOW and profile != "full"
-        else {"capability": name} | _tried(CAPABILITIES[name], bench)
+        else {"capability": name} | tried(CAPABILITIES[name], bench)
         for name in names
     ]
 
 
-def _tried(check: Callable[[Bench], str], bench: Bench) -> Row:
+def tried(check: Callable[[Bench], str], bench: Bench) -> Row:
+    """Whether one capability is there, and what came of trying it."""
     try:
         return {"supported": "yes", "detail": check(bench)}
     except Lacking as lack:
