@@ -45,9 +45,9 @@ def _texts(table: Table, frame: pd.DataFrame, name: str, pair) -> list[str]:
     return [pair(*both) if both else numbers.plain(value) for both, value in zip(rounded, values, strict=True)]
 
 
-def markdown(table: Table, frame: pd.DataFrame) -> str:
+def markdown(table: Table, frame: pd.DataFrame, columns: Iterable[str] | None = None) -> str:
     """A Markdown table under its title."""
-    text = printable(table, frame).map(lambda cell: cell.replace("|", "\\|").replace("\n", "<br>"))
+    text = printable(table, frame, columns).map(lambda cell: cell.replace("|", "\\|").replace("\n", "<br>"))
     return f"### {table.title}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
 
 

@@ -1,0 +1,70 @@
+"""What a reader came for, from the tables: who is the same, what surprises, what is fastest, what is real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from results.frames import Frames, Row, rows
+from results.standings import gravity
+
+
+def surprises(frames: Frames, most: int = 6) -> list[Row]:
+    """The gravest findings about published libraries, at most one of a kind and source, so that they differ."""
+    seen: set[tuple[str, str]] = set()
+    chosen = []
+    for row in sorted(rows(frames["findings"]), key=gravity):
+        source = row["adapter"].partition(".")[0]
+        if (source, row["kind"]) in seen or source == "own":
+            continue
+        seen.add((source, row["kind"]))
+        chosen.append(row)
+    return chosen[:most]
+
+
+@dataclass
+class Race:
+    """One loss timed at one workload: its rows from fastest to slowest, only those that compute the loss."""
+
+    loss: str
+    workload: str
+    device_name: str
+    ranked: list[Row]
+
+    @property
+    def first(self) -> Row:
+        return self.ranked[0]
+
+    @property
+    def tied(self) -> list[Row]:
+        """Those whose interval reaches the first's: they may be as fast."""
+        return [row for row in self.ranked[1:] if row["ci_low_ms"] <= self.first["ci_high_ms"]]
+
+    def times_faster_than(self, row: Row) -> float:
+        """How often the first runs while `row` runs once."""
+        return row["median_ms"] / self.first["median_ms"]
+
+
+def races(frames: Frames, name: str = "forward_backward") -> list[Race]:
+    """For every loss, its largest workload that people train with, forward and backward, in the widest dtype timed."""
+    grouped: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows(frames["throughput"]):
+        differs = row.get("check") in ("differs", "nonfinite", "error")
+        if row["pass"] == name and row["median_ms"] is not None and not differs:
+            grouped.setdefault((row["loss"], row["device"], row["dtype"], row["workload"]), []).append(row)
+    largest: dict[tuple[str, str], tuple[tuple, list[Row]]] = {}
+    for (loss, device, dtype, workload), members in grouped.items():
+        if not workload.startswith("scaling"):
+            size = (dtype == "float32", members[0]["rows"] or 0)
+            if (loss, device) not in largest or size > largest[loss, device][0]:
+                largest[loss, device] = size, members
+    found = [
+        Race(loss, members[0]["workload"], members[0]["device_name"], sorted(members, key=lambda row: row["median_ms"]))
+        for (loss, _), (_, members) in largest.items()
+    ]
+    return sorted(found, key=lambda race: (race.loss != "focal", -len(race.ranked)))
+
+
+def map_differences(frames: Frames) -> list[Row]:
+    """Comparisons of variants, those that are real first."""
+    order = ("different", "undecided", "equivalent")
+    return sorted(rows(frames["coco_map_compare"]), key=lambda row: order.index(row["verdict"]))

@@ -1,0 +1,115 @@
+"""The functions themselves over the logit, and how many digits of them are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from results.frames import Frames
+from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
+
+SHAPE = {"value": "loss", "gradient": "gradient of the loss"}
+Drawn = tuple[str, dict[str, Any]]  # the source and one series of its curves, with the logits in it
+
+
+def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> list[Plot]:
+    """Loss and gradient over the logit, and their errors, of the curves that the agreement records keep."""
+    curves = list(_curves(records))
+    return [
+        Plot(
+            "curves",
+            "Loss and gradient over the logit",
+            "Each source at the loss's usual parameters, per element where it offers that. Click a name in the legend"
+            " to hide it, twice to see it alone.",
+            {option: _shapes(drawn, quantity, palette) for option, quantity, drawn in _shown(curves)},
+        ),
+        Plot(
+            "ulp",
+            "Error over the logit",
+            "Distance from the 50-digit truth in units in the last place (ULP) of the dtype, on a logarithmic axis: 1"
+            " is rounding, 10⁷ means that no digit of a float32 is right. Gaps are values that are not finite.",
+            {option: _errors(drawn, quantity, palette) for option, quantity, drawn in _measured(curves)},
+        ),
+    ]
+
+
+def _curves(records: list[dict[str, Any]]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    """The cell and one series for every target of every record that keeps curves."""
+    for record in records:
+        if record["cell"]["suite"] == "agreement" and "curves" in record["data"]:
+            curves = record["data"]["curves"]
+            for series in curves["series"]:
+                yield record["cell"], {"logits": curves["logits"], **series}
+
+
+def _shown(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Drawn]]]:
+    """One option for every loss, target and quantity, of the finest dtype that was run."""
+    fine = {cell["dtype"] for cell, _ in curves}
+    dtype = next((name for name in ("float32", "float64", "bfloat16", "float16") if name in fine), "")
+    chosen = [(cell, series) for cell, series in curves if cell["dtype"] == dtype]
+    for quantity in ("value", "gradient"):
+        labelled = [
+            (f"{cell['loss']}, {SHAPE[quantity]}, target {series['target']:g}", (cell["adapter"], series))
+            for cell, series in chosen
+        ]
+        for option, drawn in by_option(labelled).items():
+            yield option, quantity, drawn
+
+
+def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Drawn]]]:
+    """One option for every loss, dtype, target and quantity."""
+    for quantity in ("value", "gradient"):
+        labelled = [
+            (f"{cell['loss']}, {quantity}, target {series['target']:g}, {cell['dtype']}", (cell["adapter"], series))
+            for cell, series in curves
+        ]
+        for option, drawn in by_option(labelled).items():
+            yield option, quantity, drawn
+
+
+def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": adapter,
+            "x": series["logits"],
+            "y": significant(series[quantity]),
+            "line": palette.line(adapter),
+            "hovertemplate": f"{adapter}: %{{y:.5g}} at logit %{{x}}<extra></extra>",
+        }
+        for adapter, series in drawn
+    ]
+    return figure(data, "logit", SHAPE[quantity], xaxis={"range": [-10, 10]}, yaxis=_seen(drawn, quantity))
+
+
+def _seen(drawn: list[Drawn], quantity: str) -> dict[str, Any]:
+    """The range of the ordinate that the logits within [-10, 10] fill; the rest is found by zooming out."""
+    values = [
+        value
+        for _, series in drawn
+        for logit, value in zip(series["logits"], series[quantity], strict=True)
+        if value is not None and abs(logit) <= 10
+    ]
+    if not values:
+        return {}
+    margin = 0.05 * (max(values) - min(values)) or 1.0
+    return {"range": significant([min(values) - margin, max(values) + margin])}
+
+
+def _errors(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": adapter,
+            "x": series["logits"],
+            # a logarithmic axis has no zero
+            "y": [None if error is None else max(error, 0.1) for error in significant(series[f"{quantity}_ulp"], 3)],
+            "line": palette.line(adapter),
+            "marker": palette.marker(adapter) | {"size": 4},
+            "hovertemplate": f"{adapter}: %{{y:.3g}} ULP at logit %{{x}}<extra></extra>",
+        }
+        for adapter, series in drawn
+    ]
+    return figure(data, "logit", "error in ULP (0.1 stands for less)", "y")

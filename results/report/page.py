@@ -1,0 +1,257 @@
+"""report.html: one file with everything in it, which opens with the answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from results import answers, plots, printing
+from results.answers import Race
+from results.frames import Frames
+from results.report import words
+from results.standings import STANDINGS, Standing, standings
+from results.tables import TABLES, Table
+
+SHOWN_IN_RACE = 8
+CHOICES = 40  # a column with at most so many distinct values gets a filter
+FILTERED = ("loss", "adapter", "device", "dtype", "quantity", "probe", "kind", "capability", "pass", "workload", "host",
+            "variant", "verdict", "status", "suite", "source")  # fmt: skip
+
+
+class Section(NamedTuple):
+    """One suite's part of the page."""
+
+    name: str
+    title: str
+    question: str
+    plots: list[plots.Plot]
+    tables: list[str]
+
+
+SECTIONS = {
+    "agreement": ("Agreement", "Do they compute the same function, and if not, why not?"),
+    "throughput": ("Speed", "How fast are they, and how much memory do they take?"),
+    "coco-map": ("Detectors", "What do they do to a detector?"),
+    "claims": ("Claims", "Do the numbers printed in papers and articles come out?"),
+    "run": ("Cells", "What was run, what could not be, and what failed?"),
+}
+
+
+@dataclass(frozen=True)
+class Sign:
+    """How two sources relate, for one field of the matrix."""
+
+    name: str
+    symbol: str
+    words: str
+
+
+EQUAL = Sign("equal", "=", "is the same function as")
+SCALED = Sign("scaled", "∝", "is, reduced in another way, the same function as")
+UNEQUAL = Sign("unequal", "≠", "is another function than")
+
+
+def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, Any]) -> str:
+    """The page, self-contained."""
+    drawn = plots.every_plot(frames, records)
+    sections = [
+        Section(suite, *SECTIONS[suite], drawn.get(suite, []), [t.name for t in TABLES.values() if t.suite == suite])
+        for suite in SECTIONS
+    ]
+    stands = standings(frames)
+    races = [_race(race) for race in answers.races(frames)]
+    differences = answers.map_differences(frames)
+    payload = {
+        "tables": {name: _table(TABLES[name], frame) for name, frame in frames.items()},
+        "plots": {f"{s.name}/{plot.name}": plot.options for s in sections for plot in s.plots},
+        "records": {record["key"]: _record(record, environment) for record in records},
+        "environment": _versions(environment),
+    }
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            facts=_facts(records, environment),
+            environment=environment,
+            sections=sections,
+            standings={loss: [_standing(one) for one in members] for loss, members in stands.items()},
+            against={"sentence": words.beside_reference(next(iter(stands.values())))} if stands else None,
+            headings=words.HEADINGS,
+            words=words.SHORT,
+            matrices={loss: _matrix(members) for loss, members in stands.items() if len(members) > 1},
+            races=races,
+            surprises=answers.surprises(frames),
+            differences=[row | {"sentence": words.difference(row)} for row in differences],
+            differences_sentence=words.differences(differences),
+            no_differences=_no_differences(frames),
+            payload=_script(payload),
+            plotly=Markup(_plotly()),
+            css=Markup(_file("report.css")),
+            js=Markup(_file("report.js")),
+        )
+    )
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("results.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def _file(name: str) -> str:
+    return _templates().loader.get_source(_templates(), name)[0]
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+def _script(payload: dict[str, Any]) -> Markup:
+    """JSON that cannot end the script element that holds it."""
+    return Markup(json.dumps(_finite(payload), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for what JSON has no word for."""
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _facts(records: list[dict[str, Any]], environment: dict[str, Any]) -> dict[str, Any]:
+    when = environment.get("time", "")[:16].replace("T", " ")
+    profile = environment.get("selection", {}).get("profile", "")
+    parts = (when, profile and f"{profile} profile", words.machine(environment), words.outcome(records))
+    table = [
+        (name, ", ".join(f"{key} {item}" for key, item in value.items() if item) if isinstance(value, dict) else value)
+        for name, value in sorted(environment.items())
+        if value not in (None, "", [], {})
+    ]
+    return {"title": when, "sentence": " · ".join(filter(None, parts)), "table": table}
+
+
+def _versions(environment: dict[str, Any]) -> list[tuple[str, str]]:
+    """What every record shares: machine, versions, commit."""
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(environment.get("packages", {}).items()))
+    commit = environment.get("commit", "") + (" with changes" if environment.get("changed") else "")
+    return [("machine", words.machine(environment)), ("versions", packages), ("commit", commit)]
+
+
+def _record(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+    asked = environment.get("selection", {})
+    return {
+        "status": record["status"],
+        "reason": record["reason"],
+        "seconds": record["seconds"],
+        "seed": asked.get("seed", 0),
+        "command": command(record["cell"], asked),
+    }
+
+
+def command(cell: dict[str, str], asked: dict[str, Any]) -> str:
+    """The command that runs one cell again (and its neighbours of other workloads), as it was asked for."""
+    adapter = cell["adapter"].partition("+")[0].partition(".")[0]
+    given = {reference.rpartition(":")[2]: reference for reference in asked.get("adapters", ())}
+    options = {
+        "suite": cell["suite"],
+        "loss": cell["loss"],
+        "adapter": given.get(adapter, adapter),
+        "device": cell["device"],
+        "dtype": cell["dtype"],
+        "profile": asked.get("profile", "quick"),
+        **{name: asked[name] for name in ("seed", "coco", "images", "backbone") if asked.get(name)},
+    }
+    return "uv run run_all.py " + " ".join(f"--{name} {value}" for name, value in options.items())
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    return {**vars(one), "reason": one.reason, "place": STANDINGS.index(one.standing)}
+
+
+def _matrix(members: list[Standing]) -> dict[str, Any]:
+    def sign(a: Standing, b: Standing) -> Sign:
+        if a.function != b.function:
+            return UNEQUAL
+        return EQUAL if a.reduces_like(b) else SCALED
+
+    return {
+        "names": [one.adapter for one in members],
+        "rows": [(one.adapter, [sign(one, other) for other in members]) for one in members],
+    }
+
+
+def _race(race: Race) -> dict[str, Any]:
+    slowest = max(row["median_ms"] for row in race.ranked[:SHOWN_IN_RACE])
+    floor = race.first.get("floor_ms")
+    shown = race.ranked[:SHOWN_IN_RACE]
+    return {
+        "loss": race.loss,
+        "sentence": words.race(race),
+        "short": race.first["adapter"] + f" {words.time(race.first)} ms",
+        "setting": words.setting(race),
+        "floor": words.plain(floor) if floor else None,
+        "left_out": len(race.ranked) - len(shown),
+        "rows": [
+            {
+                "adapter": row["adapter"],
+                "cell": row.get("cell"),
+                "time": words.time(row),
+                "width": round(100 * row["median_ms"] / slowest, 1),
+                "floor": round(100 * floor / slowest, 1) if floor else None,
+            }
+            for row in shown
+        ],
+    }
+
+
+def _no_differences(frames: Frames) -> str:
+    runs = len(frames["coco_map"])
+    if not runs:
+        return "No detector was trained. run_all.py --suite coco-map answers this."
+    return f"{runs} detectors were trained, none of them comparable in pairs."
+
+
+def _table(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
+    """The table column by column: each distinct pair of text and value once, and an index of them for the rows."""
+    texts = printing.printable(table, frame)
+    return {
+        "name": table.name,
+        "title": table.title,
+        "rows": len(frame),
+        "columns": [_column(table, frame, texts, name) for name in texts if len(frame) or name in table.printed],
+    }
+
+
+def _column(table: Table, frame: pd.DataFrame, texts: pd.DataFrame, name: str) -> dict[str, Any]:
+    number = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+    values = [None if value is pd.NA or value != value else value for value in frame[name].astype(object)]
+    if not number:
+        values = [None if value is None else str(value) for value in values]
+    places: dict[tuple[str, Any], int] = {}
+    index = [places.setdefault(pair, len(places)) for pair in zip(texts[name], values, strict=True)]
+    return {
+        "name": name,
+        "title": name.replace("_", " "),
+        "shown": name in table.printed,
+        "number": bool(number),
+        "choices": name in FILTERED and 1 < len(places) <= CHOICES,
+        "texts": [text for text, _ in places],
+        "values": [value for _, value in places],
+        "index": index,
+    }
