@@ -31,11 +31,12 @@ def table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     median; `roofline_fraction` also counts exp and log at the rate of the same run. `faults_per_call` tells a heap that
     gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
     """
-    rows = [row for record in records if _is_timed(record) for row in _rows(record)]
+    rows = [row for record in records if is_timed(record) for row in _rows(record)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _is_timed(record: dict[str, Any]) -> bool:
+def is_timed(record: dict[str, Any]) -> bool:
+    """Whether the record holds rounds."""
     return record["cell"]["suite"] == "throughput" and record["status"] == "ok" and "launches" in record["data"]
 
 

@@ -1,0 +1,249 @@
+"""The gate between two runs: what got worse, better, appeared, vanished, crashed; and what cannot be said.
+
+A crash is not a regression of the loss, and a row that is missing is not one that passed: both have words of their own
+and an exit status of their own. Times and AP of runs on different days are not paired; `results.statistics` says how
+they are judged. `run_all.py compare --rerun` measures pairs instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import exp, log1p
+
+import numpy as np
+import pandas as pd
+
+from results import tables
+from results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
+from results.store import Run
+from results.timings import Benchmarks, Timing, timings
+
+MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
+LEVEL = 0.05
+WORSE = {  # table -> verdicts from best to worst; a verdict that is not listed is no judgement
+    "agreement": ("agrees", "agrees_up_to_scale", "differs", "nonfinite"),
+    "claims": ("reproduced", "reproduced_if", "not_reproduced"),
+}
+KEYS = {
+    "agreement": ["loss", "adapter", "device", "dtype", "quantity", "probe"],
+    "claims": ["source", "place", "claim"],
+    "findings": ["loss", "adapter", "kind", "statement"],
+    "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device"],
+}
+FINE, REGRESSION, FAILED = 0, 1, 3
+WORDS = {  # kind of change -> how it is headed, in the order of the report
+    "regressed": "Regressions",
+    "crashed": "Crashed: measured before, not now",
+    "vanished": "Vanished: no longer there, which is not a pass",
+    "undecided": "Undecided",
+    "improved": "Improved",
+    "repaired": "Repaired: failed before",
+    "appeared": "Appeared",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not as it was; `kind` is a key of `WORDS`."""
+
+    kind: str
+    table: str
+    key: str
+    detail: str
+
+
+@dataclass
+class Comparison:
+    """What changed between two runs; `same` counts by table what did not."""
+
+    changes: list[Change] = field(default_factory=list)
+    same: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[Change]:
+        """The changes of one kind."""
+        return [change for change in self.changes if change.kind == kind]
+
+    @property
+    def regressions(self) -> list[Change]:
+        """What got worse; neither crashes nor missing rows."""
+        return self.of("regressed")
+
+    @property
+    def exit_status(self) -> int:
+        """1 where something got worse, 3 where something crashed or is missing, else 0."""
+        if self.regressions:
+            return REGRESSION
+        return FAILED if self.of("crashed") or self.of("vanished") else FINE
+
+    @property
+    def markdown(self) -> str:
+        """The comparison for a reader, worst first."""
+        verdict = {FINE: "Nothing got worse.", REGRESSION: f"{len(self.regressions)} regressions."}
+        lines = [
+            "# Comparison",
+            "",
+            verdict.get(self.exit_status, "Nothing measured got worse, but something is missing."),
+        ]
+        lines += ["", "Unchanged: " + (", ".join(f"{table} {n}" for table, n in self.same.items()) or "nothing") + "."]
+        lines += self.notes
+        for kind, heading in WORDS.items():
+            if changes := self.of(kind):
+                lines += ["", f"## {heading} ({len(changes)})", "", "| table | what | detail |", "|---|---|---|"]
+                lines += [f"| {c.table} | {_cell(c.key)} | {_cell(c.detail)} |" for c in changes]
+        return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def compare(old: Run | Benchmarks, new: Run | Benchmarks, margin: float = MARGIN) -> Comparison:
+    """What changed from `old` to `new`, each a run or a file of pytest-benchmark (of which times are compared)."""
+    result = Comparison()
+    if isinstance(old, Run) and isinstance(new, Run):
+        frames = tables.build(old), tables.build(new)
+        lost = _cells(result, frames[0]["cells"], frames[1]["cells"])
+        for table in WORSE:
+            _verdicts(result, table, frames[0][table], frames[1][table], lost)
+        _findings(result, frames[0], frames[1], lost)
+        _precision(result, frames[0]["coco_map"], frames[1]["coco_map"])
+    _speed(result, timings(old), timings(new), margin)
+    return result
+
+
+def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]:
+    """Compare what became of each cell; returns those that gave rows before and give none now."""
+    before, after = (dict(zip(frame["cell"], frame.to_dict("records"), strict=True)) for frame in (old, new))
+    lost = set()
+    for key, was in before.items():
+        now = after.get(key)
+        if now is None:
+            result.changes.append(Change("vanished", "cells", key, f"was {was['status']}, is not in the new run"))
+        elif was["status"] == "ok" and now["status"] != "ok":
+            kind = "crashed" if now["status"] in ("failed", "timeout") else "vanished"
+            result.changes.append(Change(kind, "cells", key, f"{now['status']}: {now['reason']}"))
+        elif was["status"] in ("failed", "timeout") and now["status"] == "ok":
+            result.changes.append(Change("repaired", "cells", key, f"was {was['status']}: {was['reason']}"))
+        if now is None or now["status"] != "ok":
+            lost.add(key)
+    for key in after.keys() - before.keys():
+        result.changes.append(Change("appeared", "cells", key, after[key]["status"]))
+    result.same["cells"] = sum(key in after and after[key]["status"] == was["status"] for key, was in before.items())
+    return lost
+
+
+def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
+    return {" / ".join(str(row[name]) for name in names): row for row in frame.to_dict("records")}
+
+
+def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
+    """Compare a table whose rows carry a verdict; rows of a cell that is lost as a whole are told once, there."""
+    before, after = _keyed(old, KEYS[table]), _keyed(new, KEYS[table])
+    order = WORSE[table]
+    for key, was in before.items():
+        now = after.get(key)
+        if now is None:
+            if was.get("cell") not in lost:
+                result.changes.append(Change("vanished", table, key, f"was {was['verdict']}"))
+        elif was["verdict"] == now["verdict"]:
+            result.same[table] += 1
+        else:
+            detail = f"{was['verdict']} -> {now['verdict']}"
+            result.changes.append(Change(_step(order, was["verdict"], now["verdict"]), table, key, detail))
+    for key in after.keys() - before.keys():
+        result.changes.append(Change("appeared", table, key, str(after[key]["verdict"])))
+
+
+def _step(order: tuple[str, ...], was: str, now: str) -> str:
+    if now == "error":
+        return "crashed"
+    if was == "error":
+        return "repaired"
+    if now not in order or was not in order:
+        return "vanished" if was in order else "appeared"
+    return "regressed" if order.index(now) > order.index(was) else "improved"
+
+
+def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
+    """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement."""
+    before, after = _keyed(old["findings"], KEYS["findings"]), _keyed(new["findings"], KEYS["findings"])
+    known = {(row["loss"], row["adapter"]) for row in old["agreement"].to_dict("records")}
+    for key in after.keys() - before.keys():
+        kind = "regressed" if (after[key]["loss"], after[key]["adapter"]) in known else "appeared"
+        result.changes.append(
+            Change(kind, "findings", key, f"expected {after[key]['expected']}, got {after[key]['got']}")
+        )
+    for key in before.keys() - after.keys():
+        if before[key].get("cell") not in lost:
+            result.changes.append(Change("improved", "findings", key, "no longer found"))
+    result.same["findings"] = len(before.keys() & after.keys())
+
+
+def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> None:
+    """Compare AP by variant over the seeds that both runs have."""
+    for key, (was, now) in _shared(old, new, KEYS["coco_map"]):
+        seeds = sorted(was.keys() & now.keys())
+        if not seeds:
+            continue
+        difference = unpaired_difference([now[seed] for seed in seeds], [was[seed] for seed in seeds], BETWEEN_SEEDS)
+        low, high = difference.interval()[1:]
+        detail = f"AP {difference.center:+.3f} [{low:+.3f}, {high:+.3f}] over {len(seeds)} seeds"
+        kind = "regressed" if high < 0 else "improved" if low > 0 else None
+        if kind:
+            result.changes.append(Change(kind, "coco_map", key, detail))
+        else:
+            result.same["coco_map"] += 1
+
+
+def _shared(old: pd.DataFrame, new: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, tuple[dict, dict]]]:
+    groups = []
+    for frame in (old, new):
+        by_key: dict[str, dict] = {}
+        for row in frame.to_dict("records"):
+            if row["ap"] is not None and not pd.isna(row["ap"]):
+                by_key.setdefault(" / ".join(str(row[name]) for name in names), {})[row["seed"]] = float(row["ap"])
+        groups.append(by_key)
+    return ((key, (groups[0][key], groups[1][key])) for key in groups[0] if key in groups[1])
+
+
+def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], margin: float) -> None:
+    """Compare times cell by cell, corrected for their number.
+
+    Slower is a time that is beyond the margin both in ms and in units of the machine's own streaming time, so that a
+    machine that is slow today is not the loss's fault.
+    """
+    shared = [key for key in old if key in new and old[key].machine == new[key].machine]
+    for key in old.keys() & new.keys() - set(shared):
+        detail = f"another machine: {old[key].machine} -> {new[key].machine}"
+        result.changes.append(Change("undecided", "throughput", key, detail))
+    differences = [_differences(old[key], new[key]) for key in shared]
+    slower = holm([max(d.p_above(log1p(margin)) for d in both) for both in differences])
+    faster = holm([max(_mirrored(d).p_above(log1p(margin)) for d in both) for both in differences])
+    for key, both, p_slower, p_faster in zip(shared, differences, slower, faster, strict=True):
+        center, low, high = (exp(value) for value in both[0].interval())
+        detail = f"{center:.2f} times as long [{low:.2f}, {high:.2f}], margin {margin:.0%}"
+        if p_slower < LEVEL:
+            result.changes.append(Change("regressed", "throughput", key, f"slower: {detail}"))
+        elif p_faster < LEVEL:
+            result.changes.append(Change("improved", "throughput", key, f"faster: {detail}"))
+        elif high < 1 + margin and low > 1 / (1 + margin):
+            result.same["throughput"] += 1
+        else:
+            result.changes.append(Change("undecided", "throughput", key, detail))
+    if shared:
+        result.notes.append(f"Times of {len(shared)} cells and passes compared at {LEVEL:.0%} after Holm's correction.")
+
+
+def _differences(old: Timing, new: Timing) -> list[Difference]:
+    """log(new / old) in ms and, where both runs measured it, in units of the streaming time."""
+    pairs = [(np.log(new.launches), np.log(old.launches))]
+    if new.stream and old.stream:
+        pairs.append((np.log(new.launches) - np.log(new.stream), np.log(old.launches) - np.log(old.stream)))
+    return [unpaired_difference(a, b, BETWEEN_LAUNCHES) for a, b in pairs]
+
+
+def _mirrored(difference: Difference) -> Difference:
+    return difference._replace(center=-difference.center)

@@ -1,0 +1,75 @@
+"""Times of a run, or of a file that pytest-benchmark wrote, in the one form in which two of them are compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.store import Run
+from results.throughput import is_timed, rounds_of
+
+PASSES = ("forward", "forward_backward")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One cell's pass: a median a launch in ms, and how long the machine's own stream took in that launch, in ms.
+
+    `stream` is empty where it was not measured; `machine` is the processor's name.
+    """
+
+    launches: tuple[float, ...]
+    stream: tuple[float, ...]
+    machine: str
+
+
+class Benchmarks:
+    """A file of ``pytest --benchmark-json``. Raises `ValueError` with a sentence where it is none."""
+
+    def __init__(self, file: str | Path) -> None:
+        self.file = Path(file)
+        try:
+            content = json.loads(self.file.read_text())
+            self.entries: list[dict[str, Any]] = content["benchmarks"]
+            self.machine: str = content["machine_info"]["cpu"]["brand_raw"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{file} is not a file of pytest --benchmark-json: {error!r}") from None
+
+    def timings(self) -> dict[str, Timing]:
+        """Every benchmark, by the cell and pass that it says it timed, else by its name. One process: one launch."""
+        return {
+            entry["extra_info"].get("cell", entry["fullname"]): Timing(
+                (entry["stats"]["median"] * 1e3,), (), entry["extra_info"].get("device_name", self.machine)
+            )
+            for entry in self.entries
+        }
+
+
+def open_source(path: str | Path) -> Run | Benchmarks:
+    """A run folder or a benchmark file; raises `ValueError` with a sentence where `path` is neither."""
+    return Benchmarks(path) if Path(path).is_file() else Run.open(path)
+
+
+def timings(source: Run | Benchmarks) -> dict[str, Timing]:
+    """Every cell that was timed, with its pass: ``throughput/focal/own/cpu/float32/WORKLOAD forward``."""
+    if isinstance(source, Benchmarks):
+        return source.timings()
+    return {
+        f"{record['key']} {name}": _timing(record, name)
+        for record in source.records()
+        if is_timed(record)
+        for name in PASSES
+    }
+
+
+def _timing(record: dict[str, Any], name: str) -> Timing:
+    launches = record["data"]["launches"]
+    return Timing(
+        tuple(float(np.median(rounds["ms"])) for rounds in rounds_of(record, name)),
+        tuple(float(np.median(launch["stream_ms"][name])) for launch in launches),
+        record["data"]["device_name"],
+    )
