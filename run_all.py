@@ -41,6 +41,9 @@ def selecting(command):
         click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
         click.option("--seed", type=int, default=0, show_default=True),
         click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
+        click.option("--schedule", help="coco-map's training schedule: smoke, quick, full, short or 1x."),
+        click.option("--seeds", type=click.IntRange(min=1), help="coco-map's trainings of each variant."),
+        click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
     )
     for option in reversed(options):
         command = option(command)
@@ -74,7 +77,9 @@ def main(context, names, out, resume, baseline, as_json, **options):
     context.exit(FAILED if failed else REGRESSION if regressed else FINE)
 
 
-def make_selection(profile, adapter, loss, device, dtype, coco, images, seed, backbone) -> Selection:
+def make_selection(
+    profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant
+) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     for reference in adapter:
         try:
@@ -88,7 +93,13 @@ def make_selection(profile, adapter, loss, device, dtype, coco, images, seed, ba
             locate(Path(coco))
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
-    return Selection(profile, adapter, loss, devices(device), dtype, coco, images, seed, backbone)
+    training = (coco, images, seed, backbone, schedule, seeds, variant)
+    selection = Selection(profile, adapter, loss, devices(device), dtype, *training)
+    try:
+        suites.load("coco-map").plan(selection)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return selection
 
 
 def devices(asked: tuple[str, ...]) -> tuple[str, ...]:

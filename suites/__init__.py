@@ -43,6 +43,9 @@ class Selection:
     images: int | None = None
     seed: int = 0
     backbone: str | None = None
+    schedule: str | None = None
+    seeds: int | None = None
+    variants: tuple[str, ...] = ()
 
     def wants(self, loss: str, adapter: str) -> bool:
         """Whether a loss of an adapter is in the selection; ``--adapter fvcore`` also takes ``fvcore.jit``."""

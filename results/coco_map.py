@@ -1,0 +1,199 @@
+"""What a loss did to a detector: AP differences paired by seed, drift step by step, equality of conditions.
+
+Pure functions of the coco-map records. AP is taken again from the records' matches for every resampling of the images,
+by COCO's rule (101 points of the interpolated precision, mean over categories and the ten IoU thresholds).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from results import statistics
+
+MARGIN = 0.01  # AP in [0, 1]: one point, twice what seeds alone do to a published RetinaNet
+RESAMPLES = 200  # of the val images
+THRESHOLDS = 10
+RECALLS = np.linspace(0, 1, 101)
+FIRST_STEPS = 100  # of a training that are kept whole and compared one by one
+BASELINE = "library"
+
+Record = dict[str, Any]
+
+
+def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataFrame:
+    """Every variant of a host against the library's own: mean AP difference a - b, its interval, the verdict.
+
+    One row a pair that shares a data set, a schedule, a device and seeds. A training that diverged counts as AP 0.
+    """
+    rows = []
+    for (host, dataset, schedule, device), by_variant in _groups(records).items():
+        for a, b in _pairs(by_variant):
+            seeds = sorted(by_variant[a].keys() & by_variant[b].keys())
+            if seeds:
+                difference = ap_difference([by_variant[a][s] for s in seeds], [by_variant[b][s] for s in seeds])
+                rows.append(
+                    {
+                        "host": host,
+                        "variant_a": a,
+                        "variant_b": b,
+                        "seeds": len(seeds),
+                        "mean_difference": difference.center,
+                        "ci_low": difference.low,
+                        "ci_high": difference.high,
+                        "verdict": statistics.equivalence(difference, margin),
+                        "margin": margin,
+                        "mean_ap_a": _mean_ap(by_variant[a], seeds),
+                        "mean_ap_b": _mean_ap(by_variant[b], seeds),
+                        "same_conditions": all(_same_conditions(by_variant[a][s], by_variant[b][s]) for s in seeds),
+                        "dataset": dataset,
+                        "schedule": schedule,
+                        "device": device,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def ap_difference(a: list[Record], b: list[Record]) -> statistics.Interval:
+    """AP of `a` minus AP of `b`, trainings paired by seed, with an interval over seeds and val images."""
+    images = max((record["data"]["matches"]["images"] for record in (*a, *b)), default=0)
+    weights = image_weights(images, RESAMPLES)
+    first, second = (np.array([resampled_ap(r["data"]["matches"], weights) for r in side]) for side in (a, b))
+    return statistics.seeds_and_images(first - second)
+
+
+def image_weights(images: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """How often each image counts: row 0 all once, then `resamples` bootstrap draws; (resamples + 1, images)."""
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / max(images, 1)), size=resamples)
+    return np.vstack([np.ones((1, images), dtype=int), drawn])
+
+
+def resampled_ap(matches: dict[str, Any], weights: np.ndarray) -> np.ndarray:
+    """COCO's AP for each row of image weights (R, images); 0 where nothing was detected.
+
+    `matches` is what `suites.coco_map.evaluation.matches` left in a record.
+    """
+    if not matches["categories"]:
+        return np.zeros(len(weights))
+    per_category = np.stack([_category_ap(category, weights) for category in matches["categories"]])
+    counted = ~np.isnan(per_category)
+    return np.where(counted, per_category, 0).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+
+
+def _category_ap(category: dict[str, Any], weights: np.ndarray) -> np.ndarray:
+    """Mean over the IoU thresholds; not a number where the drawn images hold no box of the category."""
+    positives = np.zeros(len(weights))
+    for image, count in category["positives"]:
+        positives += count * weights[:, image]
+    image = np.asarray(category["image"], dtype=int)
+    if len(image) == 0:
+        return np.where(positives > 0, 0.0, np.nan)
+    each = weights[:, image]  # (R, detections)
+    bits = 1 << np.arange(THRESHOLDS)
+    hits = (np.asarray(category["hits"])[:, None] & bits) > 0
+    counted = (np.asarray(category["ignored"])[:, None] & bits) == 0
+    total = np.zeros(len(weights))
+    for threshold in range(THRESHOLDS):
+        right = np.cumsum(each * (hits & counted)[:, threshold], axis=1)
+        found = np.cumsum(each * counted[:, threshold], axis=1)
+        total += _interpolated(right, found, positives)
+    return np.where(positives > 0, total / THRESHOLDS, np.nan)
+
+
+def _interpolated(right: np.ndarray, found: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """The mean of the 101 interpolated precisions, of running counts (R, detections)."""
+    precision = right / np.maximum(found, np.spacing(1.0))
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    recall = right / np.maximum(positives, 1)[:, None]
+    reached = np.searchsorted(RECALLS, recall, side="right")  # recall points that lie at or below it
+    points = np.diff(reached, axis=1, prepend=0)
+    return (points * envelope).sum(axis=1) / len(RECALLS)
+
+
+def drift_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Each variant against the library's own over the first steps: how far the losses drift apart, term by term."""
+    rows = []
+    for (host, dataset, schedule, device), by_variant in _groups(records, dtype=None).items():
+        for a, b in _pairs(by_variant):
+            for key in sorted(by_variant[a].keys() & by_variant[b].keys()):
+                one, other = by_variant[a][key], by_variant[b][key]
+                if _same_conditions(one, other):
+                    rows += [
+                        {"host": host, "variant_a": a, "variant_b": b, "dataset": dataset, "schedule": schedule}
+                        | {"device": device, "seed": one["data"]["run"]["seed"], "dtype": one["cell"]["dtype"]}
+                        | row
+                        for row in _drift(one["data"]["curve"], other["data"]["curve"])
+                    ]
+    return pd.DataFrame(rows)
+
+
+def _drift(one: list[dict[str, float]], other: list[dict[str, float]]) -> Iterator[dict[str, Any]]:
+    steps = [(a, b) for a, b in zip(one, other, strict=False) if a["step"] == b["step"] <= FIRST_STEPS]
+    terms = [name for name in (steps[0][0] if steps else ()) if name not in ("step", "lr", "seconds")]
+    for term in terms:
+        gaps = [abs(a[term] - b[term]) / max(abs(b[term]), 1e-12) for a, b in steps if None not in (a[term], b[term])]
+        first = next((number + 1 for number, gap in enumerate(gaps) if gap > 1e-9), None)
+        yield {
+            "term": term,
+            "steps": len(gaps),
+            "first_step": gaps[0],
+            "median": float(np.median(gaps)),
+            "last_step": gaps[-1],
+            "largest": max(gaps),
+            "first_beyond_1e-9": first,
+        }
+
+
+def conditions_table(records: Iterable[Record]) -> pd.DataFrame:
+    """The hashes of every training, and whether they are those of the library's own at the same seed."""
+    rows = []
+    for by_variant in _groups(records, dtype=None).values():
+        for trainings in by_variant.values():
+            for key, record in trainings.items():
+                run, baseline = record["data"]["run"], by_variant.get(BASELINE, {}).get(key)
+                names = ("host", "variant", "dataset", "schedule", "seed", "device", "dtype", *CONDITIONS)
+                rows.append({name: run[name] for name in names} | {"same_as_library": _same(record, baseline)})
+    return pd.DataFrame(rows)
+
+
+CONDITIONS = ("initial_weights", "data_order", "augmented_inputs")
+
+
+def _same(record: Record, baseline: Record | None) -> str:
+    if baseline is None:
+        return ""
+    return " ".join(name for name in CONDITIONS if record["data"]["run"][name] == baseline["data"]["run"][name])
+
+
+def _same_conditions(one: Record, other: Record) -> bool:
+    """Same weights, same order, same augmentation; of a training that ended early only the weights can be compared."""
+    first, second = one["data"]["run"], other["data"]["run"]
+    names = CONDITIONS if first["iterations"] == second["iterations"] else CONDITIONS[:1]
+    return all(first[name] == second[name] for name in names)
+
+
+def _groups(records: Iterable[Record], dtype: str | None = "float32") -> dict[tuple, dict[str, dict[Any, Record]]]:
+    """Trainings by (host, data set, schedule, device), then variant, then seed (and dtype)."""
+    groups: dict[tuple, dict[str, dict[Any, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for record in records:
+        run = record["data"].get("run") if record["cell"]["suite"] == "coco-map" else None
+        if run and dtype in (None, run["dtype"]):
+            group = tuple(run[name] for name in ("host", "dataset", "schedule", "device"))
+            groups[group][run["variant"]][(run["seed"], run["dtype"])] = record
+    return groups
+
+
+def _pairs(by_variant: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each variant with the library's own; all pairs where that is missing."""
+    if BASELINE in by_variant:
+        return [(name, BASELINE) for name in by_variant if name != BASELINE]
+    return list(combinations(by_variant, 2))
+
+
+def _mean_ap(trainings: dict[Any, Record], seeds: list[Any]) -> float:
+    return float(np.mean([trainings[seed]["data"]["run"]["ap"] or 0.0 for seed in seeds]))

@@ -1,0 +1,143 @@
+"""What does a loss do to a detector? Trains real hosts with only the loss swapped and scores all with one evaluator.
+
+A cell is one training: host, variant, data set, schedule, seed. It trains to its end or leaves no record, so a run that
+was killed in the middle resumes with the same numbers as one that was not: a training depends on nothing but its seed.
+
+The rooms: `variants` (what is compared), `schedules` (for how long), `shapes` and `data` (on what), `mmdetection` and
+`ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `recording` (conditions and course),
+`evaluation` (the one evaluator).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from results.coco_map import FIRST_STEPS
+from suites import Cell, Record, Selection, Task
+from suites.coco_map.schedules import SCHEDULES, Schedule
+from suites.coco_map.variants import MMDETECTION, SETS, VARIANTS, Variant, users
+
+SUITE = "coco-map"
+TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
+DRIFT_STEPS = {"smoke": 0, "quick": 0, "full": FIRST_STEPS}  # steps of the float64 pair, by profile
+
+
+def plan(selection: Selection) -> list[Task]:
+    """One task a training, seed by seed, so that a run that is cut short has whole comparisons."""
+    schedule = schedule_of(selection)
+    if schedule.images_train == 0 and not selection.coco:
+        raise ValueError(f"--schedule {schedule.name} is for a real data set: name one with --coco DIR")
+    chosen = _chosen(selection)
+    tasks = []
+    for device in selection.devices:
+        for seed in range(selection.seed, selection.seed + (selection.seeds or schedule.seeds)):
+            tasks += [_task(selection, schedule, variant, seed, device) for variant in chosen]
+        if steps := DRIFT_STEPS[selection.profile]:
+            pairs = [variant for variant in chosen if variant.name in ("library", "own")]
+            drift = dataclasses.replace(schedule, name=f"{steps} steps", iterations=steps)
+            tasks += [_task(selection, drift, variant, selection.seed, device, "float64") for variant in pairs]
+    return tasks
+
+
+def _task(
+    selection: Selection, schedule: Schedule, variant: Variant, seed: int, device: str, dtype: str = "float32"
+) -> Task:
+    data = Path(selection.coco).name if selection.coco else "shapes"
+    workload = f"{variant.host} {variant.name} {data} {schedule.name} seed {seed}"
+    cell = Cell(SUITE, variant.loss, variant.adapter, device, dtype, workload)
+    options = {"variant": variant, "schedule": schedule, "seed": seed}
+    return Task((cell,), selection, TIMEOUTS.get(schedule.name, 3600), options)
+
+
+def schedule_of(selection: Selection) -> Schedule:
+    """The schedule asked for by name, or the profile's own; raises `ValueError` for a name there is not."""
+    name = selection.schedule or selection.profile
+    if name not in SCHEDULES:
+        raise ValueError(f"--schedule: unknown schedule {name!r}; choose from {', '.join(SCHEDULES)}")
+    return SCHEDULES[name]
+
+
+def _chosen(selection: Selection) -> list[Variant]:
+    """The variants of a selection; the library's own is always with them, as what they are compared with."""
+    known = [*VARIANTS, *(v for ref in selection.adapters if ":" in ref for v in users(ref, _only(selection.losses)))]
+    if selection.variants:
+        names = {name for v in known for name in (v.host, f"{v.host}/{v.name}")}
+        if unknown := set(selection.variants) - names:
+            raise ValueError(f"--variant: unknown {min(unknown)!r}; choose from {', '.join(sorted(names))}")
+        wanted = [v for v in known if {v.host, f"{v.host}/{v.name}"} & set(selection.variants)]
+    elif selection.adapters or selection.losses:
+        wanted = [v for v in known if selection.wants(v.loss, v.adapter.rpartition(":")[2])]
+        wanted = [v for v in wanted if v.set in SETS[selection.profile] or ":" in v.adapter]
+    else:
+        wanted = [v for v in known if v.set in SETS[selection.profile]]
+    hosts = {variant.host for variant in wanted}
+    return [v for v in known if v in wanted or (v.name == "library" and v.host in hosts)]
+
+
+def _only(losses: tuple[str, ...]) -> str | None:
+    return losses[0] if len(losses) == 1 else None
+
+
+def execute(task: Task) -> list[Record]:
+    """Train, detect on the val split, evaluate; a training that diverges is a row like any other."""
+    from suites.coco_map.data import locate, prepare
+    from suites.coco_map.evaluation import average_precision, matches
+    from suites.coco_map.shapes import shapes
+
+    (cell,), selection = task.cells, task.selection
+    variant, schedule, seed = (task.options[name] for name in ("variant", "schedule", "seed"))
+    if selection.coco:
+        dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed)
+    else:
+        dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
+    started = time.perf_counter()
+    host = _host(variant.host)
+    outcome = host.train(
+        variant.host, dict(variant.change), dataset, schedule, seed, cell.device, cell.dtype, selection.backbone
+    )
+    seconds = time.perf_counter() - started
+    measured = average_precision(dataset.annotations["val"], outcome.detections)
+    counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
+    curve = outcome.recorder.thinned()
+    row = {
+        "host": variant.host,
+        "variant": variant.name,
+        "adapter": variant.adapter,
+        "dataset": dataset.name,
+        **counts,
+        "schedule": schedule.name,
+        "iterations": len(outcome.recorder.curve),
+        "seed": seed,
+        "device": cell.device,
+        **measured,
+        "first_loss": curve[0]["loss"] if curve else None,
+        "final_loss": outcome.recorder.final_loss(),
+        "status": outcome.status if outcome.status != "ok" or measured["ap"] else "no_ap",
+        "wall_s": round(seconds, 2),
+        "host_map": outcome.own_map.get("metrics/mAP50-95(B)"),
+        "backbone": selection.backbone or "from scratch",
+        "dtype": cell.dtype,
+        **outcome.recorder.conditions(),
+    }
+    data = {
+        "curve": curve,
+        "matches": matches(dataset.annotations["val"], outcome.detections),
+        "host_map": outcome.own_map,
+        "reference": variant.reference,
+        "schedule": dataclasses.asdict(schedule),
+        "left_out": dataset.left_out,
+        "faults": [str(fault) for fault in faults],
+    }
+    rows = {"coco_map": [row]} if cell.dtype == "float32" else {}  # in float64 steps are compared, nothing is detected
+    return [Record(cell, rows=rows, data=data | {"run": row}, reason=outcome.reason)]
+
+
+def _host(name: str) -> Any:
+    if name in MMDETECTION:
+        from suites.coco_map import mmdetection as host
+    else:
+        from suites.coco_map import ultralytics as host
+    return host

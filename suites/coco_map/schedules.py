@@ -1,0 +1,63 @@
+"""Schedules by name: how long, on what, with which detector's width. Everything that is equal between variants."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+REFERENCE_BATCH = 16  # images: the batch that every learning rate here is stated for
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One training recipe.
+
+    `size` is the longer image side in pixels, `iterations` are optimizer steps of `batch` images. `width` is the first
+    stage's channels of the ResNet (64 is the paper's, 16 a quarter) and `depth` its layers. `lr` is for 16 images and
+    is scaled with the batch. `images_train` and `images_val` size the generated set.
+    """
+
+    name: str
+    size: int
+    batch: int
+    iterations: int
+    lr: float
+    depth: int = 18
+    width: int = 16
+    optimizer: str = "SGD"
+    yolo_rate: float = 0.01  # peak, not scaled: what Ultralytics calls lr0
+    images_train: int = 0
+    images_val: int = 0
+    warmup: float = 0.05
+    milestones: tuple[float, ...] = (2 / 3, 8 / 9)  # shares of the iterations: 60k and 80k of the papers' 90k
+    seeds: int = 1
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak learning rate for this batch, by the linear scaling rule (arXiv:1706.02677)."""
+        return self.lr * self.batch / REFERENCE_BATCH
+
+
+SMOKE = Schedule(
+    "smoke", size=64, batch=2, iterations=3, lr=0.003, optimizer="AdamW", yolo_rate=0.003, images_train=6, images_val=4
+)
+QUICK = Schedule(
+    "quick",
+    size=96,
+    batch=8,
+    iterations=150,
+    lr=0.003,
+    optimizer="AdamW",
+    yolo_rate=0.003,
+    images_train=200,
+    images_val=60,
+)
+FULL = dataclasses.replace(QUICK, name="full", iterations=600, images_train=400, images_val=150, seeds=5)
+SHORT = Schedule("short", size=320, batch=8, iterations=1500, lr=0.02, depth=18, width=64)
+ONE_X = Schedule("1x", size=1333, batch=16, iterations=90_000, lr=0.01, depth=50, width=64, warmup=500 / 90_000)
+SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, FULL, SHORT, ONE_X)}
+
+
+def scaled(schedule: Schedule, share: float) -> Schedule:
+    """The same schedule, shorter by iterations; warm-up and milestones, being shares, shrink with it."""
+    return dataclasses.replace(schedule, iterations=max(1, round(schedule.iterations * share)))

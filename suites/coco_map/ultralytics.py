@@ -1,0 +1,212 @@
+"""The Ultralytics host: YOLO from its model file, trained by its own trainer, with only the criterion replaced.
+
+The trainer is subclassed at the places that it leaves open (model attributes, batch, optimizer step, validator); no
+file of the library is touched and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapters._ultralytics import ensure_quiet
+from suites.coco_map.bridge import AdapterLoss
+from suites.coco_map.data import Dataset, for_ultralytics
+from suites.coco_map.recording import Diverged, Outcome, Recorder
+from suites.coco_map.schedules import Schedule
+
+
+def train(
+    host: str,
+    change: dict[str, Any],
+    dataset: Dataset,
+    schedule: Schedule,
+    seed: int,
+    device: str,
+    dtype: str = "float32",
+    backbone: str | None = None,
+) -> Outcome:
+    """Train the model named `host` (``yolov8n``) from scratch, then detect on the val split.
+
+    `change` is empty for the library's own criterion; ``own`` takes ours (its value holds what of ours differs);
+    ``bce`` puts any adapter's loss in the place of the class term's cross entropy. In float64 nothing is detected: it
+    is there to compare steps.
+    """
+    ensure_quiet()
+    recorder = Recorder()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_class(change)(overrides=_settings(host, dataset, schedule, seed, device, folder, backbone))
+        trainer.watch(recorder, seed, dtype)
+        try:
+            trainer.train()
+        except Diverged as divergence:
+            return Outcome("diverged", str(divergence), [], recorder)
+        own = {name: float(value) for name, value in trainer.metrics.items() if "mAP" in name}
+        numbers = [category["id"] for category in dataset.categories()]
+        detections = [d | {"category_id": numbers[d["category_id"]]} for d in trainer.validator.detections]
+    return Outcome("ok", "", detections, recorder, own)
+
+
+def _settings(
+    host: str, dataset: Dataset, schedule: Schedule, seed: int, device: str, folder: str, backbone: str | None
+) -> dict[str, Any]:
+    """Ultralytics' own settings. Scaled augmentation and mosaic are off, as in the other hosts: flips alone."""
+    images = len(dataset.read("train")["images"])
+    epochs = max(1, round(schedule.iterations * schedule.batch / images))
+    return {
+        "model": f"{host}.yaml",
+        "data": str(for_ultralytics(dataset)),
+        "project": folder,
+        "name": "run",
+        "device": _device(device),
+        "pretrained": backbone or False,
+        "epochs": epochs,
+        "batch": schedule.batch,
+        "nbs": schedule.batch,
+        "imgsz": schedule.size,
+        "seed": seed,
+        "deterministic": True,
+        "amp": False,
+        "val": False,
+        "save": False,
+        "plots": False,
+        "verbose": False,
+        "workers": 0,
+        "optimizer": schedule.optimizer,
+        "lr0": schedule.yolo_rate,
+        "lrf": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "warmup_epochs": schedule.warmup * epochs,
+        "warmup_bias_lr": 0.0,
+        "patience": 0,
+        "close_mosaic": 0,
+        "mosaic": 0.0,
+        "scale": 0.0,
+        "translate": 0.0,
+        "hsv_h": 0.0,
+        "hsv_s": 0.0,
+        "hsv_v": 0.0,
+        "fliplr": 0.5,
+        "cache": "ram",
+    }
+
+
+def _device(device: str) -> str:
+    return "0" if device == "cuda" else device
+
+
+def trainer_class(change: dict[str, Any]) -> type:
+    """The trainer of a variant: ours over whichever criterion `change` asks for."""
+    base, watching = _bases()
+    if "own" in change:
+        from adapters.own.ultralytics import Trainer
+
+        own = {name: staticmethod(_function(value)) for name, value in change["own"].items()}
+        return type("OwnTrainer", (watching, Trainer), own)
+    if "bce" in change:
+        return type("ReplacedTrainer", (watching, base), {"bce": change["bce"]})
+    return type("LibraryTrainer", (watching, base), {})
+
+
+def _function(value: dict[str, Any]) -> Any:
+    from adapters import own
+
+    return functools.partial(getattr(own, value["function"]), **value.get("parameters", {}))
+
+
+@functools.cache
+def _bases() -> tuple[type, type]:
+    from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    class ReplacedCriterion(v8DetectionLoss):
+        """Ultralytics' criterion with another loss where it has ``BCEWithLogitsLoss(reduction="none")``."""
+
+        def __init__(self, model, replacement: dict[str, Any]) -> None:
+            super().__init__(model)
+            self.bce = AdapterLoss(**replacement).elementwise
+
+    class Validator(DetectionValidator):
+        """Keeps the detections as COCO results, unrounded, with the class number for the category."""
+
+        detections: list[dict[str, Any]]
+
+        def init_metrics(self, model) -> None:
+            super().init_metrics(model)
+            self.detections = []
+
+        def update_metrics(self, preds, batch) -> None:
+            for index, prediction in enumerate(preds):
+                prepared = self._prepare_batch(index, batch)
+                self.detections += _coco_results(self.scale_preds(prediction, prepared), prepared["im_file"])
+            super().update_metrics(preds, batch)
+
+    class Watching(DetectionTrainer):
+        """Feeds a `Recorder`, and starts every run's random draws at the same point whatever its model drew."""
+
+        bce: dict[str, Any] | None = None
+
+        def watch(self, recorder: Recorder, seed: int, dtype: str) -> None:
+            self.recorder, self.start_seed, self.precision = recorder, seed, getattr(torch, dtype)
+            self.add_callback("on_train_start", _start)
+            self.add_callback("on_train_batch_end", _step)
+
+        def set_model_attributes(self) -> None:
+            super().set_model_attributes()
+            if self.bce:
+                self.model.criterion = ReplacedCriterion(self.model, self.bce)
+
+        def get_validator(self):
+            validator = super().get_validator()
+            return Validator(validator.dataloader, validator.save_dir, validator.args, validator.callbacks)
+
+        def preprocess_batch(self, batch):
+            stems = [Path(file).stem for file in batch["im_file"]]
+            self.recorder.batch(stems, batch["img"], batch["bboxes"])
+            batch = super().preprocess_batch(batch)
+            batch["img"] = batch["img"].to(self.precision)
+            return batch
+
+        def optimizer_step(self) -> None:
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            self.gradient_norm = float(torch.nn.utils.get_total_norm(gradients))
+            super().optimizer_step()
+
+        def save_model(self) -> bool:
+            return False  # the detections are what is kept
+
+        def final_eval(self) -> None:
+            """Nothing: the last epoch was validated, and there is no better checkpoint to go back to."""
+
+    return DetectionTrainer, Watching
+
+
+def _start(trainer) -> None:
+    from ultralytics.utils.torch_utils import init_seeds
+
+    trainer.recorder.start(trainer.model)
+    init_seeds(trainer.start_seed, deterministic=True)
+
+
+def _step(trainer) -> None:
+    terms = {name.removesuffix("_loss"): float(value) for name, value in trainer.loss_items.items()}
+    trainer.recorder.step(terms, trainer.optimizer.param_groups[0]["lr"], trainer.gradient_norm)
+
+
+def _coco_results(prediction: dict[str, torch.Tensor], file: str) -> list[dict[str, Any]]:
+    stem = Path(file).stem
+    columns = (prediction[key].tolist() for key in ("bboxes", "conf", "cls"))
+    return [
+        {
+            "image_id": int(stem) if stem.isdecimal() else stem,
+            "category_id": int(label),
+            "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
+            "score": score,
+        }
+        for box, score, label in zip(*columns, strict=True)
+    ]
