@@ -56,7 +56,7 @@ class Loss:
     @property
     def has_elementwise(self) -> bool:
         """Whether the library can return one value per element, or per row: index, bin and class-summing losses."""
-        return "none" in self.reductions
+        return "none" in (*self.reductions, self.reduction)
 
     def native(self, targets: Any, classes: int) -> Any:
         """Canonical targets in the form that the library takes; raises `Unsupported` where they do not fit it."""
@@ -66,6 +66,8 @@ class Loss:
         """The loss per element, of native targets; raises `Unsupported` where the library only reduces."""
         if not self.has_elementwise:
             raise Unsupported(f"{self.adapter} offers no value per element of {self.name}")
+        if not self.reductions:
+            return self.call(logits, targets, **parameters)
         return self.call(logits, targets, reduction="none", **parameters)
 
     def reduced(self, logits: Any, targets: Any, **parameters: Any) -> Any:

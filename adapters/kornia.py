@@ -1,0 +1,29 @@
+"""kornia.losses: https://kornia.readthedocs.io/en/latest/losses.html"""
+
+from adapters import Adapter
+
+adapter = Adapter("kornia", distribution="kornia", modules=("kornia",))
+CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
+
+
+@adapter.loss(
+    "focal",
+    origin="kornia.losses:binary_focal_loss_with_logits",
+    defaults={"gamma": 2.0, "alpha": 0.25},
+    **CHOICES,
+)
+def focal(logits, targets, *, gamma, alpha, reduction):
+    from kornia.losses import binary_focal_loss_with_logits
+
+    return binary_focal_loss_with_logits(logits, targets, alpha=alpha, gamma=gamma, reduction=reduction)
+
+
+@adapter.loss("softmax_focal", labels="index", origin="kornia.losses:focal_loss", defaults={"gamma": 2.0}, **CHOICES)
+def softmax_focal(logits, targets, *, gamma, alpha, reduction):
+    """One value per element, 0 outside the target class, so that ``mean`` divides by the classes, too.
+
+    Its own `alpha` is a number that weights class 0 by 1 - alpha; class weights are its `weight`.
+    """
+    from kornia.losses import focal_loss
+
+    return focal_loss(logits, targets, alpha=None, gamma=gamma, reduction=reduction, weight=alpha)
