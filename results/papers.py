@@ -15,7 +15,11 @@ FILE = Path(__file__).with_name("papers.yaml")
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A printed table: where it stands, under which setting, its rows (AP in percent), how a row would be rerun."""
+    """A printed table: where it stands, under which setting, its rows (AP in percent), how a row would be rerun.
+
+    Each of `counterparts` has the `host` of the coco-map suite that trains what `row` (its setting) trained, and the
+    `schedule` that the two would have to share.
+    """
 
     id: str
     source: str
@@ -26,6 +30,7 @@ class PrintedTable:
     url: str
     rows: tuple[dict[str, Any], ...]
     command: str = ""
+    counterparts: tuple[dict[str, Any], ...] = ()
 
     def figures(self, row: dict[str, Any]) -> dict[str, Any]:
         """The columns of `row` that were measured."""
@@ -44,7 +49,11 @@ class PrintedTable:
 def printed_tables() -> dict[str, PrintedTable]:
     """Every printed table by its id, in the order of the file."""
     entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return {entry["id"]: PrintedTable(**{**entry, "rows": tuple(entry["rows"])}) for entry in entries}
+    return {entry["id"]: PrintedTable(**_frozen(entry)) for entry in entries}
+
+
+def _frozen(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
 
 
 def row(table: str, **where: Any) -> dict[str, Any]:

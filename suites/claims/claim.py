@@ -105,7 +105,8 @@ def judge(claim: Claim, source: str) -> dict[str, Any]:
         if claim.holds(value):
             note = _join(f"{show(value)} if {condition}", claim.note)
             return {**row, **_outcome(show(plain), "reproduced_if", condition, note)}
-    return {**row, **_outcome(show(plain), "not_reproduced", note=claim.note)}
+    failed = [f"not if {condition}: {show(found(PLAIN))}" for condition, found in claim.conditions.items()]
+    return {**row, **_outcome(show(plain), "not_reproduced", note=_join(*failed, claim.note))}
 
 
 def _under_conditions(claim: Claim):

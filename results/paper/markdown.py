@@ -1,0 +1,101 @@
+"""The reproduction report in Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from results.paper.reproduction import SPREAD, VERDICTS
+
+if TYPE_CHECKING:
+    from results.paper.reproduction import Beside, Reproduction
+    from results.papers import PrintedTable
+
+
+def text(found: Reproduction) -> str:
+    """The whole report."""
+    parts = [
+        "# Reproduction report",
+        provenance(found.environment),
+        "## Verdicts",
+        _counts(found),
+        "A printed number that can be computed was computed, in this project's losses, in the installed libraries or "
+        "from the printed tables themselves. `reproduced_if` names the condition that was found to make it come out. "
+        "`reference_only` takes a training run; its command is in the table `claims`.",
+        "## What does not come out, or only under a condition",
+        _surprises(found),
+        "## Every claim that was computed",
+        *_claims(found),
+        "## Printed tables, and ours beside",
+        f"AP in percent. Ours is called reproduced only where data, schedule and backbone are the paper's and the mean "
+        f"over the seeds is within {SPREAD} AP, what repeated runs on COCO differ by.",
+        *(_printed(table, found) for table in found.tables),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def provenance(environment: dict[str, Any]) -> str:
+    """One line: when, what was run, on what."""
+    packages = environment.get("packages") or {}
+    names = ("torch", "ultralytics", "mmdet", "torchvision")
+    versions = ", ".join(f"{name} {packages[name]}" for name in names if name in packages)
+    parts = (environment.get("time"), environment.get("command"), environment.get("cpu"), versions)
+    return " · ".join(str(part) for part in parts if part)
+
+
+def ours(one: Beside) -> str:
+    """Our AP as it stands beside a printed one."""
+    seeds = len(one.ours.aps)
+    value = f"{one.ours.mean:.1f}" if seeds < 2 else f"{one.ours.mean:.1f} ± {one.ours.half_width:.1f}"
+    return f"{value} ({one.ours.host} {one.ours.variant}, {seeds} seed{'s' * (seeds > 1)})"
+
+
+def remark(one: Beside) -> str:
+    """The verdict on our AP, and why it is no verdict."""
+    return f"{one.verdict}: {'; '.join(one.departures)}" if one.departures else one.verdict
+
+
+def _counts(found: Reproduction) -> str:
+    rows = [{"source": source, **{v: counts[v] for v in VERDICTS}} for source, counts in found.counts.items()]
+    total = {"source": "all", **{v: sum(row[v] for row in rows) for v in VERDICTS}}
+    return _table([*rows, total], ("source", *VERDICTS)) if rows else "No claim was computed in this run."
+
+
+def _surprises(found: Reproduction) -> str:
+    rows = [
+        row for rows in found.claims.values() for row in rows if row["verdict"] in ("not_reproduced", "reproduced_if")
+    ]
+    columns = ("source", "place", "claim", "printed", "recomputed", "verdict", "note")
+    return _table(rows, columns) if rows else "Nothing."
+
+
+def _claims(found: Reproduction) -> list[str]:
+    columns = ("place", "claim", "printed", "recomputed", "verdict")
+    parts = []
+    for source, rows in found.claims.items():
+        computed = [row for row in rows if row["verdict"] != "reference_only"]
+        if computed:
+            parts.append(f"### {source}\n\n{_table(computed, columns)}")
+    return parts
+
+
+def _printed(table: PrintedTable, found: Reproduction) -> str:
+    rows = []
+    for number, row in enumerate(table.rows):
+        beside = found.beside.get((table.id, number), [])
+        shown = {key: "" if value is None else value for key, value in row.items()}
+        rows.append({**shown, "ours": "<br>".join(map(ours, beside)), "verdict": "<br>".join(map(remark, beside))})
+    columns = [*table.rows[0]] + (["ours", "verdict"] if any(row["ours"] for row in rows) else [])
+    return (
+        f"### {table.source}, {table.place}: {table.title}\n\n{table.setting}. <{table.url}>\n\n{_table(rows, columns)}"
+    )
+
+
+def _table(rows: list[dict[str, Any]], columns) -> str:
+    frame = pd.DataFrame([[_cell(row.get(column, "")) for column in columns] for row in rows], columns=list(columns))
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
