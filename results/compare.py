@@ -110,7 +110,11 @@ def compare(old: Run | Benchmarks, new: Run | Benchmarks, margin: float = MARGIN
             _verdicts(result, table, frames[0][table], frames[1][table], lost)
         _findings(result, frames[0], frames[1], lost)
         _precision(result, frames[0]["coco_map"], frames[1]["coco_map"])
-    _speed(result, timings(old), timings(new), margin)
+    before, after = timings(old), timings(new)
+    if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of two runs, their cells have told it
+        result.changes += [Change("vanished", "throughput", key, "not timed") for key in before if key not in after]
+        result.changes += [Change("appeared", "throughput", key, "timed") for key in after if key not in before]
+    _speed(result, before, after, margin)
     return result
 
 

@@ -95,21 +95,6 @@ def equivalence(difference: Interval, margin: float) -> str:
     return "undecided"
 
 
-def speed_verdict(ratio: Interval, margin: float) -> str:
-    """faster | slower | same | undecided, of new / old times: beyond the margin, within it, or neither for sure.
-
-    The margin is symmetric on the log scale: a tenth slower is 1.1, a tenth faster 1 / 1.1.
-    """
-    limit = 1 + margin
-    if ratio.low > limit:
-        return "slower"
-    if ratio.high < 1 / limit:
-        return "faster"
-    if ratio.low > 1 / limit and ratio.high < limit:
-        return "same"
-    return "undecided"
-
-
 class Prior(NamedTuple):
     """What is assumed of a spread before it is seen: a standard deviation worth so many degrees of freedom."""
 

@@ -1,0 +1,248 @@
+"""The comparison of two runs, with a seeded change of each kind."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from results.compare import compare
+from results.timings import Benchmarks, open_source, timings
+
+
+def timed_record(record, adapter: str, slower: float = 1.0, launches: int = 3, machine: str = "Example CPU") -> dict:
+    """A throughput record whose rounds scatter by a per cent."""
+    scatter = [1.0, 1.01, 0.99, 1.005]
+    rounds = {
+        "ms": [10 * slower * s for s in scatter],
+        "own_ms": [5 * s for s in scatter],
+        "cpu_ms": [9 * slower] * 4,
+        "faults": [0] * 4,
+    }
+    launch = {
+        "rounds": {"forward": rounds, "forward_backward": rounds},
+        "stopped": {"forward": "narrow", "forward_backward": "narrow"},
+        "stream_ms": {"forward": scatter, "forward_backward": scatter},
+        "stream_bytes": 1 << 20,
+        "rates": {"exp": 1e9, "log": 1e9},
+        "load": 0.5,
+    }
+    data = {
+        "library": adapter, "version": "1.0", "rows": 100, "classes": 80, "elements": 8000, "device_name": machine,
+        "threads": 2, "bytes": {"forward": 64000, "forward_backward": 96000}, "input_sets": 4, "check": "agrees",
+        "parameters": {"gamma": 2.0}, "reduction": "sum", "compile_s": 0.1, "compiled": False,
+        "memory": {"forward": 32000, "forward_backward": 64000},
+        "launches": [json.loads(json.dumps(launch)) for _ in range(launches)],
+    }  # fmt: skip
+    return record("throughput", "focal", adapter, workload="yolov8-640px-b1", data=data)
+
+
+def training(record, variant: str, aps: list[float]) -> list[dict]:
+    """A coco-map record a seed."""
+    return [
+        record(
+            "coco-map", "focal", "own", workload=f"{variant}-seed{seed}",
+            rows={"coco_map": [{"host": "retinanet", "variant": variant, "adapter": "own", "dataset": "shapes",
+                                "schedule": "quick", "seed": seed, "device": "cpu", "ap": ap, "status": "ok"}]},
+        )
+        for seed, ap in enumerate(aps)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def make_record():
+    from tests.results.conftest import record
+
+    return record
+
+
+@pytest.fixture
+def baseline(records, make_record):
+    lines = [timed_record(make_record, name) for name in ("own", "torchvision")]
+    return records + lines + training(make_record, "own", [0.30, 0.31, 0.29])
+
+
+@pytest.fixture
+def against(tmp_path, baseline, write_run):
+    """Compare the baseline with what a function makes of a copy of it."""
+
+    def judged(change):
+        new = copy.deepcopy(baseline)
+        new = change(new) or new
+        return compare(write_run(tmp_path / "old", baseline), write_run(tmp_path / "new", new))
+
+    return judged
+
+
+def find(lines: list[dict], suite: str, adapter: str) -> dict:
+    return next(line for line in lines if line["cell"]["suite"] == suite and line["cell"]["adapter"] == adapter)
+
+
+def test_a_run_is_the_same_as_itself(against):
+    comparison = against(lambda lines: None)
+    assert comparison.changes == []
+    assert comparison.exit_status == 0
+    assert comparison.same["throughput"] == 4
+    assert "Nothing got worse" in comparison.markdown
+
+
+def test_a_worse_verdict_is_a_regression(against):
+    def change(lines):
+        find(lines, "agreement", "torchvision")["rows"]["agreement"][0]["verdict"] = "differs"
+
+    comparison = against(change)
+    assert [c.table for c in comparison.regressions] == ["agreement"]
+    assert "agrees -> differs" in comparison.regressions[0].detail
+    assert comparison.exit_status == 1
+
+
+def test_a_better_verdict_is_an_improvement(against):
+    def change(lines):
+        find(lines, "agreement", "ultralytics")["rows"]["agreement"][0]["verdict"] = "agrees"
+
+    comparison = against(change)
+    assert comparison.regressions == []
+    assert [c.detail for c in comparison.of("improved")] == ["differs -> agrees"]
+
+
+def test_a_new_finding_is_a_regression_and_a_vanished_one_is_not(against):
+    def change(lines):
+        found = find(lines, "agreement", "ultralytics")["rows"]["findings"]
+        find(lines, "agreement", "torchvision")["rows"]["findings"].append(
+            found[0] | {"adapter": "torchvision", "kind": "alpha"}
+        )
+        found.clear()
+
+    comparison = against(change)
+    assert [("torchvision" in c.key, c.table) for c in comparison.regressions] == [(True, "findings")]
+    assert ["ultralytics" in c.key for c in comparison.of("improved")] == [True]
+
+
+@pytest.mark.parametrize("launches", [1, 3])
+def test_a_slower_cell_is_a_regression(against, make_record, launches):
+    def change(lines):
+        lines.remove(find(lines, "throughput", "torchvision"))
+        lines.append(timed_record(make_record, "torchvision", slower=1.6, launches=launches))
+
+    comparison = against(change)
+    assert {c.table for c in comparison.regressions} == {"throughput"}
+    assert all("torchvision" in c.key for c in comparison.regressions)
+    assert len(comparison.regressions) == 2
+
+
+def test_a_slower_machine_is_not_a_slower_loss(against):
+    def change(lines):
+        for line in lines:
+            for launch in line["data"].get("launches", ()):
+                for name in ("forward", "forward_backward"):
+                    launch["stream_ms"][name] = [1.6 * ms for ms in launch["stream_ms"][name]]
+                    launch["rounds"][name]["ms"] = [1.6 * ms for ms in launch["rounds"][name]["ms"]]
+
+    comparison = against(change)
+    assert comparison.regressions == []
+    assert len(comparison.of("undecided")) == 4
+
+
+def test_times_of_another_machine_decide_nothing(against, make_record):
+    def change(lines):
+        lines.remove(find(lines, "throughput", "torchvision"))
+        lines.append(timed_record(make_record, "torchvision", slower=3, machine="Other CPU"))
+
+    comparison = against(change)
+    assert comparison.regressions == []
+    assert ["another machine" in c.detail for c in comparison.of("undecided")] == [True, True]
+
+
+def test_lower_precision_is_a_regression_beyond_its_interval_only(against):
+    def lower(by):
+        def change(lines):
+            for line in lines:
+                for row in line["rows"].get("coco_map", ()):
+                    row["ap"] -= by
+
+        return change
+
+    assert [c.table for c in against(lower(0.1)).regressions] == ["coco_map"]
+
+
+def test_precision_within_its_interval_is_the_same(against):
+    def change(lines):
+        for line in lines:
+            for row in line["rows"].get("coco_map", ()):
+                row["ap"] -= 0.005
+
+    comparison = against(change)
+    assert comparison.changes == []
+    assert comparison.same["coco_map"] == 1
+
+
+def test_a_crash_is_not_a_regression_and_not_fine(against):
+    def change(lines):
+        line = find(lines, "throughput", "torchvision")
+        line |= {"status": "failed", "reason": "RuntimeError: boom", "data": {}}
+
+    comparison = against(change)
+    assert comparison.regressions == []
+    assert [c.detail for c in comparison.of("crashed")] == ["failed: RuntimeError: boom"]
+    assert comparison.exit_status == 3
+
+
+def test_a_missing_cell_and_a_missing_row_are_not_passes(against):
+    def change(lines):
+        lines.remove(find(lines, "throughput", "torchvision"))
+        find(lines, "agreement", "own")["rows"]["agreement"].pop()
+
+    comparison = against(change)
+    assert comparison.regressions == []
+    assert sorted(c.table for c in comparison.of("vanished")) == ["agreement", "cells"]
+    assert comparison.exit_status == 3
+
+
+def test_what_is_new_is_listed(against, make_record):
+    comparison = against(lambda lines: [*lines, timed_record(make_record, "kornia")])
+    assert [c.key for c in comparison.of("appeared")] == ["throughput/focal/kornia/cpu/float32/yolov8-640px-b1"]
+    assert comparison.exit_status == 0
+
+
+def test_a_repaired_cell_is_no_regression(against):
+    def change(lines):
+        find(lines, "agreement", "broken").update(status="ok", reason="")
+
+    comparison = against(change)
+    assert [c.kind for c in comparison.changes] == ["repaired"]
+
+
+def benchmark_file(path, medians: dict[str, float]):
+    entries = [
+        {"fullname": f"bench[{cell}]", "extra_info": {"cell": cell, "device_name": "Example CPU"},
+         "stats": {"median": median}}
+        for cell, median in medians.items()
+    ]  # fmt: skip
+    path.write_text(json.dumps({"benchmarks": entries, "machine_info": {"cpu": {"brand_raw": "Example CPU"}}}))
+    return path
+
+
+def test_benchmark_files_are_compared(tmp_path):
+    old = benchmark_file(tmp_path / "old.json", {"a": 0.010, "b": 0.010, "c": 0.010})
+    new = benchmark_file(tmp_path / "new.json", {"a": 0.0101, "b": 0.020, "d": 0.010})
+    comparison = compare(open_source(old), open_source(new))
+    assert [c.key for c in comparison.regressions] == ["b"]
+    assert [c.key for c in comparison.of("vanished")] == ["c"]
+    assert [c.key for c in comparison.of("appeared")] == ["d"]
+
+
+def test_a_benchmark_file_is_compared_with_a_run(tmp_path, baseline, write_run):
+    run = write_run(tmp_path / "run", baseline)
+    key = "throughput/focal/own/cpu/float32/yolov8-640px-b1 forward"
+    assert timings(run)[key].launches == pytest.approx((10.025,) * 3)
+    comparison = compare(run, Benchmarks(benchmark_file(tmp_path / "new.json", {key: 0.030})))
+    assert [c.key for c in comparison.regressions] == [key]
+
+
+def test_what_is_neither_run_nor_benchmark_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(ValueError, match="is not a file of pytest --benchmark-json"):
+        open_source(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="is not a run"):
+        open_source(tmp_path)
