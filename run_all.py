@@ -70,11 +70,11 @@ def main(context, names, out, resume, baseline, as_json, **options):
         run = create_run(out, names, selection)
     records = run_suites(run, names, selection, as_json)
     finish(run, quiet=as_json)
-    regressed = old is not None and report_comparison(old, run, quiet=as_json)
+    compared = FINE if old is None else report_comparison(old, run, quiet=as_json)
     failed = [record for record in records if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
-    context.exit(FAILED if failed else REGRESSION if regressed else FINE)
+    context.exit(FAILED if failed else compared)
 
 
 def make_selection(
@@ -115,17 +115,14 @@ def create_run(out: str | None, names: tuple[str, ...], selection: Selection) ->
     """A new run folder that remembers what it was asked for."""
     from suites.environment import capture, git
 
-    folder = (
-        out or ROOT / "results" / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
-    )
+    default = f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
+    folder = Path(out or ROOT / "results" / "runs" / default)
+    if folder.is_file():
+        raise click.UsageError(f"--out {out} is a file; name a folder")
+    if Run(folder).keys():
+        raise click.UsageError(f"--out {out} already holds a run; go on with it by --resume, or name another folder")
     asked = {"suites": names, "selection": vars(selection)}
-    try:
-        run = Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    if run.keys():
-        raise click.UsageError(f"{folder} already holds a run; go on with it by --resume, or name another --out")
-    return run
+    return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
 
 
 def open_run(folder: str) -> Run:
@@ -198,8 +195,8 @@ def finish(run: Run, quiet: bool) -> None:
         console.print(f"\nRun: {run.folder}   Report: {run.folder / 'report.html'}")
 
 
-def report_comparison(old: Run, new: Run, quiet: bool = False) -> bool:
-    """Print what changed; whether anything got worse."""
+def report_comparison(old: Run, new: Run, quiet: bool = False) -> int:
+    """Print what changed, also to a GitHub job's summary; the exit status that it deserves."""
     from results.compare import compare as compare_runs
 
     comparison = compare_runs(old, new)
@@ -208,7 +205,7 @@ def report_comparison(old: Run, new: Run, quiet: bool = False) -> bool:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a") as stream:
             stream.write(comparison.markdown + "\n")
-    return bool(comparison.regressions)
+    return comparison.exit_status
 
 
 @main.command("list")
@@ -263,8 +260,13 @@ def check(context, reference, loss, labels, reduction, strict, as_json):
 @click.argument("new")
 @click.pass_context
 def compare_command(context, old, new):
-    """What changed between two runs; exit 1 where something got worse."""
-    context.exit(REGRESSION if report_comparison(open_run(old), open_run(new)) else FINE)
+    """What changed between two runs, or two files of pytest --benchmark-json; exit 1 where something got worse."""
+    from results.timings import open_source
+
+    try:
+        context.exit(report_comparison(open_source(old), open_source(new)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @main.command("report")

@@ -22,8 +22,6 @@ class Run:
     def create(cls, folder: str | Path, environment: dict[str, Any]) -> Run:
         """Make the folder (it may exist) and write what the run is measured on."""
         run = cls(folder)
-        if run.folder.exists() and not run.folder.is_dir():
-            raise ValueError(f"--out {folder} is a file; name a folder")
         run.folder.mkdir(parents=True, exist_ok=True)
         run.environment_file.write_text(json.dumps(environment, indent=2, sort_keys=True) + "\n")
         run.records_file.touch()

@@ -34,9 +34,3 @@ def test_environment_is_kept_beside_the_records(run):
 def test_a_folder_without_records_is_no_run(tmp_path):
     with pytest.raises(ValueError, match=r"is not a run: it has no records\.jsonl"):
         Run.open(tmp_path)
-
-
-def test_a_file_cannot_be_a_run_folder(tmp_path):
-    (tmp_path / "taken").write_text("")
-    with pytest.raises(ValueError, match="is a file; name a folder"):
-        Run.create(tmp_path / "taken", {})
