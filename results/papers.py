@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 MEASURED = ("fps", "time_ms", "params_M", "flops_B", "statement")
+PLAIN = ("library", "own")
 FILE = Path(__file__).with_name("papers.yaml")
 
 
@@ -17,8 +18,7 @@ FILE = Path(__file__).with_name("papers.yaml")
 class PrintedTable:
     """A printed table: where it stands, under which setting, its rows (AP in percent), how a row would be rerun.
 
-    Each of `counterparts` has the `host` of the coco-map suite that trains what `row` (its setting) trained, and the
-    `schedule` that the two would have to share.
+    `counterparts` are the variants of the coco-map suite that train what a row trained (see the file's head).
     """
 
     id: str
@@ -39,6 +39,19 @@ class PrintedTable:
     def setting_of(self, row: dict[str, Any]) -> dict[str, Any]:
         """The columns of `row` that say what was run."""
         return {key: value for key, value in row.items() if key not in self.figures(row)}
+
+    def counterparts_of(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """The coco-map variants that train what `row` trained: host, variants, schedule, what differs even so."""
+        return [
+            {
+                "host": found["host"],
+                "variants": (found["variant"].format(**row),) if "variant" in found else PLAIN,
+                "schedule": found["schedule"],
+                "but": found.get("but", ""),
+            }
+            for found in self.counterparts
+            if all(row.get(column) == value for column, value in found.get("where", {}).items())
+        ]
 
     def command_for(self, row: dict[str, Any]) -> str:
         """What would have to be run for `row`."""

@@ -46,7 +46,7 @@ class Ours:
                 (self.images_train not in TRAIN2017, f"{self.images_train:,} training images of {self.dataset}"),
                 (self.images_val not in VAL2017, f"{self.images_val:,} to score"),
                 (self.schedule != schedule, f"schedule {self.schedule}, the paper's is {schedule}"),
-                (self.backbone in ("", "scratch"), "from scratch"),
+                (self.backbone in ("", "from scratch"), "from scratch"),
             )
             if differs
         ]
@@ -82,7 +82,7 @@ def collect(records: list[dict[str, Any]], environment: dict[str, Any]) -> Repro
         (table.id, number): found
         for table in tables
         for number, row in enumerate(table.rows)
-        if (found := [one for counterpart in table.counterparts for one in _beside(row, counterpart, ours)])
+        if (found := [one for counterpart in table.counterparts_of(row) for one in _beside(row, counterpart, ours)])
     }
     return Reproduction(environment, claims, counts, tables, beside)
 
@@ -108,14 +108,13 @@ def trained(records: list[dict[str, Any]]) -> list[Ours]:
 
 
 def _beside(row: dict[str, Any], counterpart: dict[str, Any], ours: list[Ours]) -> list[Beside]:
-    if any(row.get(column) != value for column, value in counterpart["row"].items()):
-        return []
     printed = row.get("AP", row.get("AP_minival", row.get("AP_val")))
-    return [_judged(one, printed, counterpart["schedule"]) for one in ours if one.host == counterpart["host"]]
+    found = [one for one in ours if one.host == counterpart["host"] and one.variant in counterpart["variants"]]
+    return [_judged(one, printed, counterpart) for one in found]
 
 
-def _judged(ours: Ours, printed: float, schedule: str) -> Beside:
-    departures = tuple(ours.departures(schedule))
+def _judged(ours: Ours, printed: float, counterpart: dict[str, Any]) -> Beside:
+    departures = tuple(filter(None, (*ours.departures(counterpart["schedule"]), counterpart["but"])))
     close = "reproduced" if abs(ours.mean - printed) <= SPREAD else "not_reproduced"
     return Beside(ours, printed, "reference_only" if departures else close, departures)
 

@@ -8,6 +8,9 @@ import pytest
 
 from results import paper
 from results.paper import reproduction
+from results.papers import printed_tables
+
+ABSENT = ("beta_2.0", "n_16")  # the plain variants are these
 
 
 def trained(host: str, ap: float, seed: int = 0, **more) -> dict:
@@ -77,6 +80,29 @@ def test_a_table_at_another_image_size_is_a_reference_even_for_a_full_run():
 
 def test_a_row_of_another_setting_has_nothing_beside_it():
     assert beside([trained("retinanet", 0.311)], "fl-1b", gamma=0) == []
+
+
+def test_an_ablation_stands_beside_its_own_row():
+    coco = [trained("retinanet", 0.30, variant="gamma_0.5"), trained("retinanet", 0.31, variant="balanced_0.75")]
+    assert [one.ours.variant for one in beside(coco, "fl-1b", gamma=0.5)] == ["gamma_0.5"]
+    assert [one.ours.variant for one in beside(coco, "fl-1a", alpha=0.75)] == ["balanced_0.75"]
+    assert beside(coco, "fl-1a", alpha=0.5) == []
+
+
+def test_what_a_variant_cannot_share_with_the_paper_is_said():
+    (one,) = beside([trained("gfl", 0.39, variant="beta_1.0")], "gfl-1c", beta=1)
+    assert (one.verdict, one.departures) == ("reference_only", ("with DFL",))
+
+
+def test_every_counterpart_is_a_variant_that_can_be_trained():
+    from suites.coco_map.variants import VARIANTS
+
+    known = {(variant.host, variant.name) for variant in VARIANTS}
+    tables = printed_tables().values()
+    found = [one for table in tables for row in table.rows for one in table.counterparts_of(row)]
+    assert found
+    ablations = [(one["host"], name) for one in found for name in one["variants"] if name not in ABSENT]
+    assert set(ablations) <= known
 
 
 def test_seeds_of_one_variant_stand_together_with_their_interval():
