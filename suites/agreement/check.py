@@ -1,0 +1,133 @@
+"""Is my loss that loss? `check` explains one function; `render` shows the answer."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.text import Text
+
+import adapters
+from suites.agreement.binding import Bound, CannotCall, bind
+from suites.agreement.explainer import CannotAnswer, explain
+from suites.agreement.explainer.explain import KNOWN
+from suites.agreement.subject import Subject
+
+__all__ = ["CannotCall", "bind", "check", "render"]
+
+COLOURS = {"same": "green", "fragile": "yellow", "different": "red"}
+
+
+def check(
+    function: Callable[..., Any], loss: str, labels: str = "dense", reduction: str | None = None
+) -> dict[str, Any]:
+    """Is `function` the loss that it should be?
+
+    `function` is called as ``function(logits, targets, ...)`` with the canonical parameters that it takes. `labels` is
+    ``dense`` or, for `focal`, ``index``: integer class labels (N,) with C for background and -1 for ignore. `reduction`
+    is the one that it must have; without it, the one it has is reported. Returns plain data: loss, verdict (same,
+    fragile, different), reduction, formula and findings. Raises `CannotCall` with the reason where it cannot be asked.
+    """
+    if loss not in KNOWN:
+        raise CannotCall(f"check knows {', '.join(KNOWN)}, not {loss}")
+    if labels == "index" and loss != "focal":
+        raise CannotCall(f"--labels index is for focal; {loss} takes its targets in one form")
+    bound = Bound(function, loss, labels, reduction)
+    reference = _reference(function)
+    with contextlib.redirect_stdout(sys.stderr):  # what a user's function prints must not end up in the JSON
+        try:
+            found = explain(
+                Subject(loss, "check", bound, _code(reference, loss, labels, reduction)),
+                accepts=bound.accepts,
+                labels=labels,
+                reduction=reduction,
+                fresh=_fresh(reference, loss, labels, reduction),
+                raw=bound.raw,
+                off=_off(bound),
+            )
+        except CannotAnswer as error:
+            raise CannotCall(f"the function raises on every call: {error}") from None
+    return {
+        "loss": loss,
+        "verdict": found.verdict,
+        "reduction": found.reduction,
+        "formula": found.formula,
+        "findings": [finding.plain for finding in found.findings],
+    }
+
+
+def _reference(function: Any) -> str | None:
+    """``FILE.py:NAME`` of a function that stands at the top of a file, relative to here where it can be."""
+    function = getattr(function, "_torchdynamo_inline", function)  # what torch.jit.script was given
+    name = getattr(function, "__qualname__", "")
+    with contextlib.suppress(TypeError):
+        file = inspect.getsourcefile(function)
+        if file and name.isidentifier():
+            path = Path(file)
+            with contextlib.suppress(ValueError):
+                path = path.relative_to(Path.cwd())
+            return f"{path}:{name}"
+    return None
+
+
+def _code(reference: str | None, loss: str, labels: str, reduction: str | None) -> str:
+    arguments = "".join(
+        (f", labels={labels!r}" if labels != "dense" else "", f", reduction={reduction!r}" if reduction else "")
+    )
+    if reference is None:
+        return f"from suites.agreement.check import Bound\ncall = Bound(your_function, {loss!r}{arguments})"
+    return f"from suites.agreement.check import bind\ncall = bind({reference!r}, {loss!r}{arguments})"
+
+
+def _fresh(reference: str | None, loss: str, labels: str, reduction: str | None) -> Callable[[], Bound] | None:
+    """What loads the function anew, where its file can be loaded alone."""
+    if reference is None:
+        return None
+
+    def load() -> Bound:
+        return Bound(adapters.load_object(reference), loss, labels, reduction)
+
+    try:
+        load()
+    except (LookupError, CannotCall):
+        return None
+    return load
+
+
+def _off(bound: Bound) -> Any:
+    """The alpha that the signature itself gives for "off": None or a negative number; `...` where it names none."""
+    if "alpha" not in bound.accepts:
+        return ...
+    default = bound.default("alpha")
+    if default is None or (isinstance(default, (int, float)) and not isinstance(default, bool) and default < 0):
+        return default
+    return ...
+
+
+def render(verdict: dict[str, Any]) -> Group:
+    """The answer for a terminal: verdict, formula, and each finding with both numbers and its example."""
+    colour = COLOURS[verdict["verdict"]]
+    head = Text.assemble(
+        ("verdict ", "bold"),
+        (verdict["verdict"], f"bold {colour}"),
+        f"   {verdict['loss']}, reduction {verdict['reduction']}",
+    )
+    parts: list[Any] = [head]
+    if verdict.get("formula"):
+        parts.append(Text.assemble("computes ", (verdict["formula"], "italic")))
+    for finding in verdict["findings"]:
+        numbers = Text.assemble(
+            "expected ", (finding["expected"] or "-", "green"), "   got ", (finding["got"] or "-", "red")
+        )
+        body = [Text(finding["statement"]), numbers]
+        if finding["example"]:
+            body.append(Syntax(finding["example"], "python", background_color="default", word_wrap=True))
+        parts.append(Panel(Group(*body), title=finding["kind"], title_align="left", border_style=colour))
+    return Group(*parts)

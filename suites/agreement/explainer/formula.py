@@ -1,0 +1,266 @@
+"""Stage one: what does the function compute for one element (or one row)?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+import torch
+
+from adapters import CANONICAL
+from suites.agreement.explainer import binary, grid, measured, multiclass
+from suites.agreement.explainer.grid import Call
+from suites.agreement.explainer.observe import Seen, see
+from suites.agreement.explainer.option import Context, Option, Points, Semantics, Vocabulary
+from suites.agreement.explainer.reduction import REDUCTIONS, Batch
+from suites.agreement.explainer.search import Search, Tolerance, search
+
+TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The grid of single elements, what was asked and what came back; `values` holds the sum of each output."""
+
+    loss: str
+    calls: list[Call]
+    points: Points
+    seen: list[Seen]
+    layout: str
+    tolerance: Tolerance
+
+    @property
+    def values(self) -> numpy.ndarray:
+        return numpy.array([one.value for one in self.seen])
+
+    def keep(self, mask: numpy.ndarray) -> Elements:
+        rows = numpy.flatnonzero(mask)
+        return replace(
+            self,
+            calls=[self.calls[i] for i in rows],
+            points=self.points.take(torch.as_tensor(rows)),
+            seen=[self.seen[i] for i in rows],
+        )
+
+    @property
+    def hard(self) -> numpy.ndarray:
+        first = self.points.y[:, 0]
+        return ((first == 0) | (first == 1)).numpy()
+
+    @property
+    def answered(self) -> numpy.ndarray:
+        return numpy.array([one.ok for one in self.seen])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found: combinations that fit (several where the elements cannot tell them apart), or a locality.
+
+    `where` is all | hard | none: the part of the grid that the combinations reproduce.
+    """
+
+    fits: list[Semantics]
+    where: str
+    share: str = ""
+
+
+def ask(
+    call: Callable[..., Any], loss: str, parameters: list[dict[str, Any]], labels: str, dtype: torch.dtype
+) -> Elements:
+    """The function on single elements, in the first layout in which its answers say something."""
+    dense = CANONICAL[loss].inputs == "dense"
+    best = None
+    for layout in ("one", "companion", "row") if dense else ("one",):
+        calls = grid.elements(loss, parameters, labels, layout)
+        seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
+        found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
+        best = best or found
+        if _telling(found):
+            return found
+    return best
+
+
+def _telling(found: Elements) -> bool:
+    """Whether most answers are numbers, and not all the same one, for positives and negatives each."""
+    values = found.values
+    for label in {1.0, 0.0} if CANONICAL[found.loss].inputs == "dense" else {None}:
+        mine = numpy.ones(len(values), bool) if label is None else (found.points.y[:, 0] == label).numpy()
+        numbers = values[mine][numpy.isfinite(values[mine])]
+        if len(numbers) < mine.sum() / 4 or (label is None and numpy.ptp(numbers) == 0):
+            return False
+    return bool(numpy.ptp(values[numpy.isfinite(values)]) > 0)
+
+
+def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
+    """The precision in which the value is computed, seen in its roughness: double, single or half."""
+    rough = {}
+    for step in (1e-3, 1e-6):
+        jumps = []
+        for start in (0.71, -1.37):
+            values = []
+            for i in range(24):
+                logits = torch.tensor(example.logits, dtype=torch.float64)
+                logits[..., 0] = start + i * step
+                values.append(see(call, logits, example.targets, example.parameters, dtype, backward=False).value)
+            size = numpy.abs(values).max()
+            jumps.append(numpy.abs(numpy.diff(values, 2)).max() / size if size > 0 else 0.0)
+        rough[step] = min(jumps)
+    if rough[1e-3] > 3e-5:
+        return "half"
+    return "single" if rough[1e-6] > 2e-9 or dtype == torch.float32 else "double"
+
+
+def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:
+    """The simplest combination that reproduces every element; else every hard label; else nothing."""
+    usable = elements.keep(elements.answered & near(elements))
+    if not len(usable.calls):
+        return Reading([], "none")
+    known = vocabulary(usable, accepts, labels)
+    coarse = elements.tolerance is TOLERANCES["half"]
+    among = Search(usable.points, usable.values, known, usable.tolerance, shares(usable))
+    for cost in (0, 1) if coarse else (0, 1, 2):
+        fits, share = _shared(among, cost)
+        if fits:
+            return Reading(_alternatives(fits, known), "all", share)
+    if coarse:
+        return Reading([], "none")
+    power = "beta" if elements.loss == "quality_focal" else "gamma"
+    dense = CANONICAL[elements.loss].inputs == "dense"
+    fits = [] if CANONICAL[elements.loss].inputs == "bins" else measured.measure(
+        usable.points, usable.values, known, usable.tolerance, power, dense)  # fmt: skip
+    if not fits:
+        fits = among.fits(3)
+    if fits or not dense:
+        return Reading(_alternatives(fits, known), "all" if fits else "none")
+    return _read_hard(usable, known, power)
+
+
+def _read_hard(usable: Elements, vocabulary: Vocabulary, power: str) -> Reading:
+    """Hard labels alone; then what of soft labels the same combination leaves open is tried over soft changes."""
+    hard = usable.keep(usable.hard)
+    plain = Vocabulary(*(_without_soft(group) for group in (
+        vocabulary.weights, vocabulary.modulations, vocabulary.entropies, vocabulary.contexts)))  # fmt: skip
+    among = Search(hard.points, hard.values, plain, hard.tolerance, shares(hard))
+    for cost in (0, 1, 2):
+        fits, share = _shared(among, cost)
+        if fits:
+            break
+    else:
+        fits, share = measured.measure(hard.points, hard.values, plain, hard.tolerance, power, True), ""
+        fits = fits or among.fits(3)
+    if not fits:
+        return Reading([], "none")
+    for fit in fits[:6]:
+        whole = search(usable.points, usable.values, _softened(fit, vocabulary), usable.tolerance, 5)
+        if whole:
+            return Reading(whole, "all", share)
+    return Reading(_alternatives(fits, plain), "hard", share)
+
+
+def _without_soft(group: list) -> list:
+    return [option for option in group if all(change.kind != "soft_labels" for change in option.changes)]
+
+
+def _softened(fit: Semantics, vocabulary: Vocabulary) -> Vocabulary:
+    """The options that only add soft-label changes to those of `fit`."""
+
+    def more(group: list, mine: Option | Context) -> list:
+        wanted = set(mine.changes)
+        same = [o for o in group if {c for c in o.changes if c.kind != "soft_labels"} == wanted]
+        return same if mine in same else [mine, *same]
+
+    return Vocabulary(
+        more(vocabulary.weights, fit.weight),
+        more(vocabulary.modulations, fit.modulation),
+        more(vocabulary.entropies, fit.entropy),
+        more(vocabulary.contexts, fit.context),
+    )
+
+
+def near(elements: Elements) -> numpy.ndarray:
+    """Calls at moderate logits, where a coarse precision still shows the formula."""
+    limit = {"double": 9.0, "single": 3.5, "half": 2.5}[
+        next(k for k, t in TOLERANCES.items() if t is elements.tolerance)
+    ]
+    return (elements.points.x.abs().amax(-1) <= limit).numpy()
+
+
+def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
+    inputs = CANONICAL[elements.loss].inputs
+    if inputs == "index":
+        return multiclass.softmax_vocabulary(accepts)
+    if inputs == "bins":
+        return multiclass.bins_vocabulary(accepts)
+    read_off = list(measured.labels_read_off(elements.points, elements.values))
+    smoothing = read_off if {"gamma", "beta"} & accepts else binary.smoothing_grid()
+    found = binary.vocabulary(elements.loss, accepts, smoothing)
+    found.entropies.extend(binary.entropy_smoothed(*pair) for pair in smoothing)
+    if labels == "index":
+        found.contexts.extend(binary.index_contexts())
+    return found
+
+
+def _shared(among: Search, cost: int) -> tuple[list[Semantics], str]:
+    """Fits at this cost with every normaliser that shows in a single element; the plain one first."""
+    for share in among.shares:
+        fits = among.fits(cost, share) if cost < 2 or not share else []
+        if fits:
+            return fits, share
+    return [], ""
+
+
+def shares(elements: Elements) -> dict[str, torch.Tensor]:
+    """What the reductions make of one call of the grid whose elements' losses are all 1, where that is not the sum."""
+    points = elements.points
+    if CANONICAL[elements.loss].inputs != "dense":
+        return {"": torch.ones_like(points.x[:, :1])}  # one row: what normalisers there are show in batches
+    shares: dict[str, torch.Tensor] = {"": torch.ones_like(points.x)}
+    labels, which = points.y.unique(dim=0, return_inverse=True)
+    for reduction in REDUCTIONS:
+        if reduction.early:
+            continue
+        found = torch.stack([_of_ones(reduction, y) for y in labels])[which]
+        known = any(torch.equal(found.nan_to_num(-1), one.nan_to_num(-1)) for one in shares.values())
+        if not known and torch.isfinite(found).any():
+            shares[reduction.name] = found
+    return shares
+
+
+def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
+    terms = (
+        torch.ones(1, len(y), dtype=torch.float64, requires_grad=True)
+        if len(y) == 1
+        else torch.ones(len(y), 1, dtype=torch.float64, requires_grad=True)
+    )
+    one = torch.ones_like(terms.detach())
+    out = reduction.apply(Batch(one, one, terms, y.reshape(terms.shape), one, classes=terms.shape[1])).sum()
+    return (
+        torch.autograd.grad(out, terms)[0].reshape(-1)
+        if out.requires_grad
+        else torch.full((len(y),), torch.nan, dtype=torch.float64)
+    )
+
+
+def _alternatives(fits: list[Semantics], vocabulary: Vocabulary) -> list[Semantics]:
+    """Where the weight seems ignored it may have cancelled in the normaliser: the batches will tell."""
+    cancelled = [
+        replace(fit, weight=vocabulary.weights[0])
+        for fit in fits
+        if any(
+            c.statement.startswith(("alpha is ignored: ", "the class weights alpha are", "the row weight is ignored"))
+            for c in fit.weight.changes
+        )
+    ]
+    return [*fits, *cancelled]
+
+
+def accurate(semantics: Semantics, elements: Elements, share: torch.Tensor | None) -> float:
+    """The largest relative error of the observed values at moderate logits, against the combination that was found."""
+    with torch.no_grad():
+        model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
+    with numpy.errstate(all="ignore"):
+        error = numpy.abs(elements.values - model) / numpy.abs(model)
+    error = error[numpy.isfinite(error) & (numpy.abs(model) > 1e-9) & elements.answered & near(elements)]
+    return float(error.max()) if error.size else 0.0
