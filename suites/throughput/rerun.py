@@ -1,0 +1,98 @@
+"""``compare --rerun OLD``: time the old code again beside the new, since runs of different days are not paired.
+
+OLD is a commit of this repository, whose `adapters` are taken out of git beside the present ones, or a folder that goes
+first on the path: an older version of a library, as ``pip install --target FOLDER`` leaves it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import adapters as adapter_room
+from adapters import CANONICAL
+from suites.throughput.calibrate import margins
+from suites.throughput.gate import Outcome
+from suites.throughput.gate import rerun as compare_sides
+from suites.throughput.paired import ROOT
+from suites.throughput.side import PairedCell
+
+SHAPES = {"dense": (400, 20), "index": (400, 20), "bins": (1024, 17)}  # rows, classes: about a millisecond
+FINE, REGRESSION, FAILED = 0, 1, 3
+
+
+@dataclass
+class Rerun:
+    """The gate's outcome cell by cell, as something that can be printed and exited with."""
+
+    old: str
+    outcomes: list[Outcome]
+
+    @property
+    def regressions(self) -> list[Outcome]:
+        """Cells that are slower now, seen twice."""
+        return [outcome for outcome in self.outcomes if outcome.verdict == "slower"]
+
+    @property
+    def exit_status(self) -> int:
+        """1 where a cell is slower, 3 where one could not be timed, else 0."""
+        if self.regressions:
+            return REGRESSION
+        return FAILED if any(outcome.verdict == "failed" for outcome in self.outcomes) else FINE
+
+    @property
+    def markdown(self) -> str:
+        """One line a cell, with what it was decided by."""
+        lines = [
+            f"# New against {self.old}, measured again side by side", "",
+            "Times of new / old, value and gradient. A change counts when two pairs of processes show it.", "",
+            "| cell | verdict | new / old | slowdown to find | launches | note |", "|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        for outcome in self.outcomes:
+            launches = len(outcome.launches) + len(outcome.confirmation)
+            lines.append(
+                f"| {outcome.cell} | {outcome.verdict} | {outcome.ratio:.3f} | {outcome.find:.0%} | {launches}"
+                f" | {outcome.reason} |"
+            )
+        return "\n".join(lines) + "\n"
+
+
+def rerun(old: str, adapters: Sequence[str] = ("own",), losses: Sequence[str] = ()) -> Rerun:
+    """Compare every loss of these adapters, as it is now, with what OLD makes of it.
+
+    Raises `ValueError` with a sentence where OLD is neither a commit nor a folder.
+    """
+    cells = cells_of(adapters, losses)
+    with code_of(old) as folder:
+        return Rerun(old, compare_sides((folder,), (), cells, margins()))
+
+
+def cells_of(adapters: Sequence[str], losses: Sequence[str]) -> list[PairedCell]:
+    """A small cell for every loss of the adapters that takes logits: seconds a comparison."""
+    cells = []
+    for name, adapter in adapter_room.discover().items():
+        for loss in adapter.losses if name in adapters and adapter.absence() is None else ():
+            if (not losses or loss.name in losses) and CANONICAL[loss.name].inputs != "detector":
+                cells.append(PairedCell(loss.name, loss.adapter, *SHAPES[CANONICAL[loss.name].inputs]))
+    return cells
+
+
+@contextmanager
+def code_of(old: str) -> Iterator[Path]:
+    """A folder to put first on the path."""
+    if Path(old).is_dir():
+        yield Path(old).resolve()
+        return
+    archive = subprocess.run(["git", "archive", old, "adapters"], cwd=ROOT, capture_output=True, check=False)
+    if archive.returncode:
+        raise ValueError(f"{old} is neither a folder nor a commit with adapters in it")
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
+            tar.extractall(folder, filter="data")
+        yield Path(folder)
