@@ -7,9 +7,11 @@ same decimal place (Review of Particle Physics, Introduction, "Rounding").
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Real
 
 DIGITS = 3  # significant digits of a number that comes without an interval
+UNEQUAL = 1.5  # how often the longer side of an interval may hold the shorter one and still be called ±
 
 
 def is_number(value: object) -> bool:
@@ -37,25 +39,47 @@ def int_or_none(value: float) -> int | None:
     return int(value) if math.isfinite(value) and value == int(value) else None
 
 
-def with_interval(value: float, low: float, high: float) -> tuple[str, str] | None:
-    """`value` and its half width, both rounded to what the interval [low, high] supports.
+@dataclass(frozen=True)
+class Measured:
+    """A value and its interval, rounded to what that supports; `half` is None where its sides are too unequal."""
 
-    The half width is the larger of the two sides, so that an asymmetric interval is never understated. None where there
-    is no finite interval of some width.
+    value: str
+    half: str | None
+    low: str
+    high: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ± {self.half}" if self.half else f"{self.value} ({self.low} to {self.high})"
+
+    @property
+    def latex(self) -> str:
+        """For siunitx; the uncertainty stands in units of the value's last digit."""
+        if self.half:
+            return rf"\num{{{self.value}({self.half.replace('.', '').lstrip('0')})}}"
+        return rf"\num{{{self.value}}} [\num{{{self.low}}}, \num{{{self.high}}}]"
+
+
+def measured(value: float, low: float, high: float) -> Measured | None:
+    """`value` with the interval [low, high]; None where there is no finite interval of some width.
+
+    Sides that differ by more than half are not folded into one ±, which would promise a symmetry that is not there.
     """
-    if not all(is_number(number) and math.isfinite(number) for number in (value, low, high)):
+    if not all(is_number(number) and math.isfinite(number) for number in (value, low, high)) or low >= high:
         return None
-    half = max(value - low, high - value)
-    if half <= 0:
-        return None
-    decimals = 1 - math.floor(math.log10(float(f"{half:.1e}")))  # 0.0099999 is 0.010
-    return _fixed(value, decimals), _fixed(half, decimals)
+    sides = (value - low, high - value)
+    if min(sides) > 0 and max(sides) <= UNEQUAL * min(sides):
+        decimals = _decimals(max(sides))
+        half = _fixed(max(sides), decimals)
+    else:
+        decimals = _decimals(min(sides) or (high - low) / 2)
+        half = None
+    return Measured(_fixed(value, decimals), half, _fixed(low, decimals), _fixed(high, decimals))
+
+
+def _decimals(half: float) -> int:
+    """The decimal place of the second significant digit; 0.0099999 is 0.010."""
+    return 1 - math.floor(math.log10(float(f"{half:.1e}")))
 
 
 def _fixed(value: float, decimals: int) -> str:
     return f"{round(value, decimals):.{max(0, decimals)}f}"
-
-
-def siunitx(value: str, half: str) -> str:
-    """`\\num{0.412(15)}` of "0.412" and "0.015": the uncertainty in units of the value's last digit."""
-    return rf"\num{{{value}({half.replace('.', '').lstrip('0')})}}"

@@ -5,7 +5,7 @@ A value and its interval are one number here, rounded to what the interval suppo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -25,24 +25,30 @@ LATEX = str.maketrans({
 })  # fmt: skip
 
 
-def printable(table: Table, frame: pd.DataFrame, columns: Iterable[str] | None = None, pair=None) -> pd.DataFrame:
-    """The table as text for readers: intervals folded into their value, numbers rounded.
-
-    `pair` writes a value and its half width, "0.412" and "0.015"; the default is "0.412 ± 0.015".
-    """
-    pair = pair or "{} ± {}".format
-    bounds = {bound for pair_of_bounds in table.intervals.values() for bound in pair_of_bounds}
+def printable(
+    table: Table,
+    frame: pd.DataFrame,
+    columns: Iterable[str] | None = None,
+    written: Callable[[numbers.Measured], str] = str,
+) -> pd.DataFrame:
+    """The table as text for readers: intervals folded into their value as `written` says, numbers rounded."""
+    bounds = {bound for pair in table.intervals.values() for bound in pair}
     shown = [name for name in (columns or frame.columns) if name not in bounds]
-    return pd.DataFrame({name: _texts(table, frame, name, pair) for name in shown}, dtype="str")
+    return pd.DataFrame({name: _texts(table, frame, name, written) for name in shown}, dtype="str")
 
 
-def _texts(table: Table, frame: pd.DataFrame, name: str, pair) -> list[str]:
-    values = frame[name].astype(object)
+def _texts(table: Table, frame: pd.DataFrame, name: str, written: Callable[[numbers.Measured], str]) -> list[str]:
+    values = [None if value is pd.NA else value for value in frame[name].astype(object)]
     if name not in table.intervals:
-        return [numbers.plain(None if value is pd.NA else value) for value in values]
+        return [numbers.plain(value) for value in values]
     low, high = (frame[bound] for bound in table.intervals[name])
-    rounded = [numbers.with_interval(*triple) for triple in zip(values, low, high, strict=True)]
-    return [pair(*both) if both else numbers.plain(value) for both, value in zip(rounded, values, strict=True)]
+    rounded = [numbers.measured(*triple) for triple in zip(values, low, high, strict=True)]
+    return [written(one) if one else numbers.plain(value) for one, value in zip(rounded, values, strict=True)]
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Whether a column holds numbers, which truth values are not here."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def markdown(table: Table, frame: pd.DataFrame, columns: Iterable[str] | None = None) -> str:
@@ -56,9 +62,9 @@ def latex(table: Table, frame: pd.DataFrame) -> str:
 
     Columns that hold one value in every row go into the caption, where they take no room.
     """
-    text = printable(table, frame, table.printed, pair=lambda value, half: numbers.siunitx(value, half))
+    text = printable(table, frame, table.printed, written=lambda one: one.latex)
     constant = [name for name in text if len(text) > 1 and text[name].nunique() == 1]
-    numeric = [name for name in text if pd.api.types.is_numeric_dtype(frame[name])]
+    numeric = [name for name in text if is_numeric(frame[name])]
     text = text.drop(columns=constant)
     for name in text:
         text[name] = [_latex_number(cell) if name in numeric else _latex_text(cell) for cell in text[name]]

@@ -7,7 +7,6 @@ one number there, rounded to what the interval supports. A table always exists w
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +70,23 @@ TABLES = {
             _words("loss adapter capability supported"),
         ),
         Table(
+            "accuracy",
+            "agreement",
+            "Digits lost, by region of the logit",
+            _words(
+                "loss adapter library version device dtype target quantity logit_from logit_to points typical_ulp"
+                " max_ulp max_rel_error zeros nonfinite"
+            ),
+            _words("loss adapter dtype target quantity logit_from logit_to typical_ulp max_ulp zeros nonfinite"),
+        ),
+        Table(
+            "head_sum",
+            "agreement",
+            "A whole detection head at the prior, summed",
+            _words("loss adapter library version device dtype rows classes how exact got rel_error"),
+            _words("loss adapter dtype how exact got rel_error"),
+        ),
+        Table(
             "throughput",
             "throughput",
             "Time and memory",
@@ -104,6 +120,27 @@ TABLES = {
             _words("host variant_a variant_b seeds mean_difference verdict"),
             derive="results.coco_map:compare_table",
             intervals={"mean_difference": ("ci_low", "ci_high")},
+        ),
+        Table(
+            "coco_map_drift",
+            "coco-map",
+            "The first steps of two trainings, loss beside loss",
+            _words(
+                "host variant_a variant_b dataset schedule device seed dtype term steps first_step last_step largest"
+            ),
+            _words("host variant_a variant_b seed dtype term first_step last_step largest"),
+            derive="results.coco_map:drift_table",
+        ),
+        Table(
+            "coco_map_conditions",
+            "coco-map",
+            "What was equal between trainings, by hash",
+            _words(
+                "host variant dataset schedule seed device dtype initial_weights data_order augmented_inputs"
+                " same_as_library"
+            ),
+            _words("host variant seed dtype initial_weights data_order augmented_inputs same_as_library"),
+            derive="results.coco_map:conditions_table",
         ),
         Table(
             "claims",
@@ -150,10 +187,15 @@ def _rows(table: Table, records: list[dict[str, Any]]) -> Iterable[dict[str, Any
         ]
     if table.derive:
         module, _, function = table.derive.partition(":")
-        if importlib.util.find_spec(module) is None:
-            return ()
-        return getattr(importlib.import_module(module), function)(records).to_dict("records")
+        derived = getattr(importlib.import_module(module), function)(records).to_dict("records")
+        return [_with_cell(table, row) for row in derived]
     return [{**row, "cell": record["key"]} for record in records for row in record.get("rows", {}).get(table.name, ())]
+
+
+def _with_cell(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the key of the one cell that it was derived from, where its columns name one."""
+    parts = ("loss", "adapter", "device", "dtype", "workload")
+    return row | {"cell": "/".join((table.suite, *(row[name] for name in parts)))} if row.keys() >= {*parts} else row
 
 
 def _frame(table: Table, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

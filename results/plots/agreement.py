@@ -8,6 +8,7 @@ from typing import Any
 from results.frames import Frames
 from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
 
+SEEN = 10  # logits beyond this are found by zooming out
 SHAPE = {"value": "loss", "gradient": "gradient of the loss"}
 Drawn = tuple[str, dict[str, Any]]  # the source and one series of its curves, with the logits in it
 
@@ -19,15 +20,16 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         Plot(
             "curves",
             "Loss and gradient over the logit",
-            "Each source at the loss's usual parameters, per element where it offers that. Click a name in the legend"
-            " to hide it, twice to see it alone.",
+            "Each source at the loss's usual parameters. Curves that the eye cannot tell apart are one line, named"
+            " after all of them; click a name to hide it, twice to see it alone.",
             {option: _shapes(drawn, quantity, palette) for option, quantity, drawn in _shown(curves)},
         ),
         Plot(
             "ulp",
             "Error over the logit",
             "Distance from the 50-digit truth in units in the last place (ULP) of the dtype, on a logarithmic axis: 1"
-            " is rounding, 10⁷ means that no digit of a float32 is right. Gaps are values that are not finite.",
+            " is rounding, 0.1 stands for less, 10⁷ means that no digit of a float32 is right. Gaps are values that are"
+            " not finite.",
             {option: _errors(drawn, quantity, palette) for option, quantity, drawn in _measured(curves)},
         ),
     ]
@@ -72,24 +74,52 @@ def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
         {
             "type": "scatter",
             "mode": "lines",
-            "name": adapter,
+            "name": _name(adapters),
             "x": series["logits"],
             "y": significant(series[quantity]),
-            "line": palette.line(adapter),
-            "hovertemplate": f"{adapter}: %{{y:.5g}} at logit %{{x}}<extra></extra>",
+            "line": palette.line(adapters[0]),
+            "hovertemplate": f"{'<br>'.join(adapters)}<br>%{{y:.5g}} at logit %{{x}}<extra></extra>",
         }
-        for adapter, series in drawn
+        for adapters, series in _coinciding(drawn, quantity)
     ]
-    return figure(data, "logit", SHAPE[quantity], xaxis={"range": [-10, 10]}, yaxis=_seen(drawn, quantity))
+    return figure(data, "logit", SHAPE[quantity], xaxis={"range": [-SEEN, SEEN]}, yaxis=_seen(drawn, quantity))
+
+
+def _coinciding(drawn: list[Drawn], quantity: str) -> list[tuple[list[str], dict[str, Any]]]:
+    """Sources whose curves the eye cannot tell apart, ours first where it is among them."""
+    groups: list[tuple[list[str], dict[str, Any]]] = []
+    for adapter, series in sorted(drawn, key=lambda pair: not pair[0].startswith("own")):
+        for adapters, other in groups:
+            if _coincide(series, other, quantity):
+                adapters.append(adapter)
+                break
+        else:
+            groups.append(([adapter], series))
+    return groups
+
+
+def _coincide(series: dict[str, Any], other: dict[str, Any], quantity: str) -> bool:
+    seen = [
+        pair
+        for logit, *pair in zip(series["logits"], series[quantity], other[quantity], strict=True)
+        if abs(logit) <= SEEN and None not in pair
+    ]
+    scale = max((abs(value) for pair in seen for value in pair), default=0.0)
+    return all(abs(a - b) <= 2e-3 * scale for a, b in seen)
+
+
+def _name(adapters: list[str]) -> str:
+    first, left = adapters[:3], len(adapters) - 3
+    return " = ".join(first) + (f"<br>= {left} more" if left > 0 else "")
 
 
 def _seen(drawn: list[Drawn], quantity: str) -> dict[str, Any]:
-    """The range of the ordinate that the logits within [-10, 10] fill; the rest is found by zooming out."""
+    """The range of the ordinate that the logits in sight fill; the rest is found by zooming out."""
     values = [
         value
         for _, series in drawn
         for logit, value in zip(series["logits"], series[quantity], strict=True)
-        if value is not None and abs(logit) <= 10
+        if value is not None and abs(logit) <= SEEN
     ]
     if not values:
         return {}
@@ -112,4 +142,4 @@ def _errors(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
         }
         for adapter, series in drawn
     ]
-    return figure(data, "logit", "error in ULP (0.1 stands for less)", "y")
+    return figure(data, "logit", "error in ULP", "y")

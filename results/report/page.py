@@ -80,10 +80,7 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
             facts=_facts(records, environment),
             environment=environment,
             sections=sections,
-            standings={loss: [_standing(one) for one in members] for loss, members in stands.items()},
-            against={"sentence": words.beside_reference(next(iter(stands.values())))} if stands else None,
-            headings=words.HEADINGS,
-            words=words.SHORT,
+            standings=[_standings(loss, members) for loss, members in stands.items()],
             matrices={loss: _matrix(members) for loss, members in stands.items() if len(members) > 1},
             races=races,
             surprises=answers.surprises(frames),
@@ -180,8 +177,17 @@ def command(cell: dict[str, str], asked: dict[str, Any]) -> str:
     return "uv run run_all.py " + " ".join(f"--{name} {value}" for name, value in options.items())
 
 
-def _standing(one: Standing) -> dict[str, Any]:
-    return {**vars(one), "reason": one.reason, "place": STANDINGS.index(one.standing)}
+def _standings(loss: str, members: list[Standing]) -> dict[str, Any]:
+    """One loss's sources from those that differ to those that do not, sources with the same reason together."""
+    groups = []
+    for standing in reversed(STANDINGS):
+        reasons: dict[str, list[Standing]] = {}
+        for one in members:
+            if one.standing == standing:
+                reasons.setdefault(one.reason, []).append(one)
+        if reasons:
+            groups.append({"standing": standing, "heading": words.HEADINGS[standing], "reasons": reasons.items()})
+    return {"loss": loss, "sentence": words.beside_reference(members), "groups": groups}
 
 
 def _matrix(members: list[Standing]) -> dict[str, Any]:
@@ -239,7 +245,7 @@ def _table(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _column(table: Table, frame: pd.DataFrame, texts: pd.DataFrame, name: str) -> dict[str, Any]:
-    number = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+    number = printing.is_numeric(frame[name])
     values = [None if value is pd.NA or value != value else value for value in frame[name].astype(object)]
     if not number:
         values = [None if value is None else str(value) for value in values]
@@ -249,7 +255,7 @@ def _column(table: Table, frame: pd.DataFrame, texts: pd.DataFrame, name: str) -
         "name": name,
         "title": name.replace("_", " "),
         "shown": name in table.printed,
-        "number": bool(number),
+        "number": number,
         "choices": name in FILTERED and 1 < len(places) <= CHOICES,
         "texts": [text for text, _ in places],
         "values": [value for _, value in places],

@@ -7,7 +7,7 @@ from typing import Any
 
 from results.answers import Race
 from results.frames import Row
-from results.numbers import plain, with_interval
+from results.numbers import measured, plain
 from results.standings import Standing
 
 HEADINGS = {
@@ -16,56 +16,57 @@ HEADINGS = {
     "reduces": "The same per element, but reduced or normalised in another way",
     "different": "Another function",
 }
-SHORT = {"same": "the same", "fragile": "fragile", "reduces": "reduce differently", "different": "different"}
+SHORT = {  # for one source, for several
+    "same": ("is the same", "are the same"),
+    "fragile": ("is fragile", "are fragile"),
+    "reduces": ("reduces it in another way", "reduce it in another way"),
+    "different": ("computes another function", "compute another function"),
+}
 REFERENCE = "torchvision"
 
 
 def beside_reference(members: list[Standing]) -> str:
-    """Who differs from torchvision's loss (or from the paper's, where torchvision has none), in one sentence."""
-    by_name = {one.adapter: one for one in members}
-    reference = by_name.get(REFERENCE)
-    loss = members[0].loss
-    paper = f"the paper's {loss} loss" if loss != "focal" else "the paper's focal loss"
-    others = [one for one in members if one.standing in ("different", "reduces") and one is not reference]
+    """Who differs from torchvision's loss (or from the paper's, where torchvision has none), in a few words."""
+    reference = next((one for one in members if one.adapter == REFERENCE), None)
+    paper = f"the paper's {members[0].loss.replace('_', ' ')} loss"
     if reference is None:
-        opening = f"Beside {paper}: "
+        told = ""
     elif reference.standing in ("same", "fragile"):
-        opening = f"torchvision computes {paper}. "
+        told = f"torchvision computes {paper}. "
     else:
-        opening = f"torchvision does not compute {paper}: {reference.reason} "
-    if not others:
-        return opening + f"All {len(members)} implementations are the same function."
-    same = len(members) - len(others)
-    return opening + (
-        f"Of {len(members)} implementations {same} {'is' if same == 1 else 'are'} that function;"
-        f" {len(others)} {'differs' if len(others) == 1 else 'differ'}: {names(others)}."
-    )
+        told = f"torchvision does not compute {paper}: {reference.reason} "
+    others = [one for one in members if one is not reference]
+    by = {name: [one.adapter for one in others if one.standing == name] for name in SHORT}
+    parts = [f"{listed(by[name])} {SHORT[name][len(by[name]) > 1]}" for name in ("different", "reduces") if by[name]]
+    same = by["same"] + by["fragile"]
+    if not parts:
+        return told + f"So do all {len(others)} others." if told else f"All {len(others)} compute {paper}."
+    rest = f"{len(same)} other{'s are' if len(same) > 1 else ' is'} the same function" if same else ""
+    return told + f"{'; '.join(filter(None, (*parts, rest)))}."
 
 
-def names(members: list[Standing]) -> str:
-    """The sources, for a sentence."""
-    listed = [one.adapter for one in members]
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+def listed(names: list[str]) -> str:
+    """Names for a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def time(row: Row) -> str:
     """A median with what its interval supports, in ms."""
-    rounded = with_interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"])
-    return " ± ".join(rounded) if rounded else plain(row["median_ms"])
+    return str(measured(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]) or plain(row["median_ms"]))
 
 
 def race(race: Race) -> str:
     """Who is fastest, by how much, and how far from the floor, in one sentence."""
     first = race.first
     told = f"{first['adapter']} is fastest: {time(first)} ms"
-    tied = [row["adapter"] for row in race.tied]
-    if tied:
-        told = f"{', '.join([first['adapter'], *tied])} are fastest, with no clear difference: {time(first)} ms"
     if first.get("floor_ms"):
         told += f", {plain(first['median_ms'] / first['floor_ms'])} times the floor"
+    tied = [row["adapter"] for row in race.tied]
     other = next((row for row in race.ranked if row["adapter"] == REFERENCE and row is not first), race.ranked[-1])
     if other is not first and other["adapter"] not in tied:
-        told += f". It is {plain(race.times_faster_than(other))} times as fast as {other['adapter']}"
+        told += f". {other['adapter']} takes {plain(race.times_faster_than(other))} times as long"
+    if tied:
+        told += f". {listed(tied)} may be as fast: the intervals overlap"
     return told + "."
 
 
@@ -80,12 +81,9 @@ def setting(race: Race) -> str:
 
 def difference(row: Row) -> str:
     """One comparison of two variants."""
-    rounded = with_interval(row["mean_difference"], row["ci_low"] or 0, row["ci_high"] or 0)
+    amount = measured(row["mean_difference"], row["ci_low"], row["ci_high"]) or plain(row["mean_difference"])
     seeds = f"{row['seeds']} {'seed' if row['seeds'] == 1 else 'seeds'}"
-    amount = (
-        f"{' ± '.join(rounded)} AP" if rounded and row["ci_low"] is not None else f"{plain(row['mean_difference'])} AP"
-    )
-    return f"{row['host']}: {row['variant_a']} − {row['variant_b']} = {amount} ({seeds})"
+    return f"{row['host']}: {row['variant_a']} − {row['variant_b']} = {amount} AP ({seeds})"
 
 
 def differences(rows: list[Row]) -> str:

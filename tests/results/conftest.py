@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from results import report, tables
 from results.store import Run
 
 ENVIRONMENT = {
@@ -72,6 +73,8 @@ def agreement(adapter: str, probe: str, verdict: str, relation: str = "", loss: 
         "max_rel_error": 1.3e-7 if right else 0.87,
         "verdict": verdict,
         "relation": relation,
+        "form": "reduced",
+        "reduction": "mean over dim 1, then sum" if verdict == "agrees_up_to_scale" else "mean",
     }
 
 
@@ -91,41 +94,130 @@ def finding(adapter: str, kind: str, statement: str, expected: str, got: str) ->
 
 @pytest.fixture(scope="session")
 def records() -> list[dict[str, Any]]:
-    """Records of a run in which Ultralytics' reduction and one article's focal loss differ."""
-    agreement_rows = {
-        "own": [agreement("own", "grid", "agrees"), agreement("own", "extreme", "agrees")],
-        "torchvision": [agreement("torchvision", "grid", "agrees"), agreement("torchvision", "extreme", "agrees")],
-        "ultralytics": [agreement("ultralytics", "grid", "differs", "mean over dimension 1, then a sum")],
-        "articles.first": [agreement("articles.first", "grid", "differs", "cross entropy reduced before modulation")],
+    """Records of a run in which Ultralytics' reduction and one article's focal loss differ from the paper's."""
+    lost = "= the paper's values; exactly 0 at 2 of 16 points where the paper has a number"
+    rows = {
+        "own": [agreement("own", "moderate", "agrees"), agreement("own", "extreme logits", "agrees")],
+        "torchvision": [
+            agreement("torchvision", "moderate", "agrees"),
+            agreement("torchvision", "extreme logits", "agrees", lost),
+        ],
+        "ultralytics": [agreement("ultralytics", "moderate", "agrees_up_to_scale", "= 0.25 x the paper's sum")],
+        "articles.first": [agreement("articles.first", "moderate", "differs", "0.436 where the paper has 0.782")],
     }
     findings = {
-        "torchvision": [
-            finding("torchvision", "precision", "Loses easy negatives: exactly 0 below logit -16.", "1.1e-21", "0.0")
-        ],
-        "ultralytics": [
-            finding("ultralytics", "reduction", "Takes the mean over classes, then sums rows | sides.", "0.25", "2.0")
-        ],
-        "articles.first": [
-            finding(
-                "articles.first", "reduction", "Averages the cross entropy before modulating it.", "0.0211", "0.1406"
-            )
-        ],
+        "torchvision": [finding("torchvision", "precision", "Loses easy negatives below logit -16.", "1.1e-21", "0.0")],
+        "ultralytics": [finding("ultralytics", "reduction", "Means over classes | sums over rows.", "1", "2")],
+        "articles.first": [finding("articles.first", "reduction", "Averages before it modulates.", "0.0211", "0.1406")],
     }
-    lines = [
-        record(
-            "agreement",
-            "focal",
-            adapter,
-            rows={"agreement": rows, "findings": findings.get(adapter, [])}
-            | ({"capability": [capability(adapter)]} if adapter == "own" else {}),
-        )
-        for adapter, rows in agreement_rows.items()
+    return [
+        *(record("agreement", "focal", name, "probes", rows={"agreement": rows[name]}) for name in rows),
+        *(record("agreement", "focal", name, "findings", rows={"findings": findings[name]}) for name in findings),
+        record("agreement", "focal", "own", "capability", rows={"capability": [capability("own")]}),
+        *(record("agreement", "focal", adapter, "accuracy", data={"curves": curves(adapter)}) for adapter in rows),
+        record("agreement", "focal", "fvcore", status="absent", reason="fvcore is not installed"),
+        record("agreement", "varifocal", "kornia", status="unsupported", reason="kornia has no varifocal"),
+        record("agreement", "focal", "broken", status="failed", reason="ValueError: <no> & nonsense"),
+        record("agreement", "focal", "slow", status="timeout", reason="no result after 300 s"),
+        *(timed(adapter, ms) for adapter, ms in (("own", 4.0), ("torchvision", 48.0), ("ultralytics", 52.0))),
+        *(training(variant, seed) for variant in ("library", "no prior") for seed in (0, 1, 2)),
+        record("claims", "focal", "own", rows={"claims": [claim()]}, data={"figures": [paper_figure()]}),
     ]
-    lines.append(record("agreement", "focal", "fvcore", status="absent", reason="fvcore is not installed"))
-    lines.append(record("agreement", "varifocal", "kornia", status="unsupported", reason="kornia has no varifocal"))
-    lines.append(record("agreement", "focal", "broken", status="failed", reason="ValueError: <no> & nonsense"))
-    lines.append(record("claims", "focal", "own", rows={"claims": [claim()]}))
-    return lines
+
+
+def curves(adapter: str) -> dict[str, Any]:
+    """The focal loss over the logit; one article's is three times as large."""
+    logits = [x / 4 for x in range(-48, 49)]
+    factor = 3.0 if adapter == "articles.first" else 1.0
+    value = [factor * 0.75 * math.exp(min(x, 0)) ** 2 * math.log1p(math.exp(x)) for x in logits]
+    series = {"target": 0.0, "value": value, "gradient": value, "value_ulp": [0.5] * 97, "gradient_ulp": [1e6] * 97}
+    return {"logits": logits, "parameters": {"gamma": 2.0, "alpha": 0.25}, "series": [series]}
+
+
+def timed(adapter: str, ms: float) -> dict[str, Any]:
+    """Two launches of four rounds that scatter by 2 %."""
+    noise = (0.99, 1.0, 1.01, 1.0)
+    rounds = {
+        "ms": [ms * n for n in noise],
+        "own_ms": [4.0 * n for n in noise[::-1]],
+        "cpu_ms": [ms * n for n in noise],
+        "faults": [0, 0, 1, 0],
+    }
+    passes = ("forward", "forward_backward")
+    launch = {
+        "rounds": dict.fromkeys(passes, rounds),
+        "stopped": dict.fromkeys(passes, "narrow"),
+        "stream_ms": {name: [1.0, 1.0] for name in passes},
+        "stream_bytes": 8_000_000,
+        "rates": {"exp": 1e9, "log": 1e9},
+        "load": 0.1,
+    }
+    data = {
+        "library": adapter,
+        "version": VERSIONS[adapter],
+        "rows": 8400,
+        "classes": 80,
+        "elements": 672_000,
+        "device_name": "Example CPU",
+        "bytes": {"forward": 5_376_000, "forward_backward": 8_064_000},
+        "memory": dict.fromkeys(passes, 2_688_000),
+        "check": "agrees",
+        "reduction": "mean",
+        "parameters": {"gamma": 2.0, "alpha": 0.25},
+        "compile_s": 0.0,
+        "launches": [launch, launch],
+    }
+    return record("throughput", "focal", adapter, "yolov8-640px-b1", data=data)
+
+
+def training(variant: str, seed: int) -> dict[str, Any]:
+    """One training of four images, of which `variant` finds all or, without the prior, one."""
+    found = 4 if variant == "library" else 1
+    row = {
+        "host": "retinanet",
+        "variant": variant,
+        "adapter": "mmdetection" if variant == "library" else "own",
+        "dataset": "shapes",
+        "images_train": 16,
+        "images_val": 4,
+        "schedule": "quick",
+        "iterations": 20,
+        "seed": seed,
+        "device": "cpu",
+        "ap": found / 4,
+        "first_loss": 1.2,
+        "final_loss": 0.4,
+        "status": "ok",
+        "wall_s": 3.0,
+        "dtype": "float32",
+        "initial_weights": "aa",
+        "data_order": "bb",
+        "augmented_inputs": "cc",
+    }
+    curve = [
+        {"step": step, "loss": 1.2 / step**0.5, "lr": 0.01, "grad_norm": 1.0, "seconds": 0.1} for step in range(1, 21)
+    ]
+    category = {
+        "positives": [[image, 1] for image in range(4)],
+        "image": list(range(found)),
+        "hits": [1023] * found,
+        "ignored": [0] * found,
+    }
+    matches = {"images": 4, "categories": [category]}
+    return record(
+        "coco-map",
+        "focal",
+        row["adapter"],
+        f"retinanet {variant} seed {seed}",
+        rows={"coco_map": [row]},
+        data={"curve": curve, "matches": matches, "run": row},
+    )
+
+
+def paper_figure() -> dict[str, Any]:
+    """Two points of the FL paper's first figure."""
+    series = [{"name": f"gamma {gamma}", "x": [0.25, 0.75], "y": [1.4 / (1 + gamma), 0.3]} for gamma in (0, 2)]
+    return {"title": "Focal Loss, figure 1", "x": "p_t", "y": "loss", "log": "", "series": series}
 
 
 def capability(adapter: str) -> dict[str, Any]:
@@ -159,7 +251,9 @@ def write_run():
     return write
 
 
-@pytest.fixture
-def run(tmp_path, records, write_run) -> Run:
-    """The records in a run folder."""
-    return write_run(tmp_path / "run", records)
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, records, write_run) -> Run:
+    """The records in a run folder, with tables and report written."""
+    stored = write_run(tmp_path_factory.mktemp("report") / "run", records)
+    report.write(stored, tables.write(stored))
+    return stored

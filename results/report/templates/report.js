@@ -3,7 +3,7 @@
 // record behind a number. Tables arrive column by column: each distinct value once, and for every row which one it is.
 
 const { tables, plots, records, environment } = JSON.parse(document.getElementById("payload").textContent);
-const STEP = 50; // rows shown at first, and by each further step
+const STEP = 15; // rows shown at first, and by each further step
 const TONES = {
   good: ["agrees", "reproduced", "equivalent", "ok", "True"],
   fair: ["agrees_up_to_scale", "reproduced_if", "undecided", "unsupported", "absent"],
@@ -110,7 +110,7 @@ class SortedTable {
       element("label", {}, "Search", search),
       ...this.table.columns.filter((column) => column.choices).map((column) => this.filter(column)),
       element("label", { className: "check" }, all, "all columns"),
-      element("label", {}, "Copy", element("span", {}, ...copies)));
+      element("div", { className: "copies", role: "group", ariaLabel: "Copy" }, "Copy", element("span", {}, ...copies)));
   }
 
   filter(column) {
@@ -169,8 +169,8 @@ class SortedTable {
     this.count.textContent = rows ? `${this.found.length} of ${rows} rows` : "No rows in this run.";
     const left = this.found.length - this.limit;
     this.steps.replaceChildren(...(left > 0 ? [element("button", {
-      type: "button", textContent: `Show ${Math.min(left, 4 * STEP)} more`,
-      onclick: () => { this.limit += 4 * STEP; this.show(); },
+      type: "button", textContent: `Show ${Math.min(left, 100)} more`,
+      onclick: () => { this.limit += 100; this.show(); },
     })] : []));
   }
 

@@ -1,0 +1,103 @@
+"""The report says what the records say: who differs and why, what is fastest, what failed; the same bytes each time."""
+
+import io
+from xml.etree import ElementTree
+
+from rich.console import Console
+
+from results import answers, report, tables
+from results.report.page import command
+from results.standings import standings
+
+
+def test_built_twice_from_the_same_records_every_file_is_identical(run):
+    files = ("report.html", "report.md", "junit.xml")
+    first = [(run.folder / name).read_bytes() for name in files]
+    report.write(run)
+    assert first == [(run.folder / name).read_bytes() for name in files]
+
+
+def test_who_differs_from_the_paper_and_how_is_read_from_the_verdicts(run):
+    found = {one.adapter: one for one in standings(tables.build(run))["focal"]}
+    assert {name: one.standing for name, one in found.items()} == {
+        "own": "same",
+        "torchvision": "fragile",
+        "ultralytics": "reduces",
+        "articles.first": "different",
+    }
+    assert found["articles.first"].reason == "Averages before it modulates."
+    assert found["ultralytics"].reason == "Means over classes | sums over rows."
+    assert found["own"].function == found["torchvision"].function != found["articles.first"].function
+    assert found["own"].reduces_like(found["torchvision"])
+    assert not found["own"].reduces_like(found["ultralytics"])
+
+
+def test_a_verdict_without_a_finding_still_says_where_it_differs(run, records, write_run, tmp_path):
+    without = [record for record in records if record["cell"]["workload"] != "findings"]
+    found = {one.adapter: one for one in standings(tables.build(write_run(tmp_path / "run", without)))["focal"]}
+    assert found["articles.first"].standing == "different"
+    assert found["articles.first"].reason == "value, moderate, float32: 0.436 where the paper has 0.782"
+
+
+def test_the_fastest_is_ranked_against_those_that_compute_the_same_loss(run):
+    (race,) = answers.races(tables.build(run))
+    assert [row["adapter"] for row in race.ranked] == ["own", "torchvision", "ultralytics"]
+    assert race.times_faster_than(race.ranked[1]) == 12.0
+    assert race.tied == []
+
+
+def test_the_markdown_opens_with_the_answers(run):
+    text = (run.folder / "report.md").read_text()
+    assert "torchvision computes the paper's focal loss. articles.first computes another function" in text
+    assert "own is fastest: 4.000" in text
+    assert "torchvision takes 12 times as long" in text
+    assert text.index("## Which are the same function?") < text.index("## Tables")
+
+
+def test_junit_has_a_truthful_test_case_for_every_cell(run, records):
+    root = ElementTree.parse(run.folder / "junit.xml").getroot()
+    assert len(root.findall(".//testcase")) == len(records)
+    assert [case.get("name") for case in root.iter("testcase") if case.find("error") is not None] == [
+        "broken/cpu/float32"
+    ]
+    assert [
+        case.find("failure").get("message") for case in root.iter("testcase") if case.find("failure") is not None
+    ] == ["no result after 300 s"]
+    skipped = {
+        case.get("name"): case.find("skipped").get("message")
+        for case in root.iter("testcase")
+        if case.find("skipped") is not None
+    }
+    assert skipped == {
+        "fvcore/cpu/float32": "absent: fvcore is not installed",
+        "kornia/cpu/float32": "unsupported: kornia has no varifocal",
+    }
+    for suite in root.findall("testsuite"):
+        for count, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped"), ("tests", "testcase")):
+            assert int(suite.get(count)) == len(list(suite.iter(tag)))
+
+
+def test_the_summary_fits_one_screen(run):
+    console = Console(width=100, file=io.StringIO())
+    console.print(report.summary(run))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 30
+    assert any("articles.first: Averages before it modulates." in line for line in lines)
+    assert any(line.startswith("26 cells: 22 ok, 1 failed, 1 timeout, 1 unsupported, 1 absent") for line in lines), (
+        lines
+    )
+
+
+def test_every_number_leads_to_the_command_that_repeats_its_cell():
+    cell = {"suite": "throughput", "loss": "focal", "adapter": "fvcore.jit", "device": "cpu", "dtype": "float32"}
+    asked = {"profile": "full", "seed": 3, "adapters": ["mine.py:fvcore"], "coco": None}
+    assert command(cell, asked) == (
+        "uv run run_all.py --suite throughput --loss focal --adapter mine.py:fvcore --device cpu --dtype float32"
+        " --profile full --seed 3"
+    )
+
+
+def test_a_run_without_a_record_has_a_report_that_says_so(tmp_path, write_run):
+    empty = write_run(tmp_path / "run", [])
+    report.write(empty)
+    assert "No agreement cell was run." in (empty.folder / "report.html").read_text()
