@@ -156,7 +156,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     return Interval(successes / trials, float(result.low), float(result.high))
 
 
-FEWEST_LAUNCHES, MOST_LAUNCHES = 3, 9
+FEWEST_LAUNCHES, MOST_LAUNCHES = 3, 12
 RESOLUTION = 1 / 6  # of the threshold: a launch-to-launch error below this is luck, not precision
 
 

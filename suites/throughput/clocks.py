@@ -6,7 +6,6 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,11 +134,6 @@ class Machine:
             return min(timed(repeated, self.device)[1].ms for _ in range(9)) / repeats
 
         return {f.__name__: self.in_cache.numel() / best(f) * 1e3 for f in (torch.exp, torch.log)}
-
-
-def quiet_graph(backward: bool) -> Any:
-    """No graph where only the forward pass is asked for, as at validation."""
-    return nullcontext() if backward else torch.no_grad()
 
 
 def load_average() -> float:

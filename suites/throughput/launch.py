@@ -192,26 +192,33 @@ class Runner:
 
     def call(self) -> clocks.Sample:
         """Time the next call; outputs are poisoned before and read after it."""
-        index = self.calls % len(self.sets)
-        inputs = self.sets[index]
+        inputs = self.ready()
+        value, sample = clocks.timed(lambda: self.run(inputs), self.device)
+        self.watch(inputs, value)
+        return sample
+
+    def ready(self) -> Inputs:
+        """The next input set, without gradients, and with NaN where the output is likely to go."""
+        inputs = self.sets[self.calls % len(self.sets)]
         self.calls += 1
         for leaf in inputs.leaves:
             leaf.requires_grad_(self.backward)
             leaf.grad = None
             clocks.poison(leaf.numel(), leaf.dtype, self.device)
-        with clocks.quiet_graph(self.backward):
-            value, sample = clocks.timed(lambda: self._run(inputs), self.device)
-        self._watch(index, inputs, float(value))
-        return sample
+        return inputs
 
-    def _run(self, inputs: Inputs) -> torch.Tensor:
+    def run(self, inputs: Inputs) -> torch.Tensor:
+        """What is timed: the value, and its gradient where the pass asks for it."""
+        if not self.backward:
+            with torch.no_grad():
+                return self.found.value(inputs)
         value = self.found.value(inputs)
-        if self.backward:
-            value.backward()
+        value.backward()
         return value.detach()
 
-    def _watch(self, index: int, inputs: Inputs, value: float) -> None:
-        expected = self.answers.setdefault(index, value)
+    def watch(self, inputs: Inputs, value: torch.Tensor) -> None:
+        """Note an answer that is not the one given before on the same inputs, and a gradient that is not finite."""
+        value, expected = float(value), self.answers.setdefault(id(inputs), float(value))
         if not math.isclose(value, expected, rel_tol=1e-3, abs_tol=1e-6):
             self.unsteady = f"gave {value} where it gave {expected} on the same input"
         if self.backward and not all(leaf.grad is not None and leaf.grad.sum().isfinite() for leaf in inputs.leaves):
@@ -233,13 +240,9 @@ class Runner:
         return first
 
     def memory(self) -> int:
-        """The peak of one call beyond its inputs."""
-        inputs = self.sets[0]
-        for leaf in inputs.leaves:
-            leaf.requires_grad_(self.backward)
-            leaf.grad = None
-        with clocks.quiet_graph(self.backward):
-            return clocks.peak_extra_bytes(lambda: self._run(inputs), self.device)
+        """The peak of one call beyond its inputs, in bytes."""
+        inputs = self.ready()
+        return clocks.peak_extra_bytes(lambda: self.run(inputs), self.device)
 
 
 def interleave(

@@ -89,7 +89,7 @@ def launch(base: Side, head: Side, cell: PairedCell, core: int | None, blocks: i
            head_repeats: float = 1.0) -> PairedLaunch:  # fmt: skip
     """One worker a side on the same core, then `blocks` of base head head base (or the reverse, in turn).
 
-    The first call of a turn finds the other side's data in the cache and is dropped. `head_repeats` times as many
+    The first call of a turn finds the other side's data in the cache and is not timed. `head_repeats` times as many
     losses a call make the head slower on purpose, which is how the gate's error rates are measured.
     """
     by_rows = cell.repeats == 1  # too long to be repeated: more rows make it slower
@@ -104,8 +104,8 @@ def launch(base: Side, head: Side, cell: PairedCell, core: int | None, blocks: i
         turn = ("base", "head", "head", "base") if block % 2 == 0 else ("head", "base", "base", "head")
         kept: dict[str, list] = {"base": [], "head": []}
         for name in turn:
-            answer, faulted = sides[name].ask(calls + 1)
-            kept[name] += answer[1:]
+            answer, faulted = sides[name].ask(calls)
+            kept[name] += answer
             faults[name] += faulted
         times["base"].append(kept["base"])
         times["head"].append(kept["head"])

@@ -3,7 +3,7 @@
 Run as ``python -m suites.throughput.side READ_FD WRITE_FD`` with the side's own code first on the path. It imports the
 libraries once; a worker is a fork of it that takes over the conversation until it is told to end. What is said, as
 pickled tuples: ``("start", Cell, core)`` -> ``("ready", seconds of a call)`` or ``("failed", reason)``; then numbers of
-calls -> ``[(wall_ns, cpu_ns), ...]`` and minor faults; then ``None`` -> the worker ends.
+calls -> as many ``(wall_ns, cpu_ns)`` and minor faults; then ``None`` -> the worker ends.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 TARGET_S = 1e-3  # a timed call repeats the loss until it takes about this long
+PATIENCE = 4  # times as many calls as asked for, at most, to get them undisturbed
 
 
 @dataclass(frozen=True)
 class PairedCell:
-    """What both sides time: one loss of one adapter, forward and backward, on `rows` x `classes` logits.
+    """What both sides time: one loss of one adapter on `rows` x `classes` logits, with its gradient or without.
 
     `repeats` losses make one timed call (0: as many as fill a millisecond).
     """
@@ -34,10 +35,12 @@ class PairedCell:
     classes: int
     dtype: str = "float32"
     repeats: int = 0
+    backward: bool = True
 
     @property
     def name(self) -> str:
-        return f"{self.loss} {self.adapter} {self.rows}x{self.classes} {self.dtype}"
+        passes = "forward_backward" if self.backward else "forward"
+        return f"{self.loss} {self.adapter} {self.rows}x{self.classes} {self.dtype} {passes}"
 
 
 def main(reading: int, writing: int) -> None:
@@ -81,7 +84,7 @@ def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: in
         repeats = incoming.recv()
         while (calls := incoming.recv()) is not None:
             faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-            times = [timed(call, repeats) for _ in range(calls)]
+            times = turn(call, repeats, calls)
             outgoing.send((times, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults))
     except EOFError:
         return
@@ -105,6 +108,8 @@ def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
     inputs = canonical_inputs(cell.loss, workload, cell.dtype, "cpu", seed=0)
     found = subject(loss, cell.adapter, inputs)
     native = found.native(inputs)
+    if not cell.backward:
+        return lambda: found.value(native)
     for leaf in native.leaves:
         leaf.requires_grad_()
 
@@ -114,6 +119,22 @@ def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
         found.value(native).backward()
 
     return call
+
+
+def turn(call: Callable[[], Any], repeats: int, calls: int) -> list[tuple[int, int]]:
+    """`calls` calls during which no other process took the core, after one that warms the cache.
+
+    A call that was preempted measures the other process, too: on a busy machine that is most of its noise. Where the
+    machine leaves none in peace, what there is.
+    """
+    timed(call, repeats)
+    clean, every = [], []
+    while len(clean) < calls and len(every) < PATIENCE * calls:
+        preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        every.append(timed(call, repeats))
+        if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == preempted:
+            clean.append(every[-1])
+    return clean or every
 
 
 def timed(call: Callable[[], Any], repeats: int) -> tuple[int, int]:
