@@ -1,0 +1,115 @@
+"""A loss behind its canonical call, and an adapter: one source's losses."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters._canonical import CANONICAL, Unsupported, native_targets
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss of one source behind its canonical call.
+
+    `reductions` are the words that the library's own ``reduction`` argument takes (empty where it offers no choice) and
+    `reduction` is what it says it does when the user says nothing, in its words or as an expression. `labels` is the
+    form in which the library takes targets: ``dense`` (N, C), ``index`` (N,) or ``label_score`` ((N,), (N,));
+    `background` says which index stands for none of the classes: ``first`` (0), ``last`` (C) or None. `origin` names
+    the library's own object as ``module:NAME``.
+    """
+
+    name: str
+    adapter: str
+    call: Callable[..., Any]
+    reductions: tuple[str, ...] = ()
+    reduction: str = "mean"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    labels: str = "dense"
+    background: str | None = None
+    origin: str | None = None
+
+    @property
+    def has_elementwise(self) -> bool:
+        """Whether the library can return one value per element, or per row: index, bin and class-summing losses."""
+        return "none" in (*self.reductions, self.reduction)
+
+    def native(self, targets: Any, classes: int) -> Any:
+        """Canonical targets in the form that the library takes; raises `Unsupported` where they do not fit it."""
+        return native_targets(targets, classes, self.labels)
+
+    def elementwise(self, logits: Any, targets: Any, **parameters: Any) -> Any:
+        """The loss per element, of native targets; raises `Unsupported` where the library only reduces."""
+        if not self.has_elementwise:
+            raise Unsupported(f"{self.adapter} offers no value per element of {self.name}")
+        if not self.reductions:
+            return self.call(logits, targets, **parameters)
+        return self.call(logits, targets, reduction="none", **parameters)
+
+    def reduced(self, logits: Any, targets: Any, **parameters: Any) -> Any:
+        """The loss as the library reduces it when the user does not ask for a reduction, of native targets."""
+        if not self.reductions:
+            return self.call(logits, targets, **parameters)
+        return self.call(logits, targets, reduction=self.reduction, **parameters)
+
+
+class Adapter:
+    """One source's losses: ``adapter = Adapter("kornia")``, then one decorated function per loss.
+
+    `distribution` is the name under which the library is installed (None for code that ships with this project, whose
+    version is the project's own); `modules` are those that must be importable for it to be ready. `broken` says why
+    it can never be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        distribution: str | None = None,
+        modules: tuple[str, ...] = (),
+        devices: tuple[str, ...] = ("cpu", "cuda"),
+        broken: str | None = None,
+    ) -> None:
+        self.name = name
+        self.distribution = distribution
+        self.modules = modules
+        self.devices = devices
+        self.broken = broken
+        self.losses: list[Loss] = []
+
+    def loss(self, name: str, *, variant: str | None = None, **declared: Any) -> Callable:
+        """Register the decorated function as this source's `name`; `variant` tells two of the same name apart."""
+        if name not in CANONICAL:
+            raise ValueError(f"{name!r} is no canonical loss; choose from {', '.join(CANONICAL)}")
+        label = f"{self.name}.{variant}" if variant else self.name
+
+        def register(call: Callable) -> Callable:
+            self.losses.append(Loss(name, label, call, **declared))
+            return call
+
+        return register
+
+    @property
+    def version(self) -> str | None:
+        """The installed version, or None where the library is absent."""
+        if self.distribution is None:
+            return "listing" if self.name == "articles" else "local"
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def absence(self, device: str = "cpu") -> str | None:
+        """Why this adapter cannot be used on `device`, or None when it is ready."""
+        if self.broken:
+            return self.broken
+        if self.version is None:
+            return f"{self.distribution} is not installed"
+        for module in self.modules:
+            if importlib.util.find_spec(module.partition(".")[0]) is None:
+                return f"module {module} is missing"
+        if device not in self.devices:
+            return f"{self.name} does not run on {device}"
+        return None
