@@ -92,15 +92,19 @@ def head(objects: int) -> tuple[numpy.ndarray, numpy.ndarray]:
 
 
 @functools.lru_cache
+def _distinct(objects: int) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """The distinct elements of the head (logits, targets) and how often each occurs."""
+    logits, targets = head(objects)
+    _, first, counts = numpy.unique(logits + 1000 * targets, return_index=True, return_counts=True)
+    return logits.ravel()[first], targets.ravel()[first], counts
+
+
+@functools.lru_cache
 def exact_sum(loss: str, objects: int) -> oracle.Exact:
     """The exact sum over the head: each distinct element once, times how often it occurs."""
-    logits, targets = head(objects)
-    pairs, counts = numpy.unique(numpy.stack((logits.ravel(), targets.ravel())), axis=1, return_counts=True)
-    values, _ = oracle.exact(loss, pairs[0], pairs[1], **probes.USUAL[loss])
-    terms = [values.map(lambda a, i=i: a[i : i + 1]).scaled(float(n)) for i, n in enumerate(counts)]
-    return oracle.Exact(
-        numpy.concatenate([term.high for term in terms]), numpy.concatenate([term.low for term in terms])
-    ).sum()
+    logits, targets, counts = _distinct(objects)
+    values, _ = oracle.exact(loss, logits, targets, **probes.USUAL[loss])
+    return values.scaled(counts.astype(float)).sum()
 
 
 def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any]:
