@@ -11,6 +11,7 @@ import torch
 
 from adapters import CANONICAL
 from suites.agreement.explainer import grid
+from suites.agreement.explainer.formula import Fit
 from suites.agreement.explainer.grid import Call
 from suites.agreement.explainer.labels import MAPS, LabelMap
 from suites.agreement.explainer.observe import Seen, exact_tensor, see
@@ -36,11 +37,15 @@ class Batches:
 
 @dataclass(frozen=True)
 class Whole:
-    """The function of a batch: the semantics of an element, the labels' map and the reduction."""
+    """The function of a batch: what an element's loss is, the reduction, and the labels' map."""
 
-    semantics: Semantics
+    fit: Fit
     reduction: Reduction
     labels: LabelMap | None = None
+
+    @property
+    def semantics(self) -> Semantics:
+        return self.fit.semantics
 
 
 def ask(call: Callable[..., Any], loss: str, setting: list[dict], soft: bool, dtype: torch.dtype) -> Batches:
@@ -58,20 +63,20 @@ def ask_labels(call: Callable[..., Any], loss: str, setting: dict, dtype: torch.
     return Batches(loss, calls, seen, [torch.tensor(c.targets) for c in calls])
 
 
-def find(fits: list[Semantics], batches: Batches, tolerance: Tolerance) -> Whole | None:
+def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:
     """The simplest whole that gives what every batch returned, value by value."""
     loose = replace(tolerance, relative=max(tolerance.relative, 1e-6), absolute=max(tolerance.absolute, 1e-11))
     ranked = [
-        (semantics, mapping, reduction)
-        for semantics in fits
+        (fit, mapping, reduction)
+        for fit in fits
         for mapping in (MAPS if batches.labels is not None else [None])
         for reduction in REDUCTIONS
     ]
-    ranked.sort(key=lambda whole: _cost(*whole))
+    ranked.sort(key=lambda whole: _cost(whole[0].semantics, *whole[1:]))
     cache: dict[tuple, Batch] = {}
-    for semantics, mapping, reduction in ranked:
-        if all(_gives(semantics, mapping, reduction, batches, i, loose, cache) for i in batches.answered()):
-            return Whole(semantics, reduction, mapping)
+    for fit, mapping, reduction in ranked:
+        if all(_gives(fit.semantics, mapping, reduction, batches, i, loose, cache) for i in batches.answered()):
+            return Whole(fit, reduction, mapping)
     return None
 
 
@@ -176,7 +181,7 @@ def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -
     plain = Reduction("sum", lambda b: b.terms.sum())
     for i in batches.answered():
         seen = batches.seen[i]
-        model = gradient_of(Whole(semantics, plain, MAPS[0] if batches.labels is not None else None), batches, i)
+        model = gradient_of(Whole(Fit(semantics, semantics), plain, MAPS[0] if batches.labels is not None else None), batches, i)
         if seen.gradient is None or not numpy.isfinite(seen.gradient).all():
             continue
         largest = numpy.abs(model).argmax()

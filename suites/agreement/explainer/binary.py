@@ -357,24 +357,24 @@ def _fixed_powers(default: str, options: list[Option]) -> list[Option]:
 
 
 def _one_sided(family: Callable, power: str) -> list[Option]:
-    def only(positive: bool) -> Callable[[Points], Tensor]:
+    def only(positive: bool, read: Callable[[Tensor], Tensor]) -> Callable[[Points], Tensor]:
         def modulation(s: Points) -> Tensor:
             miss, _ = family(s)
-            raised = miss**s.gamma
+            raised, side = miss**s.gamma, read(s.y)
             one = torch.ones_like(raised)
-            return _between(s.y, raised, one) if positive else _between(s.y, one, raised)
+            return _between(side, raised, one) if positive else _between(side, one, raised)
 
         return modulation
 
-    told = "the modulating factor applies to {} only"
-    return [
-        Option(
-            (Change("gamma", told.format("positives")),), f"((1-p_t)^{power} on positives, 1 on negatives)", only(True)
-        ),
-        Option(
-            (Change("gamma", told.format("negatives")),), f"(1 on positives, (1-p_t)^{power} on negatives)", only(False)
-        ),
-    ]
+    options = []
+    for side, positive in (("positives", True), ("negatives", False)):
+        change = Change("gamma", f"the modulating factor applies to {side} only")
+        formula = f"((1-p_t)^{power} on {side}, else 1)"
+        options.append(Option((change,), formula, only(positive, lambda y: y)))
+        for rule, read in RULES.items():
+            soft = Change("soft_labels", f"positives are those with {rule}")
+            options.append(Option((change, soft), f"{formula}[{rule}]", only(positive, read)))
+    return options
 
 
 def _blended(power: str) -> list[Option]:

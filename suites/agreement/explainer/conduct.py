@@ -139,15 +139,10 @@ def _backward_again(subject: Subject, call: Call, dtype: torch.dtype) -> Iterato
         one = torch.autograd.grad(out, logits, retain_graph=True)[0]
         return one, torch.autograd.grad(out, logits, retain_graph=True)[0]
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            one, other = twice()
-    except Exception as error:
-        if "second time" in str(error) or "modified by an inplace" in str(error):
-            yield Finding("gradient", f"the backward pass fails: {str(error).splitlines()[0]}", "different",
-                          value_example(subject.code, subject.loss, call, _name(dtype), gradient=True))  # fmt: skip
-        return
+    answer = _try(twice)
+    if answer is None:
+        return  # a backward pass that fails is told where the gradient is compared
+    one, other = answer
     if not torch.allclose(one, other, rtol=1e-6, atol=1e-12, equal_nan=True):
         at = int((one - other).abs().argmax())
         yield Finding(

@@ -91,7 +91,8 @@ def truth(loss: str, call: Call) -> tuple[Any, Any]:
 
 def simplest(calls: list[Call], differs: Callable[[int], bool]) -> int | None:
     """The index of the simplest call that differs: small round logits, the usual parameters."""
-    order = sorted(range(len(calls)), key=lambda i: _complexity(calls[i]))
+    settings = [str(call.parameters) for call in calls]
+    order = sorted(range(len(calls)), key=lambda i: (*_complexity(calls[i]), settings.index(settings[i])))
     return next((i for i in order if differs(i)), None)
 
 
@@ -103,5 +104,4 @@ def _complexity(call: Call) -> tuple:
         sum(x != round(x) for x in numbers),
         sum(y != round(y) for y in target),
         sum(abs(x - 1) for x in numbers),
-        str(call.parameters),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from adapters import CANONICAL
 from suites.agreement.explainer import batches, conduct, formula, grid, limits, locality, slope
 from suites.agreement.explainer.batches import Batches, Whole
 from suites.agreement.explainer.examples import SEVERITIES, Finding, simplest, value_example
-from suites.agreement.explainer.formula import Elements, Reading
+from suites.agreement.explainer.formula import Elements, Fit, Reading
 from suites.agreement.explainer.labels import MAPS
 from suites.agreement.explainer.observe import see
 from suites.agreement.explainer.option import Change, Semantics
@@ -87,8 +87,9 @@ def explain(
     before = list(conduct.findings(subject, case.settings[0], case.dtype, fresh))
     case.findings += before
     remembers = any(finding.kind == "state" for finding in before)
-    if remembers and fresh is not None:
+    if remembers and fresh is not None:  # loaded anew for every call, which is slow: fewer settings
         case.subject = replace(subject, call=lambda *a, **k: fresh()(*a, **k))
+        case.settings = case.settings[:4]
     elements = formula.ask(case.subject.call, case.loss, case.settings, labels, case.dtype)
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)
@@ -119,8 +120,6 @@ def _prepare(subject: Subject, accepts: set[str], labels: str) -> Case:
     for dtype in (torch.float64, torch.float32):
         for taken in (accepts, accepts - {"alpha", "weight"}, set()):
             settings = [*grid.settings(subject.loss, taken)]
-            if "alpha" in taken and CANONICAL[subject.loss].inputs == "index":
-                settings += []
             answered = []
             for setting in settings:
                 seen = [
@@ -140,39 +139,38 @@ def _explained(
 ) -> tuple[str, str]:
     """Batches, then the findings of the combination that both stages agree on; its formula and its reduction."""
     asked = batches.ask(case.subject.call, case.loss, case.settings, reading.where == "all", case.dtype)
-    whole = batches.find(reading.fits, asked, elements.tolerance)
+    fits = reading.fits
     labelled = None
-    if raw is not None and case.labels == "index":
+    if case.labels == "index" and raw is not None:
         labelled = batches.ask_labels(raw, case.loss, case.settings[0], case.dtype)
-        fits = [replace(fit, context=batches.IDENTITY) if _about_labels(fit) else fit for fit in reading.fits]
-        whole = _with_labels(case, fits, labelled, elements) or whole
-    semantics = whole.semantics if whole else reading.fits[0]
-    if whole is None and labelled is not None:
-        semantics = replace(semantics, context=batches.IDENTITY) if _about_labels(semantics) else semantics
-    share = _share(elements, reading)
-    _tell_changes(case, elements, semantics, share)
+        fits = [_without_labels(fit) for fit in fits]
+    whole = batches.find(fits, labelled or asked, elements.tolerance)
+    fit = whole.fit if whole else fits[0]
+    share = formula.shares(elements)[fit.share] if fit.share else None
+    _tell_changes(case, elements, fit.semantics, share)
     if reading.where == "hard":
         _tell_soft(case, elements, share)
     _tell_labels(case, whole, labelled)
-    name = _tell_reduction(case, semantics, whole, labelled or asked, elements, wanted)
-    _tell_slope(case, semantics, elements, share, whole, asked)
+    name = _tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)
+    shown = reading.fits[fits.index(fit)].seen
+    told = elements.keep(elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True))
+    _tell_slope(case, shown, told, fit.share, whole, labelled or asked)
     if off is not ...:
-        _tell_off(case, semantics, elements, share, off)
-    for finding in limits.findings(case.subject, semantics, elements, share, case.settings):
-        case.findings.append(finding)
-    return _formula(semantics, name), name
+        _tell_off(case, fit.semantics, elements, share, off)
+    if not any(finding.kind == "state" for finding in case.findings):
+        case.findings += limits.findings(case.subject, shown, elements, share, case.settings)
+    return _formula(fit.semantics, name), name
+
+
+def _without_labels(fit: Fit) -> Fit:
+    """The labels' map, found in batches of labels, takes the place of what single elements showed of it."""
+    if not any(change.kind == "background_index" for change in fit.semantics.context.changes):
+        return fit
+    return replace(fit, semantics=replace(fit.semantics, context=batches.IDENTITY))
 
 
 def _formula(semantics: Semantics, name: str) -> str:
     return f"{semantics.formula}" if name in ("none", "unknown") else f"{name} of {semantics.formula}"
-
-
-def _about_labels(semantics: Semantics) -> bool:
-    return any(change.kind == "background_index" for change in semantics.context.changes)
-
-
-def _share(elements: Elements, reading: Reading) -> torch.Tensor | None:
-    return formula.shares(elements)[reading.share] if reading.share else None
 
 
 # -- findings ---------------------------------------------------------------------------------------------------------
@@ -190,9 +188,10 @@ def _paper(case: Case, elements: Elements, labels: str, share: torch.Tensor | No
 
 def _tell_changes(case: Case, elements: Elements, semantics: Semantics, share: torch.Tensor | None) -> None:
     paper = _paper(case, elements, case.labels, share)
+    remembers = any(finding.kind == "state" for finding in case.findings)
     for change in semantics.changes:
-        if _about_labels(semantics) and change in semantics.context.changes:
-            continue
+        if remembers and change.kind == "normaliser":
+            continue  # a factor that grows from call to call is what it remembers
         only = (
             ~elements.hard if change.kind == "soft_labels" and (~elements.hard).any() else numpy.ones(len(paper), bool)
         )
@@ -222,11 +221,6 @@ def _tell_soft(case: Case, elements: Elements, share: torch.Tensor | None) -> No
     )
     if i is not None:
         _tell(case, Change("soft_labels", "for soft labels (0 < y < 1) it is another function"), elements, i, paper[i])
-
-
-def _with_labels(case: Case, fits: list[Semantics], labelled: Batches, elements: Elements) -> Whole | None:
-    """The whole on batches of class labels; labels that raise are findings and left out."""
-    return batches.find(fits, labelled, elements.tolerance)
 
 
 def _tell_labels(case: Case, whole: Whole | None, labelled: Batches | None) -> None:
@@ -300,22 +294,13 @@ def _reduced_as(name: str, whole: Whole, asked: Batches, i: int) -> float:
         return float(plain.apply(batches.batch_of(whole.semantics, asked, i, whole.labels)).sum())
 
 
-def _tell_slope(
-    case: Case,
-    semantics: Semantics,
-    elements: Elements,
-    share: torch.Tensor | None,
-    whole: Whole | None,
-    asked: Batches,
-) -> None:
-    near = elements.keep(elements.answered & formula.near(elements))
-    found = slope.check(
-        semantics, near, None if share is None else share[torch.as_tensor(formula.near(elements) & elements.answered)]
-    )
+def _tell_slope(case: Case, semantics: Semantics, told: Elements, share: str, whole: Whole | None, asked: Batches) -> None:
+    """The gradient of single elements; where that is right, the gradient in batches."""
+    found = slope.check(semantics, told, formula.shares(told)[share] if share else None)
     if found:
         change, i, right = found
-        got = near.seen[i].gradient
-        example = value_example(case.subject.code, case.loss, near.calls[i], case.dtype_name, gradient=True)
+        got = told.seen[i].gradient
+        example = value_example(case.subject.code, case.loss, told.calls[i], case.dtype_name, gradient=True)
         case.add(change, "different", example, right[i].tolist(), "none" if got is None else got.reshape(-1).tolist())
     elif whole is not None:
         _tell_batch_slope(case, whole, asked)
@@ -325,7 +310,7 @@ def _tell_batch_slope(case: Case, whole: Whole, asked: Batches) -> None:
     """Right on single elements, wrong in a batch: a normaliser that is detached, or rows that get no gradient."""
     for i in asked.answered():
         seen = asked.seen[i]
-        right = batches.gradient_of(replace(whole, labels=None), asked, i)
+        right = batches.gradient_of(whole, asked, i)
         if seen.gradient is None or not numpy.isfinite(right).all() or not numpy.isfinite(seen.gradient).all():
             continue
         if numpy.abs(seen.gradient - right).max() > 1e-3 * numpy.abs(right).max() + 1e-9:
@@ -366,7 +351,3 @@ def _tell_off(case: Case, semantics: Semantics, elements: Elements, share: torch
             example = value_example(case.subject.code, case.loss, call, case.dtype_name)
             case.add(Change("alpha", f"alpha = {off} raises: {seen.error}"), "note", example, model[k], seen.error)
             return
-
-
-def _iterate(findings: Iterator[Finding]) -> list[Finding]:
-    return list(findings)

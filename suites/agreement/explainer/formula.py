@@ -55,15 +55,25 @@ class Elements:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What was found: combinations that fit (several where the elements cannot tell them apart), or a locality.
+class Fit:
+    """A combination, and how it shows in a single element: `seen` lacks a weight that cancels in the normaliser.
 
-    `where` is all | hard | none: the part of the grid that the combinations reproduce.
+    `share` names the normaliser that shows in a single element; "" is none.
     """
 
-    fits: list[Semantics]
-    where: str
+    semantics: Semantics
+    seen: Semantics
     share: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Combinations that fit (several where the elements cannot tell them apart), and the part of the grid that they
+    reproduce: all | hard | none.
+    """
+
+    fits: list[Fit]
+    where: str
 
 
 def ask(
@@ -118,45 +128,49 @@ def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Readin
     if not len(usable.calls):
         return Reading([], "none")
     known = vocabulary(usable, accepts, labels)
-    coarse = elements.tolerance is TOLERANCES["half"]
-    among = Search(usable.points, usable.values, known, usable.tolerance, shares(usable))
-    for cost in (0, 1) if coarse else (0, 1, 2):
-        fits, share = _shared(among, cost)
-        if fits:
-            return Reading(_alternatives(fits, known), "all", share)
-    if coarse:
-        return Reading([], "none")
-    power = "beta" if elements.loss == "quality_focal" else "gamma"
     dense = CANONICAL[elements.loss].inputs == "dense"
-    fits = [] if CANONICAL[elements.loss].inputs == "bins" else measured.measure(
-        usable.points, usable.values, known, usable.tolerance, power, dense)  # fmt: skip
-    if not fits:
-        fits = among.fits(3)
-    if fits or not dense:
-        return Reading(_alternatives(fits, known), "all" if fits else "none")
-    return _read_hard(usable, known, power)
-
-
-def _read_hard(usable: Elements, vocabulary: Vocabulary, power: str) -> Reading:
-    """Hard labels alone; then what of soft labels the same combination leaves open is tried over soft changes."""
+    fits = _simplest(usable, known)
+    if fits or not dense or elements.tolerance is TOLERANCES["half"]:
+        return Reading(fits, "all" if fits else "none")
     hard = usable.keep(usable.hard)
     plain = Vocabulary(*(_without_soft(group) for group in (
-        vocabulary.weights, vocabulary.modulations, vocabulary.entropies, vocabulary.contexts)))  # fmt: skip
-    among = Search(hard.points, hard.values, plain, hard.tolerance, shares(hard))
-    for cost in (0, 1, 2):
-        fits, share = _shared(among, cost)
-        if fits:
-            break
-    else:
-        fits, share = measured.measure(hard.points, hard.values, plain, hard.tolerance, power, True), ""
-        fits = fits or among.fits(3)
-    if not fits:
-        return Reading([], "none")
-    for fit in fits[:6]:
-        whole = search(usable.points, usable.values, _softened(fit, vocabulary), usable.tolerance, 5)
+        known.weights, known.modulations, known.entropies, known.contexts)))  # fmt: skip
+    fits = _simplest(hard, plain)
+    for fit in fits[:6]:  # what soft labels leave open is tried over soft changes alone
+        points = replace(usable.points, share=shares(usable)[fit.share]) if fit.share else usable.points
+        whole = search(points, usable.values, _softened(fit.semantics, known), usable.tolerance, 5)
         if whole:
-            return Reading(whole, "all", share)
-    return Reading(_alternatives(fits, plain), "hard", share)
+            return Reading([Fit(s, s, fit.share) for s in whole], "all")
+    return Reading(fits, "hard" if fits else "none")
+
+
+def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
+    """Fits at the least cost: chosen options first, then measured factors, then three changes at once."""
+    among = Search(usable.points, usable.values, known, usable.tolerance, shares(usable))
+    coarse = usable.tolerance is TOLERANCES["half"]
+    for cost in (0, 1) if coarse else (0, 1, 2):
+        fits = _shared(among, cost)
+        if fits:
+            return [*fits, *_cancelled(fits, known)]
+    if coarse:
+        return []
+    inputs = CANONICAL[usable.loss].inputs
+    found = []
+    if inputs != "bins":
+        power = "beta" if usable.loss == "quality_focal" else "gamma"
+        found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
+    fits = [Fit(s, s) for s in found or among.fits(3)]
+    return [*fits, *_cancelled(fits, known)]
+
+
+def _shared(among: Search, cost: int) -> list[Fit]:
+    """Fits at this cost with every normaliser that shows in a single element; with none, also at the next cost."""
+    if cost > 1:
+        return [Fit(s, s) for s in among.fits(cost)]
+    fits = [Fit(s, s, share) for share in among.shares for s in among.fits(cost, share)]
+    if fits and all(fit.share for fit in fits):
+        fits += [Fit(s, s) for s in among.fits(cost + 1)]
+    return fits
 
 
 def _without_soft(group: list) -> list:
@@ -202,15 +216,6 @@ def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary
     return found
 
 
-def _shared(among: Search, cost: int) -> tuple[list[Semantics], str]:
-    """Fits at this cost with every normaliser that shows in a single element; the plain one first."""
-    for share in among.shares:
-        fits = among.fits(cost, share) if cost < 2 or not share else []
-        if fits:
-            return fits, share
-    return [], ""
-
-
 def shares(elements: Elements) -> dict[str, torch.Tensor]:
     """What the reductions make of one call of the grid whose elements' losses are all 1, where that is not the sum."""
     points = elements.points
@@ -243,17 +248,16 @@ def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
     )
 
 
-def _alternatives(fits: list[Semantics], vocabulary: Vocabulary) -> list[Semantics]:
+CANCELLING = ("alpha is ignored: ", "the class weights alpha are ignored", "the row weight is ignored")
+
+
+def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
     """Where the weight seems ignored it may have cancelled in the normaliser: the batches will tell."""
-    cancelled = [
-        replace(fit, weight=vocabulary.weights[0])
+    return [
+        replace(fit, semantics=replace(fit.semantics, weight=known.weights[0]))
         for fit in fits
-        if any(
-            c.statement.startswith(("alpha is ignored: ", "the class weights alpha are", "the row weight is ignored"))
-            for c in fit.weight.changes
-        )
+        if any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes)
     ]
-    return [*fits, *cancelled]
 
 
 def accurate(semantics: Semantics, elements: Elements, share: torch.Tensor | None) -> float:

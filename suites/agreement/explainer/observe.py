@@ -20,6 +20,7 @@ class Seen:
     gradient: numpy.ndarray | None
     dtype: str = ""
     error: str = ""
+    backward_error: str = ""
 
     @property
     def ok(self) -> bool:
@@ -30,23 +31,27 @@ def see(call: Callable[..., torch.Tensor], logits: Any, targets: Any, parameters
         dtype: torch.dtype = torch.float64, backward: bool = True) -> Seen:  # fmt: skip
     """Call once, and go back once; whatever is raised becomes the error's text."""
     x, y = _leaf(logits, dtype), _tensor(targets, dtype)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
             out = _call(call, x, y, tensors(parameters, dtype))
-            gradient = None
-            if backward and out.requires_grad:
-                out.sum().backward()
-                gradient = numpy.zeros(tuple(x.shape)) if x.grad is None else x.grad.double().numpy()
-    except Exception as error:  # a user's function may raise anything
-        return Seen(
-            float("nan"),
-            None,
-            None,
-            error=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-        )
-    output = out.detach().double().numpy()
-    return Seen(float(output.sum()), output, gradient, str(out.dtype).removeprefix("torch."))
+            output = out.detach().double().numpy().copy()
+        except Exception as error:  # a user's function may raise anything
+            return Seen(float("nan"), None, None, error=_text(error))
+        gradient, failed = _gradient(out, x) if backward and out.requires_grad else (None, "")
+    return Seen(float(output.sum()), output, gradient, str(out.dtype).removeprefix("torch."), backward_error=failed)
+
+
+def _gradient(out: torch.Tensor, x: torch.Tensor) -> tuple[numpy.ndarray | None, str]:
+    try:
+        out.sum().backward()
+    except Exception as error:  # so may its backward pass
+        return None, _text(error)
+    return numpy.zeros(tuple(x.shape)) if x.grad is None else x.grad.double().numpy(), ""
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _call(call: Callable, x: torch.Tensor, y: torch.Tensor, parameters: dict) -> torch.Tensor:
