@@ -64,7 +64,7 @@ def gfl_head(
     assigned = [_assign(*image, anchors, classes) for image in zip(boxes, labels, strict=True)]
     label, target_boxes = (torch.stack(each) for each in zip(*assigned, strict=True))
     positive = label < classes
-    count = positive.sum(dim=1).clamp(min=1).sum()  # an image without positives counts as one
+    count = positive.sum(dim=1).clamp(min=1).sum().to(scores.dtype)  # an image without positives counts as one
     weight = scores.detach()[positive].sigmoid().amax(dim=1)
     total = weight.sum().clamp(min=1)
 
