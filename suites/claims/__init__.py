@@ -26,13 +26,14 @@ TIMEOUT_S = 60.0
 
 @cache
 def every_source() -> tuple[Source, ...]:
-    """The sources of claims by name; what several files say of one source is one source."""
+    """The sources of claims by name, those that only list references last; several files may speak of one source."""
     claims: dict[tuple[str, str], tuple] = {}
     for module in sorted(pkgutil.iter_modules(sources.__path__), key=lambda module: module.name):
         for source in importlib.import_module(f"{sources.__name__}.{module.name}").SOURCES:
             key = (source.name, source.adapter)
             claims[key] = claims.get(key, ()) + source.claims
-    return tuple(Source(name, adapter, found) for (name, adapter), found in sorted(claims.items()))
+    found = [Source(name, adapter, claims[name, adapter]) for name, adapter in sorted(claims)]
+    return tuple(sorted(found, key=lambda source: all(claim.recompute is None for claim in source.claims)))
 
 
 def plan(selection: Selection) -> list[Task]:
