@@ -180,7 +180,7 @@ def _record(cell: Cell, launches: list[dict[str, Any]], sources: dict[str, Adapt
     return Record(cell, data={
         "library": source.distribution or source.name, "version": source.version,
         "rows": workload.rows, "classes": workload.classes, "elements": launches[0]["elements"],
-        "device_name": launches[0]["device_name"], "threads": torch.get_num_threads(),
+        "device_name": launches[0]["device_name"], "threads": launches[0]["threads"],
         "bytes": launches[0]["bytes"][cell.adapter], "input_sets": launches[0]["sets"],
         "check": first["check"], "parameters": first["parameters"], "reduction": first["reduction"],
         "compile_s": first["compile_s"], "memory": first["memory"], "compiled": cell.adapter.endswith(COMPILED),

@@ -64,7 +64,7 @@ def one_rerun(kinds: list[str], first: int) -> list[dict]:
     outcomes = rerun((), (), cells, slowed=[FACTORS[kind] for kind in kinds])
     seconds = (time.perf_counter() - started) / len(kinds)
     return [
-        {"kind": kind, "load": load, "seconds": round(seconds, 2), **as_plain(outcome)}
+        {"kind": kind, "load": load, "nice": os.nice(0), "seconds": round(seconds, 2), **as_plain(outcome)}
         for kind, outcome in zip(kinds, outcomes, strict=True)
     ]
 
@@ -86,6 +86,7 @@ def table(lines: list[dict]) -> pd.DataFrame:
                 "median_ratio": pd.Series([line["ratio"] for line in chosen]).median(),
                 "load_mean": pd.Series([line["load"] for line in chosen]).mean(),
                 "load_max": pd.Series([line["load"] for line in chosen]).max(),
+                "nice": pd.Series([line["nice"] for line in chosen]).mean(),
                 "seconds_each": pd.Series([line["seconds"] for line in chosen]).mean(),
             })  # fmt: skip
     return pd.DataFrame(rows).round(4)

@@ -132,6 +132,7 @@ def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
         "stream_bytes": machine.stream_bytes,
         "rates": machine.rates(),
         "device_name": clocks.device_name(group.device),
+        "threads": threads,
         "elements": sum(leaf.numel() for leaf in sets[0].leaves),
         "sets": len(sets),
         "load": clocks.load_average(),
