@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from results.frames import Frames, Row, rows
-from results.standings import gravity
+from results.standings import GRAVITY, gravity
 
 
-def surprises(frames: Frames, most: int = 6) -> list[Row]:
-    """The gravest findings about published libraries, at most one of a kind and source, so that they differ."""
-    seen: set[tuple[str, str]] = set()
-    chosen = []
-    for row in sorted(rows(frames["findings"]), key=gravity):
-        source = row["adapter"].partition(".")[0]
-        if (source, row["kind"]) in seen or source == "own":
-            continue
-        seen.add((source, row["kind"]))
-        chosen.append(row)
-    return chosen[:most]
+@dataclass
+class Surprise:
+    """The finding that shows a kind of surprise best, and the other sources that have one of this kind in this loss."""
+
+    finding: Row
+    also: list[str]
+
+
+def surprises(frames: Frames, most: int = 6) -> list[Surprise]:
+    """The gravest findings about published implementations, one of a kind and loss; those about libraries first."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows(frames["findings"]), key=lambda row: (gravity(row), row["adapter"].startswith("articles"))):
+        if row["adapter"].partition(".")[0] != "own" and row["kind"] in GRAVITY:
+            grouped.setdefault((row["kind"], row["loss"]), []).append(row)
+    found = []
+    for first, *others in grouped.values():
+        also = dict.fromkeys(row["adapter"] for row in others if row["adapter"] != first["adapter"])
+        found.append(Surprise(first, list(also)))
+    kinds = [one.finding["kind"] for one in found]
+    repeated = [kinds[:place].count(kind) for place, kind in enumerate(kinds)]
+    ranked = sorted(range(len(found)), key=lambda place: (repeated[place], place))  # each kind once before any twice
+    return [found[place] for place in ranked[:most]]
 
 
 @dataclass

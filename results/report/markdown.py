@@ -53,11 +53,7 @@ def _fastest(frames: Frames) -> list[str]:
 
 
 def _surprises(frames: Frames) -> list[str]:
-    found = answers.surprises(frames)
-    lines = [
-        f"{place}. **{row['adapter']}** ({row['loss']}, {row['kind']}): {_cell(row['statement'])}"
-        for place, row in enumerate(found, 1)
-    ]
+    lines = [f"{place}. {words.surprise(one)}" for place, one in enumerate(answers.surprises(frames), 1)]
     return ["\n".join(lines)] if lines else ["None was found."]
 
 

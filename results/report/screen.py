@@ -48,8 +48,7 @@ def _fastest(frames: Frames) -> list[str]:
 
 
 def _surprises(frames: Frames) -> list[str]:
-    found = answers.surprises(frames)
-    return _first([f"{row['adapter']} {row['loss']}: {' '.join(row['statement'].split())}" for row in found])
+    return _first([words.surprise(one) for one in answers.surprises(frames)])
 
 
 def _differences(frames: Frames) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from results.answers import Race
+from results.answers import Race, Surprise
 from results.frames import Row
 from results.numbers import measured, plain
 from results.standings import Standing
@@ -28,21 +28,23 @@ REFERENCE = "torchvision"
 def beside_reference(members: list[Standing]) -> str:
     """Who differs from torchvision's loss (or from the paper's, where torchvision has none), in a few words."""
     reference = next((one for one in members if one.adapter == REFERENCE), None)
-    paper = f"the paper's {members[0].loss.replace('_', ' ')} loss"
-    if reference is None:
-        told = ""
-    elif reference.standing in ("same", "fragile"):
-        told = f"torchvision computes {paper}. "
-    else:
-        told = f"torchvision does not compute {paper}: {reference.reason} "
     others = [one for one in members if one is not reference]
     by = {name: [one.adapter for one in others if one.standing == name] for name in SHORT}
-    parts = [f"{listed(by[name])} {SHORT[name][len(by[name]) > 1]}" for name in ("different", "reduces") if by[name]]
     same = by["same"] + by["fragile"]
-    if not parts:
-        return told + f"So do all {len(others)} others." if told else f"All {len(others)} compute {paper}."
-    rest = f"{len(same)} other{'s are' if len(same) > 1 else ' is'} the same function" if same else ""
-    return told + f"{'; '.join(filter(None, (*parts, rest)))}."
+    told = [_torchvision(reference)] if reference else []
+    parts = [f"{listed(by[name])} {SHORT[name][len(by[name]) > 1]}" for name in ("different", "reduces") if by[name]]
+    if parts and same:
+        parts.append(f"{len(same)} other{'s are' if len(same) > 1 else ' is'} the same function")
+    elif same:
+        parts.append(f"{listed(same)} {'are' if len(same) > 1 else 'is'} the paper's function")
+    return " ".join([*told, *([f"{'; '.join(parts)}."] if parts else [])])
+
+
+def _torchvision(reference: Standing) -> str:
+    paper = f"the paper's {reference.loss.replace('_', ' ')} loss"
+    if reference.standing in ("same", "fragile"):
+        return f"torchvision computes {paper}."
+    return f"torchvision does not compute {paper}: {reference.reason}."
 
 
 def listed(names: list[str]) -> str:
@@ -68,6 +70,13 @@ def race(race: Race) -> str:
     if tied:
         told += f". {listed(tied)} may be as fast: the intervals overlap"
     return told + "."
+
+
+def surprise(one: Surprise) -> str:
+    """A finding, and who else has one of its kind."""
+    row = one.finding
+    also = f" (also {', '.join(one.also)})" if one.also else ""
+    return f"{row['adapter']} {row['loss']}: {' '.join(row['statement'].split())}{also}"
 
 
 def setting(race: Race) -> str:
@@ -104,3 +113,12 @@ def machine(environment: dict[str, Any]) -> str:
     """The machine in a few words."""
     cores = f"{environment.get('cores')} cores" if environment.get("cores") else ""
     return ", ".join(filter(None, (environment.get("gpu"), environment.get("cpu"), cores)))
+
+
+def numbers(finding: Row) -> tuple[str, str] | None:
+    """What was expected and what came, as two numbers of few digits; None where they are not two different numbers."""
+    try:
+        expected, got = (f"{float(finding[name]):.5g}" for name in ("expected", "got"))
+    except (TypeError, ValueError):
+        return None
+    return None if expected == got else (expected, got)

@@ -1,0 +1,65 @@
+"""action.yml's own steps, run as a runner would: the script of the check step, in a project of somebody else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+WRONG = """
+import torch.nn.functional as F
+
+def focal(logits, targets, gamma=2.0, alpha=0.25):
+    entropy = F.binary_cross_entropy_with_logits(logits, targets)
+    p_t = (logits.sigmoid() * targets + (1 - logits.sigmoid()) * (1 - targets))
+    return (alpha * (1 - p_t) ** gamma * entropy).mean()
+"""
+
+
+def run_check_step(project, **inputs):
+    """The exit status, outputs and summary of the check step with these inputs."""
+    (step,) = (step for step in ACTION["runs"]["steps"] if step.get("id") == "check")
+    values = {name: told.get("default", "") for name, told in ACTION["inputs"].items()} | inputs
+    environment = {name: _filled(value, values) for name, value in step["env"].items()}
+    files = {name: project / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    for file in files.values():
+        file.touch()
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        cwd=project,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "GITHUB_ACTION_PATH": str(ROOT),
+            **{name: str(file) for name, file in files.items()},
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, *(file.read_text() for file in files.values())
+
+
+def _filled(value, inputs):
+    for name, given in inputs.items():
+        value = value.replace(f"${{{{ inputs.{name} }}}}", given)
+    return value
+
+
+def test_a_wrong_loss_fails_the_step_and_the_summary_says_why(tmp_path):
+    (tmp_path / "losses.py").write_text(WRONG)
+    done, output, summary = run_check_step(tmp_path, function="losses.py:focal", loss="focal")
+    assert done.returncode == 1, done.stderr
+    assert output == "verdict=different\n"
+    assert "`losses.py:focal` as `focal`" in summary
+    assert "alpha on" in summary
+
+
+def test_inputs_reach_the_shell_as_data(tmp_path):
+    done, _, _ = run_check_step(tmp_path, function="$(touch planted).py:focal", loss="focal")
+    assert done.returncode == 2
+    assert not (tmp_path / "planted").exists()
