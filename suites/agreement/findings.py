@@ -17,6 +17,8 @@ import numpy
 from adapters import Loss
 from suites.agreement import capability, example, judge, measure, numerics, oracle, probes, reductions
 from suites.agreement.call import evaluate
+from suites.agreement.explainer import CannotAnswer, explain
+from suites.agreement.explainer.explain import KNOWN
 from suites.agreement.subject import Subject, of
 
 Finding = dict[str, str]
@@ -50,23 +52,36 @@ KINDS = {  # probe -> what kind of difference it shows
     "row weights": "normaliser",
 }
 WRONG = ("differs", "nonfinite", "error")
+SYMPTOMS = ("alpha", "gamma", "soft_labels", "gradient", "mutation")  # of which the explainer knows the reason
 
 
 def of_source(loss: Loss, reference: str, device: str) -> list[Finding]:
-    """All findings of an adapter's loss; of a kind that two ways of looking found, the explainer's reason is kept."""
+    """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom."""
     subject = of(loss, reference)
-    explained = list(_explained(subject, loss))
-    kinds = {finding["kind"] for finding in explained}
+    verdict, explained = _explained(subject)
     measured = [*_probed(subject, loss, device), *_capable(subject, loss, device), *_defaults(loss)]
-    return [
-        *explained,
-        *(finding for finding in measured if finding["kind"] not in kinds),
-        *(finding for finding in numerics.scan(subject, device=device)),
-    ]
+    measured += numerics.scan(subject, device=device)
+    symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
+    measured = [finding for finding in measured if finding["kind"] not in symptoms]
+    told = {finding["statement"] for finding in measured}
+    plain = {"reduction", "normaliser"} & _kinds(measured)  # the probes say what the reduction means for a batch
+    reasons = [f for f in explained if f["statement"] not in told and f["kind"] not in plain]
+    return [*reasons, *measured]
 
 
-def _explained(subject: Subject, loss: Loss) -> Iterator[Finding]:
-    return iter(())
+def _kinds(findings: list[Finding]) -> set[str]:
+    return {finding["kind"] for finding in findings}
+
+
+def _explained(subject: Subject) -> tuple[str, list[Finding]]:
+    """The explainer's verdict and reasons; nothing of a loss that has no vocabulary or that cannot be called."""
+    if subject.loss not in KNOWN:
+        return "", []
+    try:
+        explanation = explain(subject)
+    except CannotAnswer:
+        return "", []
+    return explanation.verdict, [finding.plain for finding in explanation.findings]
 
 
 def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
