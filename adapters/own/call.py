@@ -10,13 +10,12 @@ SIGMOID = ("focal", "quality_focal", "varifocal")
 ROWS = ("softmax_focal", "distribution_focal")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """What is computed of which tensors.
 
     `targets` are dense, or with `labels` the score of each row (None: 1), or class indices, or bin coordinates.
-    `power` is gamma or beta. `positive` and `negative` weigh the labels of `focal`, `negative` those of `varifocal`;
-    `weights` are one a class for `softmax_focal` and one a row for `distribution_focal`.
+    `power` is gamma or beta. `weights` are one a class for `softmax_focal` and one a row for `distribution_focal`.
     """
 
     loss: str
@@ -25,10 +24,21 @@ class Call:
     labels: Tensor | None = None
     weights: Tensor | None = None
     power: float = 0.0
-    positive: float = 1.0
-    negative: float = 1.0
+    alpha: float | None = None
 
     @property
     def by_row(self) -> bool:
         """Whether there is one loss a row instead of one an element."""
         return self.loss in ROWS
+
+    @property
+    def positive(self) -> float:
+        """Weight of a positive label."""
+        return 1.0 if self.alpha is None else self.alpha
+
+    @property
+    def negative(self) -> float:
+        """Weight of a negative label."""
+        if self.alpha is None:
+            return 1.0
+        return self.alpha if self.loss == "varifocal" else 1 - self.alpha

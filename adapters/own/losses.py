@@ -1,4 +1,4 @@
-"""The public losses: check the call, bring the targets into form, reduce. The mathematics is in `readable`.
+"""The public losses. The mathematics is in `readable`, how it is made fast in `fused`.
 
 Targets of the sigmoid losses come in three forms, told apart by their type:
 
@@ -13,7 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import readable
+from .call import Call
+from .fused import check, evaluate
+from .plain import over
+from .readable import generalized_focal
 
 Targets = Tensor | tuple[Tensor, Tensor]
 
@@ -25,8 +28,7 @@ def cross_entropy_loss(
 
     See `focal_loss` for inputs, reductions and errors.
     """
-    dense = _dense(logits, targets)
-    return _reduce(readable.binary_cross_entropy(logits, dense), logits, reduction, avg_factor)
+    return evaluate(_sigmoid_call("focal", logits, targets, 0.0), reduction, avg_factor)
 
 
 def balanced_cross_entropy_loss(
@@ -41,8 +43,7 @@ def balanced_cross_entropy_loss(
 
     See `focal_loss` for inputs, reductions and errors.
     """
-    dense = _dense(logits, targets)
-    return _reduce(readable.balanced_cross_entropy(logits, dense, alpha), logits, reduction, avg_factor)
+    return evaluate(_sigmoid_call("focal", logits, targets, 0.0, alpha), reduction, avg_factor)
 
 
 def focal_loss(
@@ -71,8 +72,7 @@ def focal_loss(
     for logits that are not floating point.
     """
     _check_not_negative("gamma", gamma)
-    dense = _dense(logits, targets)
-    return _reduce(readable.focal(logits, dense, gamma, alpha), logits, reduction, avg_factor)
+    return evaluate(_sigmoid_call("focal", logits, targets, gamma, alpha), reduction, avg_factor)
 
 
 def quality_focal_loss(
@@ -89,8 +89,7 @@ def quality_focal_loss(
     See `focal_loss` for inputs, reductions and errors.
     """
     _check_not_negative("beta", beta)
-    dense = _dense(logits, targets)
-    return _reduce(readable.quality_focal(logits, dense, beta), logits, reduction, avg_factor)
+    return evaluate(_sigmoid_call("quality_focal", logits, targets, beta), reduction, avg_factor)
 
 
 def varifocal_loss(
@@ -107,8 +106,7 @@ def varifocal_loss(
     See `focal_loss` for inputs, reductions and errors.
     """
     _check_not_negative("gamma", gamma)
-    dense = _dense(logits, targets)
-    return _reduce(readable.varifocal(logits, dense, gamma, alpha), logits, reduction, avg_factor)
+    return evaluate(_sigmoid_call("varifocal", logits, targets, gamma, alpha), reduction, avg_factor)
 
 
 def softmax_focal_loss(
@@ -138,7 +136,8 @@ def softmax_focal_loss(
         raise ValueError(f"softmax_focal_loss takes class indices; these targets are {targets.dtype}")
     if alpha is not None and alpha.shape != logits.shape[-1:]:
         raise ValueError(f"alpha holds a weight a class, ({logits.shape[-1]},); this one is {tuple(alpha.shape)}")
-    return _reduce(readable.softmax_focal(logits, targets.long(), gamma, alpha), logits, reduction, avg_factor)
+    call = Call("softmax_focal", logits, targets.long().contiguous(), weights=_wide(alpha, logits), power=float(gamma))
+    return evaluate(call, reduction, avg_factor)
 
 
 def distribution_focal_loss(
@@ -163,7 +162,8 @@ def distribution_focal_loss(
     _check_rows(logits, targets, least=2)
     if weight is not None and weight.shape != targets.shape:
         raise ValueError(f"weight has the targets' shape, {tuple(targets.shape)}; this one is {tuple(weight.shape)}")
-    return _reduce(readable.distribution_focal(logits, targets, weight), logits, reduction, avg_factor)
+    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide(weight, logits))
+    return evaluate(call, reduction, avg_factor)
 
 
 def generalized_focal_loss(
@@ -181,7 +181,12 @@ def generalized_focal_loss(
     """
     _check_not_negative("beta", beta)
     _check_rows(logits, targets, least=2)
-    return _reduce(readable.generalized_focal(logits, targets, beta), logits, reduction, avg_factor)
+    check(logits.dtype, reduction, avg_factor)
+    loss = generalized_focal(logits, targets.detach(), beta)
+    if reduction == "none":
+        return loss.to(logits.dtype)
+    count = 1 if reduction == "sum" else loss.numel() if avg_factor is None else avg_factor
+    return over(loss.sum(), torch.as_tensor(count, device=loss.device).detach()).to(logits.dtype)
 
 
 def _check_not_negative(name: str, value: float) -> None:
@@ -196,38 +201,29 @@ def _check_rows(logits: Tensor, targets: Tensor, least: int) -> None:
         raise ValueError(f"targets hold one value a row, {tuple(logits.shape[:-1])}; these are {tuple(targets.shape)}")
 
 
-def _dense(logits: Tensor, targets: Targets) -> Tensor:
-    """Targets of any of the three forms as a dense tensor."""
+def _sigmoid_call(loss: str, logits: Tensor, targets: Targets, power: float, alpha: float | None = None) -> Call:
+    """A call of a sigmoid loss, with targets of any of the three forms."""
     if isinstance(targets, tuple):
-        index, score = targets
-        _check_rows(logits, score, least=1)
+        labels, scores = targets
+        _check_rows(logits, scores, least=1)
     elif targets.shape == logits.shape:
-        return targets.detach()
+        return Call(loss, logits, _dense(targets, logits), power=float(power), alpha=alpha)
     else:
-        index, score = targets, None
-    _check_rows(logits, index, least=1)
-    if index.is_floating_point():
-        raise ValueError(f"class indices are integers; these are {index.dtype}")
-    hit = index.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)
-    return hit.to(logits.dtype) if score is None else hit * score.detach().unsqueeze(-1)
+        labels, scores = targets, None
+    _check_rows(logits, labels, least=1)
+    if labels.is_floating_point():
+        raise ValueError(f"class indices are integers; these are {labels.dtype}")
+    return Call(loss, logits, _wide(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha)
 
 
-def _reduce(loss: Tensor, logits: Tensor, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
-    if not logits.is_floating_point():
-        raise TypeError(f"logits are floating point; these are {logits.dtype}")
-    if avg_factor is not None and reduction != "mean":
-        raise ValueError(f"avg_factor replaces the divisor of the mean; reduction is {reduction!r}")
-    if reduction == "none":
-        return loss.to(logits.dtype)
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"unknown reduction {reduction!r}; choose from none, mean, sum")
-    total = loss.sum()
-    if reduction == "mean":
-        total = total / _divisor(loss.numel() if avg_factor is None else avg_factor)
-    return total.to(logits.dtype)
+def _dense(targets: Tensor, logits: Tensor) -> Tensor:
+    """Dense targets without a gradient, in the logits' dtype or, where that is half, in float32 if they are wider."""
+    if targets.dtype == logits.dtype or not targets.is_floating_point():
+        return targets.detach().to(logits.dtype).contiguous()
+    return _wide(targets, logits)
 
 
-def _divisor(count: float | Tensor) -> float | Tensor:
-    """The number of elements or positives; none of them divides a sum of 0, which stays 0."""
-    smallest = torch.finfo(torch.float32).eps
-    return count.detach().clamp(min=smallest) if isinstance(count, Tensor) else max(count, smallest)
+def _wide(values: Tensor | None, logits: Tensor) -> Tensor | None:
+    """Values without a gradient, in float32, or in float64 where the logits are."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return None if values is None else values.detach().to(wide).contiguous()

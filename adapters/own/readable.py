@@ -1,8 +1,8 @@
 """The losses as the papers write them, per element: the specification that every faster form is held to.
 
 Each function takes logits and targets of the shapes of `adapters.own.losses` and gives the loss per element (per row
-for the softmax losses), in float64 whatever comes in. Probabilities stay in log-space: log σ(x) keeps its digits where
-σ(x) is 0 or 1 to machine precision, so that no 1 - p cancels and every gradient is finite, for every gamma >= 0.
+for the softmax losses), in float64 whatever comes in. No 1 - p is ever taken of a p that may be close to 1, since it is
+σ(-x), and log p is a log-sigmoid: nothing cancels and every gradient is finite, for every gamma >= 0.
 Gradients flow to the logits; targets and weights are constants.
 """
 
@@ -11,6 +11,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+from .call import Call
+
+
+def evaluate(call: Call) -> Tensor:
+    """The loss per element or row of a call."""
+    if call.loss == "softmax_focal":
+        return softmax_focal(call.logits, call.targets, call.power, call.weights)
+    if call.loss == "distribution_focal":
+        return distribution_focal(call.logits, call.targets, call.weights)
+    targets = dense_targets(call)
+    if call.loss == "focal":
+        return focal(call.logits, targets, call.power, call.alpha)
+    if call.loss == "quality_focal":
+        return quality_focal(call.logits, targets, call.power)
+    return varifocal(call.logits, targets, call.power, call.alpha)
+
+
+def dense_targets(call: Call) -> Tensor:
+    """Targets of the logits' shape; a class index outside 0 … C-1 gives a row of zeros."""
+    if call.labels is None:
+        return call.targets
+    hit = call.labels.unsqueeze(-1) == torch.arange(call.logits.shape[-1], device=call.logits.device)
+    return hit.double() if call.targets is None else hit * call.targets.double().unsqueeze(-1)
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -27,28 +51,28 @@ def balanced_cross_entropy(logits: Tensor, targets: Tensor, alpha: float | None)
 def focal(logits: Tensor, targets: Tensor, gamma: float, alpha: float | None) -> Tensor:
     """α_t (1 - p_t)^γ CE, with p_t = p y + (1 - p)(1 - y)  (arXiv:1708.02002 eq. 5)."""
     x, y = logits.double(), targets.double()
-    log_miss = torch.logaddexp(logsigmoid(x) + torch.log1p(-y), logsigmoid(-x) + y.log())  # log(1 - p_t)
-    return (gamma * log_miss).exp() * balanced_cross_entropy(x, y, alpha)
+    miss = y * (-x).sigmoid() + (1 - y) * x.sigmoid()  # 1 - p_t
+    return _power(miss, gamma) * balanced_cross_entropy(x, y, alpha)
 
 
 def quality_focal(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
     """|y - p|^β CE  (arXiv:2006.04388 eq. 2)."""
     x, y = logits.double(), targets.double()
-    above, below = y.log() + logsigmoid(-x), torch.log1p(-y) + logsigmoid(x)  # y - p = y (1 - p) - (1 - y) p
-    return _power_of_gap(above, below, beta) * binary_cross_entropy(x, y)
+    gap = y * (-x).sigmoid() - (1 - y) * x.sigmoid()  # y - p
+    return _power(gap.abs(), beta) * binary_cross_entropy(x, y)
 
 
 def varifocal(logits: Tensor, targets: Tensor, gamma: float, alpha: float | None) -> Tensor:
     """y CE where y > 0, else α p^γ CE  (arXiv:2008.13367 eq. 2)."""
     x, y = logits.double(), targets.double()
-    negative = (1.0 if alpha is None else alpha) * (gamma * logsigmoid(x)).exp()
+    negative = (1.0 if alpha is None else alpha) * _power(x.sigmoid(), gamma)
     return torch.where(y > 0, y, negative) * binary_cross_entropy(x, y)
 
 
 def softmax_focal(logits: Tensor, targets: Tensor, gamma: float, alpha: Tensor | None) -> Tensor:
     """-α_c (1 - p_c)^γ log p_c of the target class c, with p the softmax of each row."""
     odds = _log_odds(logits.double(), targets)
-    loss = (gamma * logsigmoid(-odds)).exp() * -logsigmoid(odds)
+    loss = _power((-odds).sigmoid(), gamma) * -logsigmoid(odds)
     return loss if alpha is None else alpha.double()[targets] * loss
 
 
@@ -67,13 +91,12 @@ def generalized_focal(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
     """
     left, right_share = _bins(logits, targets)
     x = logits.double()
-    log_p = x.log_softmax(dim=-1)
-    log_left, log_right = _pick(log_p, left), _pick(log_p, left + 1)
-    log_rest = _log_sum_without(log_p, left, left + 1)
-    # y - y_l p_l - y_r p_r, each side a sum of what cannot be negative: nothing cancels where both bins are one sided
-    above = torch.logaddexp(right_share.log() + torch.logaddexp(log_left, log_rest), left.double().log() + log_rest)
-    below = torch.log1p(-right_share) + log_right
-    return _power_of_gap(above, below, beta) * distribution_focal(x, targets, None)
+    p = x.softmax(dim=-1)
+    p_left, p_right = _pick(p, left), _pick(p, left + 1)
+    p_rest = p.scatter(-1, torch.stack((left, left + 1), dim=-1), 0.0).sum(dim=-1)
+    # y - y_l p_l - y_r p_r, of terms that are small where it is small
+    gap = left * p_rest + right_share * (p_left + p_rest) - (1 - right_share) * p_right
+    return _power(gap.abs(), beta) * distribution_focal(x, targets, None)
 
 
 def integral(logits: Tensor) -> Tensor:
@@ -87,14 +110,10 @@ def _alpha_t(targets: Tensor, alpha: float | None) -> Tensor | float:
     return 1.0 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
 
 
-def _power_of_gap(log_a: Tensor, log_b: Tensor, beta: float) -> Tensor:
-    """|a - b|^β of two numbers given by their logarithms; where a = b the gradient is taken as 0."""
-    if beta == 0:
-        return torch.ones_like(log_a)
-    equal = log_a == log_b
-    difference = torch.where(equal, -1.0, -(log_a - log_b).abs())  # -inf where one of them is 0
-    log_gap = torch.maximum(log_a, log_b) + (-torch.expm1(difference)).log()
-    return torch.where(equal, 0.0, (beta * log_gap).exp())
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """base^exponent of base >= 0; where the base is 0 the gradient is taken as 0, as that of base^exponent CE is."""
+    zero = base == 0
+    return torch.where(zero, float(exponent == 0), torch.where(zero, 1.0, base) ** exponent)
 
 
 def _bins(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,13 +124,9 @@ def _bins(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 def _log_odds(logits: Tensor, index: Tensor) -> Tensor:
     """log(p / (1 - p)) of the softmax probability of one class a row: σ of it is p, without cancellation."""
-    return _pick(logits, index) - _log_sum_without(logits, index)
+    others = logits.scatter(-1, index.unsqueeze(-1), -torch.inf).logsumexp(dim=-1)
+    return _pick(logits, index) - others
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index.unsqueeze(-1)).squeeze(-1)
-
-
-def _log_sum_without(logits: Tensor, *indices: Tensor) -> Tensor:
-    """log Σ exp over all classes of a row but the given ones; -inf where none is left."""
-    return logits.scatter(-1, torch.stack(indices, dim=-1), -torch.inf).logsumexp(dim=-1)

@@ -1,0 +1,172 @@
+"""The fused losses on a CPU: `kernels.c`, compiled by the system's C compiler when it is first needed.
+
+Each precision is a library of its own, kept in the user's cache folder under a name that stands for the source, the
+flags and the processor, so that it is compiled once a machine. Where there is no compiler the readable form is used,
+with one notice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .call import SIGMOID, Call
+
+LIBRARY = {torch.float32: 32, torch.float64: 64, torch.bfloat16: 16, torch.float16: 16}
+FORMAT = {torch.float32: 0, torch.float64: 0, torch.bfloat16: 1, torch.float16: 2}
+BLOCK, ROWS = 1024, 16  # elements, or rows, of a partial sum
+SOURCE = Path(__file__).with_name("kernels.c")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512")  # not every compiler knows them
+PER_THREAD = 16384  # elements that are worth a thread
+
+
+class Parameters(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_double) for name in ("power", "positive", "negative", "scale")]
+
+
+def takes(call: Call) -> bool:
+    """Whether these kernels do this call; compiles them if need be."""
+    return call.logits.dtype in LIBRARY and _library(LIBRARY[call.logits.dtype]) is not None
+
+
+def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
+    scale = scale if divisor is None else scale / _number(divisor)
+    gradient = torch.empty_like(call.logits) if with_gradient else None
+    value = _run(call, gradient, slopes=with_gradient, scale=scale)
+    return torch.tensor(value * scale, dtype=call.logits.dtype), gradient
+
+
+def each(call: Call) -> Tensor:
+    """The loss of each element or row."""
+    out = call.logits.new_empty(call.logits.shape[:-1] if call.by_row else call.logits.shape)
+    _run(call, out)
+    return out
+
+
+def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+    """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
+    scale = scale if divisor is None else scale / _number(divisor)
+    out = torch.empty_like(call.logits)
+    if incoming.dim() == 0:
+        _run(call, out, slopes=True, scale=scale * float(incoming))
+    else:
+        _run(call, out, slopes=True, scale=scale, incoming=incoming)
+    return out
+
+
+def multiply(gradient: Tensor, incoming: Tensor) -> None:
+    """The gradient times one number, in place."""
+    if float(incoming) != 1:
+        gradient.mul_(incoming)
+
+
+def _number(divisor: Tensor) -> float:
+    return max(float(divisor), torch.finfo(torch.float32).eps)
+
+
+def _run(
+    call: Call, out: Tensor | None, slopes: bool = False, scale: float = 1.0, incoming: Tensor | None = None
+) -> float:
+    """The sum of the losses; `out` is filled with the losses, or with their derivatives times `scale`."""
+    logits = call.logits
+    classes = logits.shape[-1] if logits.dim() else 1
+    library = _library(LIBRARY[logits.dtype])
+    threads = max(min(torch.get_num_threads(), logits.numel() // PER_THREAD), 1)
+    places = _address(incoming), slopes, _address(out)
+    if call.by_row:
+        rows = logits.numel() // classes
+        sums = torch.empty(-(-rows // ROWS), dtype=torch.float64)
+        return library.row_losses(
+            call.loss == "distribution_focal",
+            logits.data_ptr(),
+            call.targets.data_ptr(),
+            _address(call.weights),
+            rows,
+            classes,
+            FORMAT[logits.dtype],
+            call.power,
+            scale,
+            *places,
+            sums.data_ptr(),
+            threads,
+        )
+    sums = torch.empty(-(-logits.numel() // BLOCK), dtype=torch.float64)
+    return library.sigmoid_losses(
+        SIGMOID.index(call.loss),
+        logits.data_ptr(),
+        _address(call.targets),
+        _address(call.labels),
+        logits.numel(),
+        classes,
+        FORMAT[logits.dtype],
+        FORMAT[call.targets.dtype] if call.labels is None else 0,
+        Parameters(call.power, call.positive, call.negative, scale),
+        *places,
+        sums.data_ptr(),
+        threads,
+    )
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+@functools.cache
+def _library(precision: int) -> ctypes.CDLL | None:
+    """The kernels for logits of `precision` bits, or None where they cannot be compiled."""
+    path = _cache() / f"kernels-{precision}-{_fingerprint()}.so"
+    try:
+        if not path.is_file():
+            _compile(precision, path)
+        library = ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = error.stderr.strip().splitlines()[-1:] if isinstance(error, subprocess.CalledProcessError) else error
+        warnings.warn(f"the fused CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
+        return None
+    pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
+    places = [pointer, integer, pointer, pointer, integer]
+    library.sigmoid_losses.argtypes = [integer, *3 * [pointer], *2 * [long], *2 * [integer], Parameters, *places]
+    library.row_losses.argtypes = [integer, *3 * [pointer], *2 * [long], integer, *2 * [double], *places]
+    library.sigmoid_losses.restype = library.row_losses.restype = double
+    return library
+
+
+def _compile(precision: int, path: Path) -> None:
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise OSError("there is no C compiler (cc); install one, or name it in CC")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        built = Path(folder, path.name)
+        command = [compiler, *FLAGS, f"-DLOGITS={precision}", str(SOURCE), "-o", str(built)]
+        run = functools.partial(subprocess.run, capture_output=True, text=True)
+        if run([*command, *OPTIONAL]).returncode:
+            run(command, check=True)
+        os.replace(built, path)  # whole or not at all, also when several processes compile
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "focalbench")
+
+
+@functools.cache
+def _fingerprint() -> str:
+    processor = platform.machine() + platform.processor()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    text = SOURCE.read_text() + " ".join(FLAGS + OPTIONAL) + os.environ.get("CC", "cc") + processor
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,126 @@
+"""From a call to its loss: chooses the backend, reduces, and is what autograd sees.
+
+A sum or mean is computed together with its gradient in one pass, and the gradient is handed out in backward. It is
+computed again from the inputs, which are referenced but never copied, where that would not do: for a second backward,
+for losses per element, and for float16, whose small numbers would be lost before the loss scale is known. A gradient of
+the gradient goes through the readable form.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import cpu, operators, plain, readable
+from .call import Call
+
+SMALLEST = torch.finfo(torch.float32).eps
+
+
+def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
+    """The loss of a call, reduced."""
+    logits = call.logits
+    check(logits.dtype, reduction, avg_factor)
+    if reduction == "none":
+        return operators.each(call) if torch.compiler.is_compiling() else _Each.apply(logits, call)
+    count = avg_factor
+    if avg_factor is None:
+        count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
+    divisor = count.detach() if isinstance(count, Tensor) and count.device == logits.device else None
+    scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
+    if torch.compiler.is_compiling():
+        return operators.total(call, scale, divisor)
+    return _Total.apply(logits, call, scale, divisor)
+
+
+def check(dtype: torch.dtype, reduction: str, avg_factor: float | Tensor | None) -> None:
+    """Raises `TypeError` or `ValueError` for logits or a reduction that no loss can do."""
+    if not dtype.is_floating_point:
+        raise TypeError(f"logits are floating point; these are {dtype}")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"unknown reduction {reduction!r}; choose from none, mean, sum")
+    if avg_factor is not None and reduction != "mean":
+        raise ValueError(f"avg_factor replaces the divisor of the mean; reduction is {reduction!r}")
+
+
+def backend_of(call: Call) -> ModuleType:
+    """The module that does this call: the device's kernels, or the readable form where there are none for it."""
+    device = call.logits.device.type
+    if call.logits.numel() == 0:
+        return plain
+    if device == "cpu" and cpu.takes(call):
+        return cpu
+    if device == "cuda" and (gpu := _gpu()) is not None and gpu.takes(call):
+        return gpu
+    return plain
+
+
+@functools.cache
+def _gpu() -> ModuleType | None:
+    if importlib.util.find_spec("triton") is None:
+        return None
+    return importlib.import_module(".gpu", __package__)
+
+
+def _save(ctx: Any, call: Call, divisor: Tensor | None = None, scale: float = 1.0) -> None:
+    ctx.save_for_backward(call.logits, call.targets, call.labels, call.weights, divisor)
+    ctx.call, ctx.scale = replace(call, logits=None, targets=None, labels=None, weights=None), scale
+
+
+def _saved(ctx: Any) -> tuple[Call, Tensor | None]:
+    logits, targets, labels, weights, divisor = ctx.saved_tensors
+    return replace(ctx.call, logits=logits, targets=targets, labels=labels, weights=weights), divisor
+
+
+def _contiguous(call: Call) -> Call:
+    return call if call.logits.is_contiguous() else replace(call, logits=call.logits.contiguous())
+
+
+class _Total(torch.autograd.Function):
+    """The sum of the losses times `scale` over `divisor`."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+        _save(ctx, call, divisor, scale)
+        together = ctx.needs_input_grad[0] and logits.dtype != torch.float16
+        value, ctx.gradient = backend_of(call).total(_contiguous(call), scale, divisor, together)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
+        call, divisor = _saved(ctx)
+        gradient, ctx.gradient = ctx.gradient, None
+        if torch.is_grad_enabled():
+            gradient = _differentiable(plain.over(readable.evaluate(call).sum() * ctx.scale, divisor), call, incoming)
+        elif gradient is None:
+            gradient = backend_of(call).gradient(_contiguous(call), incoming, ctx.scale, divisor)
+        else:
+            backend_of(call).multiply(gradient, incoming)
+        return gradient, None, None, None
+
+
+class _Each(torch.autograd.Function):
+    """The loss of each element or row."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, call: Call) -> Tensor:
+        _save(ctx, call)
+        return backend_of(call).each(_contiguous(call))
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
+        call, _ = _saved(ctx)
+        if torch.is_grad_enabled():
+            return _differentiable(readable.evaluate(call), call, incoming), None
+        return backend_of(call).gradient(_contiguous(call), incoming.contiguous(), 1.0, None), None
+
+
+def _differentiable(loss: Tensor, call: Call, incoming: Tensor) -> Tensor:
+    return torch.autograd.grad(loss.to(call.logits.dtype), call.logits, incoming, create_graph=True)[0]

@@ -1,0 +1,131 @@
+"""The fused losses as operators that torch.compile keeps whole: it traces through everything else around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .call import Call
+
+
+def total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+    """The sum of the losses times `scale` over `divisor`."""
+    together = call.logits.requires_grad and call.logits.dtype != torch.float16
+    return _total(*_flat(call), divisor, scale, together)[0]
+
+
+def each(call: Call) -> Tensor:
+    """The loss of each element or row."""
+    return _each(*_flat(call))
+
+
+def _flat(call: Call) -> tuple[Any, ...]:
+    alpha = -1.0 if call.alpha is None else call.alpha
+    return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, alpha
+
+
+def _call(logits, targets, labels, weights, loss, power, alpha) -> Call:
+    return Call(loss, logits, targets, labels, weights, power, None if alpha == -1 else alpha)
+
+
+def _backend(call: Call) -> Any:
+    from .fused import backend_of  # fused imports this module
+
+    return backend_of(call)
+
+
+@torch.library.custom_op("focalbench::total", mutates_args=())
+def _total(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float,
+    divisor: Tensor | None,
+    scale: float,
+    together: bool,
+) -> tuple[Tensor, Tensor]:
+    call = _call(logits, targets, labels, weights, loss, power, alpha)
+    value, gradient = _backend(call).total(call, scale, divisor, together)
+    return value, logits.new_empty(0) if gradient is None else gradient
+
+
+@_total.register_fake
+def _(logits, targets, labels, weights, loss, power, alpha, divisor, scale, together):
+    return logits.new_empty(()), torch.empty_like(logits) if together else logits.new_empty(0)
+
+
+@torch.library.custom_op("focalbench::each", mutates_args=())
+def _each(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float,
+) -> Tensor:
+    call = _call(logits, targets, labels, weights, loss, power, alpha)
+    return _backend(call).each(call)
+
+
+@_each.register_fake
+def _(logits, targets, labels, weights, loss, power, alpha):
+    call = _call(logits, targets, labels, weights, loss, power, alpha)
+    return logits.new_empty(logits.shape[:-1] if call.by_row else logits.shape)
+
+
+@torch.library.custom_op("focalbench::gradient", mutates_args=())
+def _gradient(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float,
+    incoming: Tensor,
+    divisor: Tensor | None,
+    scale: float,
+) -> Tensor:
+    call = _call(logits, targets, labels, weights, loss, power, alpha)
+    return _backend(call).gradient(call, incoming, scale, divisor)
+
+
+@_gradient.register_fake
+def _(logits, targets, labels, weights, loss, power, alpha, incoming, divisor, scale):
+    return torch.empty_like(logits)
+
+
+def _keep_total(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *call, divisor, scale, together = inputs
+    ctx.arguments, ctx.scale, ctx.together = call[4:], scale, together
+    tensors = (output[1],) if together else (*call[:4], divisor)
+    ctx.save_for_backward(*tensors)
+
+
+def _total_backward(ctx: Any, incoming: Tensor, _unused: Tensor) -> tuple[Tensor | None, ...]:
+    if ctx.together:
+        gradient = ctx.saved_tensors[0] * incoming
+    else:
+        *tensors, divisor = ctx.saved_tensors
+        gradient = _gradient(*tensors, *ctx.arguments, incoming, divisor, ctx.scale)
+    return gradient, *(None,) * 9
+
+
+def _keep_each(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.arguments = inputs[4:]
+    ctx.save_for_backward(*inputs[:4])
+
+
+def _each_backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
+    gradient = _gradient(*ctx.saved_tensors, *ctx.arguments, incoming.contiguous(), None, 1.0)
+    return gradient, *(None,) * 6
+
+
+_total.register_autograd(_total_backward, setup_context=_keep_total)
+_each.register_autograd(_each_backward, setup_context=_keep_each)

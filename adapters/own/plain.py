@@ -1,0 +1,44 @@
+"""The readable form behind the interface of a backend: what is used where there are no kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from . import readable
+from .call import Call
+
+
+def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
+    if not with_gradient:
+        return over(readable.evaluate(call).sum() * scale, divisor).detach().to(call.logits.dtype), None
+    with torch.enable_grad():
+        logits = call.logits.detach().requires_grad_()
+        loss = over(readable.evaluate(replace(call, logits=logits)).sum() * scale, divisor)
+        return loss.detach().to(logits.dtype), torch.autograd.grad(loss, logits)[0]
+
+
+def each(call: Call) -> Tensor:
+    """The loss of each element or row."""
+    return readable.evaluate(call).detach().to(call.logits.dtype)
+
+
+def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+    """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
+    with torch.enable_grad():
+        logits = call.logits.detach().requires_grad_()
+        loss = over((readable.evaluate(replace(call, logits=logits)) * incoming).sum() * scale, divisor)
+        return torch.autograd.grad(loss, logits)[0]
+
+
+def multiply(gradient: Tensor, incoming: Tensor) -> None:
+    """The gradient times one number, in place."""
+    gradient.mul_(incoming)
+
+
+def over(total: Tensor, divisor: Tensor | None) -> Tensor:
+    """A total over a number of elements or positives; where there are none, nothing sums to 0 and stays 0."""
+    return total if divisor is None else total / divisor.clamp(min=torch.finfo(torch.float32).eps)
