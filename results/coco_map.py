@@ -69,7 +69,9 @@ def ap_difference(a: list[Record], b: list[Record]) -> statistics.Interval:
 
 def image_weights(images: int, resamples: int, seed: int = 0) -> np.ndarray:
     """How often each image counts: row 0 all once, then `resamples` bootstrap draws; (resamples + 1, images)."""
-    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / max(images, 1)), size=resamples)
+    if images == 0:  # nothing was detected by anyone
+        return np.ones((1, 0), dtype=int)
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
     return np.vstack([np.ones((1, images), dtype=int), drawn])
 
 

@@ -16,7 +16,7 @@ import torch
 from adapters._mmcv import ensure_ops
 from suites.coco_map.bridge import AdapterLoss
 from suites.coco_map.data import Dataset
-from suites.coco_map.recording import Diverged, Outcome, Recorder
+from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
 
 CONFIGS = {
@@ -28,10 +28,11 @@ CONFIGS = {
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}  # of a stage's channels by its block
 
 
-def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, Any], backbone: str | None) -> dict:
+def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, Any], backbone: str | None) -> Any:
     """The detector's shipped configuration at this schedule's depth and width, its head changed by `head`.
 
-    Trained from scratch (norm layers learn, no stage is frozen) unless `backbone` names a checkpoint.
+    Trained from scratch unless `backbone` names a checkpoint: then norm layers learn, no stage is frozen, and the head
+    gets group norm (arXiv:1811.08883), without which its small initial weights let nothing through a narrow RetinaNet.
     """
     import mmdet
     from mmengine.config import Config
@@ -43,12 +44,24 @@ def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, An
         model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": backbone}
     else:
         model.backbone.update(init_cfg=None, frozen_stages=-1, norm_eval=False)
+        model.bbox_head.norm_cfg = {"type": "GN", "num_groups": 32, "requires_grad": True}
     stages = [schedule.width * 2**stage * EXPANSION[schedule.depth] for stage in range(4)]
-    model.neck.update(in_channels=stages, out_channels=4 * schedule.width)
     channels = 4 * schedule.width
+    model.neck.update(in_channels=stages, out_channels=channels)
     model.bbox_head.update(in_channels=channels, feat_channels=channels, num_classes=classes)
-    model.bbox_head.update(head)
+    for key, value in head.items():  # update() would merge a loss's entries with those of the one it replaces
+        model.bbox_head[key] = value
+    if not ensure_ops():
+        _replace_compiled(model.bbox_head)
     return model
+
+
+def _replace_compiled(head: Any) -> None:
+    """Without mmcv's compiled operators: MMDetection's own Python focal loss, torchvision's deformable convolution."""
+    if head.loss_cls.type == "FocalLoss":
+        head.loss_cls.type = "PythonFocalLoss"
+    if head.type == "VFNetHead":
+        head.type = "PortableVFNetHead"
 
 
 def train(
@@ -64,48 +77,69 @@ def train(
     """Train `host` with its head changed by `head`, then detect on the val split.
 
     `head` holds entries of MMDetection's ``bbox_head`` configuration. A loss that is no number ends the training and
-    is a result; the detections are then none. In float64 nothing is detected: it is there to compare steps.
+    is a result; the detections are then none. In float64 nothing is detected: it is there to compare steps
+    (anchors and the targets made from them stay float32, which MMDetection fixes).
     """
-    from mmengine.runner import Runner
-
     register()
     recorder = Recorder()
     categories = dataset.categories()
-    with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(
-            model=model_config(host, schedule, len(categories), head, backbone),
-            work_dir=folder,
-            train_dataloader=_loader(dataset, "train", schedule, seed),
-            val_dataloader=_loader(dataset, "val", schedule, seed),
-            train_cfg={"by_epoch": False, "max_iters": schedule.iterations, "val_interval": schedule.iterations + 1},
-            val_cfg={},
-            val_evaluator={"type": "CollectDetections"},
-            optim_wrapper=_optimizer(schedule),
-            param_scheduler=_learning_rate(schedule),
-            default_hooks={"checkpoint": None, "logger": None},
-            custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": seed}],
-            default_scope="mmdet",
-            randomness={"seed": seed, "deterministic": True},
-            log_level="ERROR",
-            experiment_name=f"focalbench-{id(recorder)}",  # mmengine keeps every runner of a process by name
-        )
+    with tempfile.TemporaryDirectory() as folder, default_dtype(dtype):
+        runner = _runner(host, head, dataset, schedule, seed, backbone, recorder, folder, dtype == "float32")
+        runner.model.to(device, getattr(torch, dtype))
         try:
             runner.train()
         except Diverged as divergence:
             return Outcome("diverged", str(divergence), [], recorder)
-        detections = runner.val_evaluator.metrics[0].detections
+        detections = runner.val_evaluator.metrics[0].detections if dtype == "float32" else []
     numbers = [category["id"] for category in categories]
     return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections], recorder)
 
 
+def _runner(
+    host: str,
+    head: dict[str, Any],
+    dataset: Dataset,
+    schedule: Schedule,
+    seed: int,
+    backbone: str | None,
+    recorder: Recorder,
+    folder: str,
+    detect: bool,
+) -> Any:
+    from mmengine.runner import Runner
+
+    steps = schedule.iterations
+    detecting = {
+        "val_dataloader": _loader(dataset, "val", schedule, seed),
+        "val_cfg": {},
+        "val_evaluator": {"type": "CollectDetections"},
+    }
+    return Runner(
+        model=model_config(host, schedule, len(dataset.categories()), head, backbone),
+        work_dir=folder,
+        train_dataloader=_loader(dataset, "train", schedule, seed),
+        train_cfg={"by_epoch": False, "max_iters": steps, "val_interval": steps + 1},  # detects after the last step
+        optim_wrapper=_optimizer(schedule),
+        param_scheduler=_learning_rate(schedule),
+        default_hooks={"checkpoint": None, "logger": None},
+        custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": seed}],
+        default_scope="mmdet",
+        randomness={"seed": seed, "deterministic": True},
+        log_level="ERROR",
+        experiment_name=f"focalbench-{id(recorder)}",  # mmengine keeps every runner of a process by name
+        **(detecting if detect else {}),
+    )
+
+
 def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict[str, Any]:
     training = split == "train"
+    in_order = {"type": "DefaultSampler", "shuffle": False}
     steps = [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True},
         {
             "type": "Resize",
-            "scale": (schedule.size, schedule.size * 800 // 1333 if schedule.size > 640 else schedule.size),
+            "scale": (schedule.size, schedule.shorter_side or schedule.size),
             "keep_ratio": True,
         },
         *([{"type": "RandomFlip", "prob": 0.5}] if training else []),
@@ -117,9 +151,7 @@ def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict
     return {
         "batch_size": schedule.batch,
         "num_workers": 0,
-        "sampler": {"type": "InfiniteSampler", "seed": seed}
-        if training
-        else {"type": "DefaultSampler", "shuffle": False},
+        "sampler": {"type": "InfiniteSampler", "seed": seed} if training else in_order,
         "dataset": {
             "type": "CocoDataset",
             "ann_file": str(dataset.annotations[split]),
@@ -157,9 +189,12 @@ def register() -> None:
     ensure_ops()
     import mmdet.datasets
     import mmdet.models  # noqa: F401 - importing them is what registers the library's own losses, and then ours
+    from mmdet.models.dense_heads import VFNetHead
+    from mmdet.models.losses import FocalLoss
     from mmdet.registry import HOOKS, METRICS, MODELS
     from mmengine.evaluator import BaseMetric
     from mmengine.hooks import Hook
+    from torchvision.ops import DeformConv2d
 
     import adapters.own.mmdetection  # noqa: F401
 
@@ -176,7 +211,7 @@ def register() -> None:
 
         def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
             samples = data_batch["data_samples"]
-            boxes = [torch.as_tensor(sample.gt_instances.bboxes.tensor) for sample in samples]
+            boxes = [sample.gt_instances.bboxes.tensor for sample in samples]
             self.recorder.batch([sample.img_id for sample in samples], data_batch["inputs"], boxes)
 
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
@@ -194,7 +229,24 @@ def register() -> None:
             self.detections = [detection for image in results for detection in image]
             return {"detections": len(self.detections)}
 
-    MODELS.register_module(module=AdapterLoss)
+    class PythonFocalLoss(FocalLoss):
+        """MMDetection's FocalLoss in its Python form on every device: that is what one-hot labels choose."""
+
+        def forward(self, pred, target, *arguments, **options):
+            target = torch.nn.functional.one_hot(target, pred.shape[1] + 1)[:, :-1]
+            return super().forward(pred, target, *arguments, **options)
+
+    class PortableVFNetHead(VFNetHead):
+        """VFNet's head with torchvision's deformable convolution, which is the same function, for mmcv's."""
+
+        def _init_layers(self) -> None:
+            super()._init_layers()
+            for name in ("vfnet_reg_refine_dconv", "vfnet_cls_dconv"):
+                channels = self.feat_channels
+                setattr(self, name, DeformConv2d(channels, channels, self.dcn_kernel, 1, self.dcn_pad, bias=False))
+
+    for module in (AdapterLoss, PythonFocalLoss, PortableVFNetHead):
+        MODELS.register_module(module=module)
     HOOKS.register_module(module=RecordingHook)
     METRICS.register_module(module=CollectDetections)
 

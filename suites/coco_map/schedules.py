@@ -24,6 +24,7 @@ class Schedule:
     lr: float
     depth: int = 18
     width: int = 16
+    shorter_side: int | None = None
     optimizer: str = "SGD"
     yolo_rate: float = 0.01  # peak, not scaled: what Ultralytics calls lr0
     images_train: int = 0
@@ -52,9 +53,11 @@ QUICK = Schedule(
     images_train=200,
     images_val=60,
 )
-FULL = dataclasses.replace(QUICK, name="full", iterations=600, images_train=400, images_val=150, seeds=5)
+FULL = dataclasses.replace(QUICK, name="full", iterations=250, images_train=200, images_val=100, seeds=5)
 SHORT = Schedule("short", size=320, batch=8, iterations=1500, lr=0.02, depth=18, width=64)
-ONE_X = Schedule("1x", size=1333, batch=16, iterations=90_000, lr=0.01, depth=50, width=64, warmup=500 / 90_000)
+ONE_X = Schedule(
+    "1x", size=1333, shorter_side=800, batch=16, iterations=90_000, lr=0.01, depth=50, width=64, warmup=500 / 90_000
+)
 SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, FULL, SHORT, ONE_X)}
 
 

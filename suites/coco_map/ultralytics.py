@@ -16,7 +16,7 @@ import torch
 from adapters._ultralytics import ensure_quiet
 from suites.coco_map.bridge import AdapterLoss
 from suites.coco_map.data import Dataset, for_ultralytics
-from suites.coco_map.recording import Diverged, Outcome, Recorder
+from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
 
 
@@ -38,13 +38,15 @@ def train(
     """
     ensure_quiet()
     recorder = Recorder()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, default_dtype(dtype):
         trainer = trainer_class(change)(overrides=_settings(host, dataset, schedule, seed, device, folder, backbone))
         trainer.watch(recorder, seed, dtype)
         try:
             trainer.train()
         except Diverged as divergence:
             return Outcome("diverged", str(divergence), [], recorder)
+        if dtype != "float32":
+            return Outcome("ok", "", [], recorder)
         own = {name: float(value) for name, value in trainer.metrics.items() if "mAP" in name}
         numbers = [category["id"] for category in dataset.categories()]
         detections = [d | {"category_id": numbers[d["category_id"]]} for d in trainer.validator.detections]
@@ -157,6 +159,7 @@ def _bases() -> tuple[type, type]:
             self.add_callback("on_train_batch_end", _step)
 
         def set_model_attributes(self) -> None:
+            self.model.to(self.precision)
             super().set_model_attributes()
             if self.bce:
                 self.model.criterion = ReplacedCriterion(self.model, self.bce)
@@ -169,13 +172,15 @@ def _bases() -> tuple[type, type]:
             stems = [Path(file).stem for file in batch["im_file"]]
             self.recorder.batch(stems, batch["img"], batch["bboxes"])
             batch = super().preprocess_batch(batch)
-            batch["img"] = batch["img"].to(self.precision)
-            return batch
+            return batch | {name: batch[name].to(self.precision) for name in ("img", "bboxes")}
 
         def optimizer_step(self) -> None:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             self.gradient_norm = float(torch.nn.utils.get_total_norm(gradients))
             super().optimizer_step()
+
+        def validate(self):
+            return super().validate() if self.precision == torch.float32 else ({}, 0.0)
 
         def save_model(self) -> bool:
             return False  # the detections are what is kept
