@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -153,28 +154,34 @@ def _versions(environment: dict[str, Any]) -> list[tuple[str, str]]:
 def _record(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
     asked = environment.get("selection", {})
     return {
+        "loss": record["cell"]["loss"],
+        "adapter": record["cell"]["adapter"],
         "status": record["status"],
         "reason": record["reason"],
         "seconds": record["seconds"],
-        "seed": asked.get("seed", 0),
-        "command": command(record["cell"], asked),
+        "seed": record["data"].get("run", asked).get("seed", 0),
+        "command": command(record, asked),
     }
 
 
-def command(cell: dict[str, str], asked: dict[str, Any]) -> str:
+def command(record: dict[str, Any], asked: dict[str, Any]) -> str:
     """The command that runs one cell again (and its neighbours of other workloads), as it was asked for."""
+    cell, training = record["cell"], record["data"].get("run")
     adapter = cell["adapter"].partition("+")[0].partition(".")[0]
     given = {reference.rpartition(":")[2]: reference for reference in asked.get("adapters", ())}
+    if training:
+        what = {"variant": f"{training['host']}/{training['variant']}", "seeds": 1}
+    else:
+        what = {"loss": cell["loss"], "adapter": given.get(adapter, adapter), "dtype": cell["dtype"]}
     options = {
         "suite": cell["suite"],
-        "loss": cell["loss"],
-        "adapter": given.get(adapter, adapter),
+        **what,
         "device": cell["device"],
-        "dtype": cell["dtype"],
         "profile": asked.get("profile", "quick"),
-        **{name: asked[name] for name in ("seed", "coco", "images", "backbone") if asked.get(name)},
+        **{name: asked[name] for name in ("coco", "images", "backbone", "schedule") if asked.get(name)},
+        "seed": training["seed"] if training else asked.get("seed", 0),
     }
-    return "uv run run_all.py " + " ".join(f"--{name} {value}" for name, value in options.items())
+    return "uv run run_all.py " + " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())
 
 
 def _standings(loss: str, members: list[Standing]) -> dict[str, Any]:

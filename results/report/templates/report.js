@@ -244,32 +244,46 @@ async function copyText(text) {
 
 // ---- records
 
-function openRow(table, row) {
-  const pairs = table.columns.map((column) => [column.name, column.values[column.index[row]]]);
-  openRecord(Object.fromEntries(pairs).cell, pairs);
+function rowOf(table, row) {
+  return Object.fromEntries(table.columns.map((column) => [column.name, column.values[column.index[row]]]));
 }
 
-function openRecord(cell, pairs = []) {
+function openRow(table, row) {
+  const found = rowOf(table, row);
+  openRecord(found.cell, found, table === tables.findings ? [] : findingsOf(found.loss, found.adapter));
+}
+
+function findingsOf(loss, adapter) {
+  const { findings } = tables;
+  return [...Array(findings.rows).keys()].map((row) => rowOf(findings, row))
+    .filter((one) => one.loss === loss && one.adapter === adapter);
+}
+
+function openRecord(cell, row, findings) {
   const record = records[cell];
-  const shown = pairs.filter(([name, value]) => value !== null && value !== "" && !["cell", "example"].includes(name));
-  const example = Object.fromEntries(pairs).example;
-  const body = document.getElementById("record-body");
-  document.getElementById("record-title").textContent = cell ?? "Derived from several cells";
-  body.replaceChildren(
-    definitions(shown.map(([name, value]) => [name, String(value)])),
-    ...(example ? [element("h3", { textContent: "The smallest example" }), code(example)] : []),
+  const title = row ? [row.loss ?? row.host ?? row.source, row.adapter ?? row.variant_a ?? row.place] : [];
+  document.getElementById("record-title").textContent = title.filter(Boolean).join(", ") || cell;
+  document.getElementById("record-body").replaceChildren(
+    ...(row ? [definitions(Object.entries(row).filter(([name]) => !["cell", "example"].includes(name)))] : []),
+    ...(row?.example ? [element("h3", { textContent: "The smallest example" }), code(row.example)] : []),
+    ...(findings.length ? [element("h3", { textContent: "What was found" }), ...findings.map(finding)] : []),
     ...(record ? [
       element("h3", { textContent: "Repeat it" }), code(record.command),
       element("h3", { textContent: "Its record" }),
-      definitions([["status", record.status], ["reason", record.reason], ["took", `${record.seconds} s`],
-        ["seed", record.seed], ...environment].filter(([, value]) => value !== "" && value !== null)),
+      definitions([["cell", cell], ["status", record.status], ["reason", record.reason],
+        ["took", `${record.seconds} s`], ["seed", record.seed], ...environment]),
     ] : []));
   document.getElementById("record").showModal();
 }
 
+function finding(one) {
+  return element("details", {}, element("summary", {}, element("b", { textContent: one.kind }), ` ${one.statement}`),
+    definitions([["expected", one.expected], ["got", one.got]]), ...(one.example ? [code(one.example)] : []));
+}
+
 function definitions(pairs) {
-  return element("dl", {}, ...pairs.flatMap(([name, value]) =>
-    [element("dt", { textContent: name }), element("dd", { textContent: value })]));
+  return element("dl", {}, ...pairs.filter(([, value]) => value !== null && value !== "").flatMap(([name, value]) =>
+    [element("dt", { textContent: name.replaceAll("_", " ") }), element("dd", { textContent: String(value) })]));
 }
 
 function code(text) {
@@ -296,7 +310,7 @@ for (const select of document.querySelectorAll("[data-shows]")) {
 }
 document.addEventListener("click", (event) => {
   const { cell, find, loss } = event.target.dataset;
-  if (cell) openRecord(cell);
+  if (cell) openRecord(cell, null, findingsOf(records[cell]?.loss, records[cell]?.adapter));
   if (find) {
     shown.findings.choose("adapter", find);
     shown.findings.choose("loss", loss);
