@@ -1,0 +1,279 @@
+"""The second article, its listings of older Ultralytics code: what they do, and whether it still is so."""
+
+from __future__ import annotations
+
+import math
+
+from suites.claims import installed, own
+from suites.claims.checks import agree
+from suites.claims.claim import Claim, Shown, Source
+from suites.claims.listings import batch, four_sides, listing
+from suites.claims.sources import generalized_focal_loss as gfl
+from suites.claims.sources.article_2 import NAME
+
+TASKS = ("nn/tasks.py", "DetectionModel.init_criterion")
+
+
+def focal_listing(rows: int, classes: int = 4, gamma: float = 1.5, alpha: float = 0.25) -> float:
+    logits, targets = batch(rows, classes)
+    return listing("focal", "second").call(logits, targets, gamma=gamma, alpha=alpha).item()
+
+
+def our_focal(rows: int, classes: int, reduction: str, gamma: float = 1.5, alpha: float | None = 0.25) -> float:
+    from adapters.own import focal_loss
+
+    logits, targets = batch(rows, classes)
+    return focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction).item()
+
+
+def equal(label: str, theirs: float, ours: float) -> Shown:
+    return Shown(abs(theirs - ours) <= 1e-12 * abs(ours), f"{label}: listing {theirs:.6g}, ours {ours:.6g}")
+
+
+def weights_identity() -> float:
+    """The largest distance between 1 - (tr - target) and target - tl, in float32 as in training."""
+    import torch
+
+    target = torch.linspace(0, 15.99, 2001)
+    left = target.long()
+    return ((1 - (left + 1 - target)) - (target - left)).abs().max().item()
+
+
+def df_listing(boxes: int = 5):
+    logits, sides = four_sides(boxes)
+    return listing("distribution_focal", "second").reduced(logits, sides), logits, sides
+
+
+def df_by_side() -> Shown:
+    """The listing of one side a row against our DFL, row by row."""
+    from adapters.own import distribution_focal_loss
+
+    logits, sides = four_sides()
+    theirs = listing("distribution_focal", "second").elementwise(logits, sides.view(-1))
+    ours = distribution_focal_loss(logits, sides.view(-1), reduction="none")
+    return Shown(bool(((theirs - ours).abs() <= 1e-12).all()), f"{len(theirs)} sides, sum {theirs.sum():.6f}")
+
+
+def sides_added() -> Shown:
+    """Whether the listing returns the sum of the left and right losses of a box's four sides."""
+    from adapters.own import distribution_focal_loss
+
+    theirs, logits, sides = df_listing()
+    ours = distribution_focal_loss(logits, sides.view(-1), reduction="none").view(sides.shape).sum(-1, keepdim=True)
+    close = bool(((theirs - ours).abs() <= 1e-12).all())
+    return Shown(close, f"the sum over four sides is {(ours / theirs).mean():.6g} times what is returned")
+
+
+def one_side_added() -> Shown:
+    shown = df_by_side()
+    return Shown(shown.holds, f"left + right on {shown.figures}")
+
+
+def last_bin() -> Shown:
+    """The listing with the label on the last bin, of which the paper's range makes part."""
+    import torch
+
+    logits = torch.zeros(1, 8, dtype=torch.float64)
+    try:
+        value = listing("distribution_focal", "second").elementwise(logits, torch.tensor([7.0], dtype=torch.float64))
+    except IndexError as error:
+        return Shown(False, f"label 7 of bins 0 … 7: IndexError: {error}")
+    return Shown(abs(value.item() - math.log(8)) < 1e-9, f"label 7 of bins 0 … 7: {value.item():.6g}")
+
+
+def just_below_the_last_bin() -> Shown:
+    import torch
+
+    logits = torch.zeros(1, 8, dtype=torch.float64)
+    value = listing("distribution_focal", "second").elementwise(logits, torch.tensor([6.99], dtype=torch.float64))
+    return Shown(abs(value.item() - math.log(8)) < 1e-9, f"label 6.99: {value.item():.6g}, as it should be")
+
+
+def entropy_of_bin() -> Shown:
+    """torch's cross entropy of a distribution and an integer bin against -log of the softmax at that bin."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    logits = torch.tensor([gfl.BOX], dtype=torch.float64).log()
+    return agree(
+        lambda i: -math.log(gfl.BOX[i]), lambda i: cross_entropy(logits, torch.tensor([i])).item(), range(len(gfl.BOX))
+    )
+
+
+def names_in(file: str, name: str, *words: str) -> Shown:
+    """Whether the installed Ultralytics still has these words in a function's source."""
+    source = installed.source_of("ultralytics", file, name)
+    missing = [word for word in words if word not in source]
+    return Shown(not missing, f"no {', '.join(missing)} in it now" if missing else f"{', '.join(words)}: still so")
+
+
+def listing_terms() -> list[str]:
+    """The terms that the installed v8DetectionLoss returns, by our adapter's call of it."""
+    import torch
+
+    import adapters
+
+    torch.manual_seed(0)
+    feats = [torch.randn(1, 64 + 2, side, side) for side in (8, 4, 2)]
+    loss = next(loss for loss in adapters.discover()["ultralytics"].losses if loss.name == "v8_detection")
+    boxes, labels = [torch.tensor([[8.0, 8.0, 40.0, 48.0]])], [torch.tensor([1])]
+    return list(loss.call(feats, boxes, labels, strides=(8, 16, 32), num_classes=2))
+
+
+FOCAL_LISTING = (
+    Claim(
+        "focal listing",
+        "its defaults are those of the installed Ultralytics FocalLoss",
+        "gamma=1.5, alpha=0.25",
+        lambda read: Shown(
+            dict(listing("focal", "second").defaults)
+            == installed.defaults("ultralytics", "utils/loss.py", "FocalLoss"),
+            ", ".join(
+                f"{name}={value:g}"
+                for name, value in installed.defaults("ultralytics", "utils/loss.py", "FocalLoss").items()
+            ),
+        ),
+    ),
+    Claim(
+        "focal listing",
+        "one logit: the listing is the alpha-balanced focal loss",
+        "alpha_t (1 - p_t)^gamma CE",
+        lambda read: equal("1 × 1", focal_listing(1, 1), our_focal(1, 1, "sum")),
+    ),
+    Claim(
+        "focal listing",
+        "it averages over classes and sums over rows: 8 × 4 logits, our sum over the number of classes",
+        "loss.mean(1).sum()",
+        lambda read: equal("8 × 4", focal_listing(8), our_focal(8, 4, "sum") / 4),
+    ),
+    Claim(
+        "focal listing",
+        "alpha only counts where it is above 0: alpha 0 is the focal loss without alpha",
+        "if alpha > 0",
+        lambda read: equal("alpha=0", focal_listing(8, alpha=0.0), our_focal(8, 4, "sum", alpha=None) / 4),
+    ),
+    Claim(
+        "focal listing",
+        "gamma 0 and alpha 0 leave the cross entropy",
+        "gamma=0",
+        lambda read: equal("gamma=0", focal_listing(8, gamma=0, alpha=0), our_focal(8, 4, "sum", 0, None) / 4),
+    ),
+)
+
+
+DFL_LISTING = (
+    Claim(
+        "DFL listing",
+        "one side: the listing is the DFL of the paper, labels inside the range",
+        "cross_entropy × wl + cross_entropy × wr",
+        lambda read: df_by_side(),
+        loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing",
+        "cross_entropy of the distribution and tl is -log of its softmax at tl",
+        "F.cross_entropy(pred_dist, tl)",
+        lambda read: entropy_of_bin(),
+        loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing",
+        "wr = 1 - wl = target - tl: the largest difference in float32, over 2001 labels",
+        "0",
+        lambda read: weights_identity(),
+        tolerance=2**-20,
+        loss="distribution_focal",
+        note="both sides round differently: up to one unit in the last place of the label",
+    ),
+    Claim(
+        "DFL listing",
+        "target right is target left plus the width of a bin",
+        "1",
+        lambda read: own.expectation([1e-300, 1e-300, 1.0, 1e-300]) - own.expectation([1e-300, 1.0, 1e-300, 1e-300]),
+        tolerance=1e-12,
+        loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing, docstring",
+        "it returns the sum of the left and right losses, of boxes with four sides",
+        "sum",
+        lambda read: sides_added(),
+        loss="distribution_focal",
+        conditions={"a row is one side": lambda read: one_side_added()},
+        note="the mean over the four sides follows",
+    ),
+    Claim(
+        "DFL listing",
+        "it averages over the sides and keeps the dimension: (5, 4) labels give",
+        "(5, 1)",
+        lambda read: Shown(df_listing()[0].shape == (5, 1), str(tuple(df_listing()[0].shape))),
+        loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing",
+        "it takes every label of the range, the last bin included",
+        "y_0 … y_n",
+        lambda read: last_bin(),
+        loss="distribution_focal",
+        conditions={"the label is first clamped below the last bin": lambda read: just_below_the_last_bin()},
+        note="the listing does not clamp; the installed Ultralytics does",
+    ),
+    Claim(
+        "DFL listing, docstring",
+        "the installed DFLoss still weights the same two bins",
+        "tl, tr, wl, wr",
+        lambda read: names_in("utils/loss.py", "DFLoss.__call__", "tl", "tr", "wl", "wr", ".mean(-1, keepdim=True)"),
+        loss="distribution_focal",
+    ),
+)
+
+
+YOLO = (
+    Claim(
+        "YOLOv8 listings",
+        "forward returns the loss of a dict and predicts otherwise",
+        "isinstance(x, dict)",
+        lambda read: names_in("nn/tasks.py", "BaseModel.forward", "isinstance(x, dict)", "self.loss", "self.predict"),
+        loss="v8_detection",
+    ),
+    Claim(
+        "YOLOv8 listings",
+        "the criterion is E2EDetectLoss for an end-to-end head",
+        "E2EDetectLoss",
+        lambda read: names_in(*TASKS, "E2EDetectLoss"),
+        loss="v8_detection",
+        conditions={"E2ELoss is read for E2EDetectLoss": lambda read: names_in(*TASKS, "E2ELoss")},
+    ),
+    Claim(
+        "YOLOv8 listings",
+        "the criterion is v8DetectionLoss otherwise",
+        "v8DetectionLoss",
+        lambda read: names_in(*TASKS, "v8DetectionLoss"),
+        loss="v8_detection",
+    ),
+    Claim(
+        "YOLOv8 listings",
+        "v8DetectionLoss splits the outputs into 4 × reg_max and the classes in its __call__",
+        "split((reg_max * 4, nc), 1)",
+        lambda read: names_in("utils/loss.py", "v8DetectionLoss", "split", "self.reg_max * 4"),
+        loss="v8_detection",
+        note="the head now hands both over apart",
+    ),
+    Claim(
+        "YOLOv8 listings",
+        "the loss has three terms: box, cls, dfl",
+        "3",
+        lambda read: float(len(listing_terms())),
+        loss="v8_detection",
+    ),
+    Claim(
+        "YOLOv8 listings",
+        "the sum is multiplied by the batch size",
+        "batch size",
+        lambda read: names_in("utils/loss.py", "v8DetectionLoss.loss", "* batch_size"),
+        loss="v8_detection",
+    ),
+)
+
+
+SOURCES = (Source(NAME, "articles", (*FOCAL_LISTING, *DFL_LISTING, *YOLO)),)
