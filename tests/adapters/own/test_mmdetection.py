@@ -1,0 +1,119 @@
+"""Our losses by name in MMDetection's registry, against MMDetection's of the same names."""
+
+import pytest
+import torch
+
+from adapters._mmcv import ensure_ops
+
+N, C = 12, 4
+
+
+@pytest.fixture(scope="module")
+def models():
+    ensure_ops()
+    import mmdet.models  # noqa: F401, registers MMDetection's own losses
+    from mmdet.registry import MODELS
+
+    import adapters.own.mmdetection  # noqa: F401, registers ours
+
+    return MODELS
+
+
+def targets(form: str):
+    random = torch.Generator().manual_seed(0)
+    label = torch.randint(C + 1, (N,), generator=random)  # C is background
+    score = torch.rand(N, generator=random) * (label < C)
+    dense = torch.zeros(N, C + 1).scatter(1, label[:, None], score[:, None])[:, :C]
+    return {"index": label, "dense": dense, "pair": (label, score), "bins": score * 2.9}[form]
+
+
+CASES = [
+    ({"type": "FocalLoss", "use_sigmoid": True, "gamma": 1.5, "alpha": 0.4}, "index"),
+    ({"type": "FocalLoss", "use_sigmoid": True, "gamma": 2.0, "alpha": 0.25}, "dense"),
+    ({"type": "QualityFocalLoss", "use_sigmoid": True, "beta": 1.5}, "pair"),
+    ({"type": "QualityFocalLoss", "use_sigmoid": True, "beta": 2.0}, "dense"),
+    ({"type": "VarifocalLoss", "use_sigmoid": True, "alpha": 0.6, "gamma": 1.5}, "dense"),
+    ({"type": "DistributionFocalLoss"}, "bins"),
+]
+WEIGHT = torch.tensor([0.0, 1.0, 0.5] * 4)
+CALLS = [
+    {},
+    {"weight": WEIGHT},
+    {"avg_factor": 3.0},
+    {"weight": WEIGHT, "avg_factor": 3.0},
+    {"weight": WEIGHT, "reduction_override": "sum"},
+    {"weight": WEIGHT, "reduction_override": "none"},
+]
+
+
+@pytest.mark.parametrize("given", CALLS, ids=lambda given: "-".join(given) or "plain")
+@pytest.mark.parametrize(("config", "form"), CASES, ids=lambda each: each["type"] if isinstance(each, dict) else each)
+def test_equals_mmdetections_loss_of_the_same_name(models, config, form, given):
+    if config["type"] == "VarifocalLoss" and "weight" in given:
+        given = given | {"weight": WEIGHT[:, None].expand(N, C)}  # it takes no weight of rows
+    theirs = models.build(config | {"loss_weight": 0.5})
+    ours = models.build(config | {"loss_weight": 0.5, "type": f"focalbench.{config['type']}"})
+    assert type(ours).__module__ == "adapters.own.mmdetection"
+    logits = torch.randn(N, C, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    expected, found = (loss(logits, targets(form), **given) for loss in (theirs, ours))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+    wanted, gradient = (torch.autograd.grad(value.sum(), logits)[0] for value in (expected, found))
+    torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_half_precision_scores_are_taken_as_float32(models):
+    loss = models.build({"type": "focalbench.FocalLoss", "use_sigmoid": True})
+    logits = torch.randn(N, C).half()
+    value = loss(logits, targets("index"))
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, loss(logits.float(), targets("index")), rtol=0, atol=0)
+
+
+def test_a_config_that_asks_for_softmax_is_refused(models):
+    with pytest.raises(ValueError, match="use_sigmoid must be True"):
+        models.build({"type": "focalbench.FocalLoss", "use_sigmoid": False})
+
+
+def test_cross_entropy_is_focal_loss_without_focus(models):
+    logits = torch.randn(N, C)
+    plain, balanced, focal = (
+        models.build({"type": f"focalbench.{name}", **options})(logits, targets("index"))
+        for name, options in (
+            ("CrossEntropyLoss", {}),
+            ("BalancedCrossEntropyLoss", {"alpha": 0.5}),
+            ("FocalLoss", {"gamma": 0.0, "alpha": None}),
+        )
+    )
+    torch.testing.assert_close(plain, focal)
+    torch.testing.assert_close(balanced, focal / 2)
+
+
+def test_a_head_trains_with_our_losses_by_name(models):
+    strides = [8, 16]
+    head = models.build(
+        {
+            "type": "GFLHead", "num_classes": 3, "in_channels": 8, "feat_channels": 8, "stacked_convs": 1,
+            "norm_cfg": {"type": "GN", "num_groups": 2},
+            "anchor_generator": {"type": "AnchorGenerator", "ratios": [1.0], "octave_base_scale": 8,
+                                 "scales_per_octave": 1, "strides": strides},
+            "loss_cls": {"type": "focalbench.QualityFocalLoss", "use_sigmoid": True, "beta": 2.0},
+            "loss_dfl": {"type": "focalbench.DistributionFocalLoss", "loss_weight": 0.25},
+            "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
+            "train_cfg": {"assigner": {"type": "ATSSAssigner", "topk": 9}, "allowed_border": -1, "pos_weight": -1},
+        }
+    )  # fmt: skip
+    from mmengine.structures import InstanceData
+
+    torch.manual_seed(0)
+    maps = [torch.randn(1, 8, 64 // stride, 64 // stride) for stride in strides]
+    truth = [InstanceData(bboxes=torch.tensor([[8.0, 8.0, 56.0, 56.0]]), labels=torch.tensor([1]))]
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.05)
+    totals = []
+    for _ in range(30):
+        losses = head.loss_by_feat(*head(maps), truth, [{"img_shape": (64, 64), "pad_shape": (64, 64)}])
+        total = sum(sum(terms) for terms in losses.values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        totals.append(total.item())
+    assert totals[-1] < 0.7 * totals[0]

@@ -1,0 +1,62 @@
+"""What importing the libraries through their adapters does to the process, and what stands in for what is missing."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from adapters import _mmcv
+
+QUIET = """
+import json, os, socket, sys
+def refuse(*arguments, **options): raise AssertionError("network")
+socket.socket.connect = socket.getaddrinfo = refuse
+import torch
+torch.set_num_threads(2)
+from adapters import discover
+(loss,) = [loss for loss in discover()["ultralytics"].losses if loss.name == "focal"]
+value = loss.reduced(torch.zeros(1, 1), torch.ones(1, 1), gamma=0.0, alpha=None)
+print(json.dumps([value.item(), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), str(value)]))
+"""
+
+
+def test_ultralytics_comes_without_noise_network_settings_or_fewer_threads(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("YOLO_", "OMP_"))}
+    environment |= {"HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.getcwd()}
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [pytest.approx(0.6931472), 2, None, "tensor(0.6931)"]
+    assert not (tmp_path / ".config").exists()
+
+
+@pytest.fixture
+def stand_in():
+    if _mmcv.ensure_ops():
+        pytest.skip("the full mmcv is installed, there is no stand-in")
+    return sys.modules["mmcv._ext"]
+
+
+def test_missing_operators_say_what_to_install(stand_in):
+    with pytest.raises(NotImplementedError, match="'ms_deform_attn_forward' is compiled code: install the full mmcv"):
+        stand_in.ms_deform_attn_forward(1, key=2)
+
+
+def test_the_stand_in_is_a_module_that_can_be_looked_up(stand_in):
+    import importlib.util
+
+    assert importlib.util.find_spec("mmcv._ext").name == "mmcv._ext"
+    assert not hasattr(stand_in, "__path__")
+
+
+def test_suppression_works_and_knows_the_offset(stand_in):
+    from mmcv.ops import nms
+
+    boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 4.0], [20.0, 20.0, 29.0, 29.0]])
+    scores = torch.tensor([0.5, 0.9, 0.7])
+    # the first two overlap by 36/81 = 0.444, and by 50/100 = 0.5 where a pixel counts as one wide
+    assert nms(boxes, scores, 0.45)[1].tolist() == [1, 2, 0]
+    assert nms(boxes, scores, 0.45, offset=1)[1].tolist() == [1, 2]
