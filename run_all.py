@@ -68,10 +68,10 @@ def main(context, names, out, resume, baseline, as_json, **options):
     else:
         names, selection = names or tuple(SUITES), make_selection(**options)
         run = create_run(out, names, selection)
-    records = run_suites(run, names, selection, as_json)
+    run_suites(run, names, selection, as_json)
     finish(run, quiet=as_json)
     compared = FINE if old is None else report_comparison(old, run, quiet=as_json)
-    failed = [record for record in records if record["status"] in ("failed", "timeout")]
+    failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
     context.exit(FAILED if failed else compared)
@@ -140,23 +140,20 @@ def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
     return tuple(environment["suites"]), Selection(**fields)
 
 
-def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: bool) -> list[dict]:
-    """Run what has no record yet, with progress; the records of this call."""
+def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: bool) -> None:
+    """Run what has no record yet, with progress, and append every record as it comes."""
     from suites.execution import as_line, run_tasks
 
     tasks = suites.remaining([task for name in names for task in suites.load(name).plan(selection)], run.keys())
-    written = []
     with progress_bar(hidden=as_json) as progress:
         bars = {name: progress.add_task(name, total=n) for name, n in Counter(t.suite for t in tasks).items()}
         for task, records in run_tasks(tasks, started=lambda task: show(progress, bars, task)):
             for record in records:
                 line = as_line(record)
                 run.append(line)
-                written.append(line)
                 if as_json:
                     click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
             progress.advance(bars[task.suite])
-    return written
 
 
 def progress_bar(hidden: bool) -> Progress:
