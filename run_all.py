@@ -61,7 +61,8 @@ def main(context, names, out, resume, baseline, as_json, **options):
     """Do implementations of dense-detection losses agree, how fast are they, what do they do to a detector?"""
     if context.invoked_subcommand:
         return
-    old = open_run(baseline) if baseline else None
+    if baseline:
+        open_run(baseline)  # a wrong name is said before hours of measuring
     if resume:
         run = open_run(resume)
         names, selection = stored_selection(run)
@@ -70,7 +71,7 @@ def main(context, names, out, resume, baseline, as_json, **options):
         run = create_run(out, names, selection)
     run_suites(run, names, selection, as_json)
     finish(run, quiet=as_json)
-    compared = FINE if old is None else report_comparison(old, run, quiet=as_json)
+    compared = tell(compare_sources(baseline, run.folder), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
@@ -192,19 +193,6 @@ def finish(run: Run, quiet: bool) -> None:
         console.print(f"\nRun: {run.folder}   Report: {run.folder / 'report.html'}")
 
 
-def report_comparison(old: Run, new: Run, quiet: bool = False) -> int:
-    """Print what changed, also to a GitHub job's summary; the exit status that it deserves."""
-    from results.compare import compare as compare_runs
-
-    comparison = compare_runs(old, new)
-    if not quiet:
-        click.echo(comparison.markdown)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a") as stream:
-            stream.write(comparison.markdown + "\n")
-    return comparison.exit_status
-
-
 @main.command("list")
 @selecting
 @click.option("--cells", is_flag=True, help="Also every cell of the selection.")
@@ -253,17 +241,50 @@ def check(context, reference, loss, labels, reduction, strict, as_json):
 
 
 @main.command("compare")
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option(
+    "--rerun", metavar="COMMIT", help="Time this commit, or a folder with an older library, beside the present."
+)
+@click.option("--adapter", multiple=True, default=("own",), show_default=True, help="With --rerun.")
+@click.option(
+    "--loss", multiple=True, type=click.Choice(list(adapters.CANONICAL)), metavar="LOSS", help="With --rerun."
+)
 @click.pass_context
-def compare_command(context, old, new):
+def compare_command(context, old, new, rerun, adapter, loss):
     """What changed between two runs, or two files of pytest --benchmark-json; exit 1 where something got worse."""
-    from results.timings import open_source
-
+    if not rerun and not (old and new):
+        raise click.UsageError("compare takes two runs, OLD and NEW, or --rerun COMMIT")
     try:
-        context.exit(report_comparison(open_source(old), open_source(new)))
+        comparison = compare_again(rerun, adapter, loss) if rerun else compare_sources(old, new)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    context.exit(tell(comparison))
+
+
+def compare_sources(old: str, new: str):
+    """What changed between two run folders or benchmark files; raises `ValueError` where one is neither."""
+    from results.compare import compare
+    from results.timings import open_source
+
+    return compare(open_source(old), open_source(new))
+
+
+def compare_again(commit: str, adapter: tuple[str, ...], loss: tuple[str, ...]):
+    """The old code timed beside the present one; raises `ValueError` where there is no such code."""
+    from suites.throughput.rerun import rerun
+
+    return rerun(commit, adapter, loss)
+
+
+def tell(comparison, quiet: bool = False) -> int:
+    """Print a comparison, also into a GitHub job's summary; the exit status that it deserves."""
+    if not quiet:
+        click.echo(comparison.markdown)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a") as stream:
+            stream.write(comparison.markdown + "\n")
+    return comparison.exit_status
 
 
 @main.command("report")

@@ -31,6 +31,8 @@ def run_all(*arguments, **options):
         (["--resume", str(ROOT / "tests")], ["is not a run"]),
         (["--baseline", str(ROOT / "tests")], ["is not a run"]),
         (["compare", str(ROOT / "tests"), str(ROOT / "tests")], ["is not a run"]),
+        (["compare", "one"], ["two runs"]),
+        (["compare", "--rerun", "no-such-commit"], ["no-such-commit", "neither a folder nor a commit"]),
         (["report", str(ROOT / "tests")], ["is not a run"]),
         (["check", "nowhere.py:loss", "--as", "focal"], ["nowhere.py"]),
     ],
