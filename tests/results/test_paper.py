@@ -105,6 +105,18 @@ def test_every_counterpart_is_a_variant_that_can_be_trained():
     assert set(ablations) <= known
 
 
+def test_our_own_commands_for_printed_rows_plan_a_training():
+    import suites.coco_map
+    from suites import Selection
+
+    commands = {t.command_for(row) for t in printed_tables().values() for row in t.rows if "run_all.py" in t.command}
+    variants = {tuple(re.findall(r"--variant (\S+)", command)) for command in commands}
+    chosen = [names for names in variants if names]
+    assert len(chosen) >= 10
+    for names in chosen:
+        assert suites.coco_map.plan(Selection(variants=names, schedule="1x", coco="coco"))
+
+
 def test_seeds_of_one_variant_stand_together_with_their_interval():
     (one,) = beside([trained("gfl", 0.40, 0), trained("gfl", 0.404, 1)], "gfl-3", qfl=True, dfl=True)
     assert one.ours.mean == pytest.approx(40.2)

@@ -21,6 +21,14 @@ def implied_p_t(p: float, y: float) -> float:
     return math.exp(-own.value("cross_entropy", p, y))
 
 
+def sigmoid_range() -> Shown:
+    """The least and largest sigmoid of float32 logits from -1000 to 1000, as the library that trains computes it."""
+    import torch
+
+    p = torch.linspace(-1000, 1000, 2001).sigmoid()
+    return Shown(p.min().item() >= 0 and p.max().item() <= 1, f"{p.min().item():g} to {p.max().item():g}")
+
+
 def implied_alpha_t(alpha: float, y: float) -> float:
     """The weight that our balanced cross entropy puts on the cross entropy."""
     return own.value("balanced_cross_entropy", 0.3, y, alpha=alpha) / own.value("cross_entropy", 0.3, y)
@@ -87,6 +95,13 @@ CROSS_ENTROPY = (
         ),
         loss="cross_entropy",
         note=LOST,
+    ),
+    Claim(
+        "part 1",
+        "p is the output of a sigmoid, between 0 and 1",
+        "0 to 1",
+        lambda read: sigmoid_range(),
+        loss="cross_entropy",
     ),
     Claim("part 1", "-log(1)", "0", lambda read: -read.log(1.0), tolerance=0.0, loss="cross_entropy"),
     Claim(

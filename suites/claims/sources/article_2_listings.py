@@ -238,6 +238,15 @@ YOLO = (
     ),
     Claim(
         "YOLOv8 listings",
+        "the loss makes its criterion once and predicts from batch['img']",
+        "self.criterion, batch['img']",
+        lambda read: names_in(
+            "nn/tasks.py", "BaseModel.loss", "self.criterion = self.init_criterion()", 'batch["img"]'
+        ),
+        loss="v8_detection",
+    ),
+    Claim(
+        "YOLOv8 listings",
         "the criterion is E2EDetectLoss for an end-to-end head",
         "E2EDetectLoss",
         lambda read: names_in(*TASKS, "E2EDetectLoss"),
