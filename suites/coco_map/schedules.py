@@ -46,12 +46,13 @@ QUICK = Schedule(
     "quick",
     size=96,
     batch=8,
-    iterations=150,
+    iterations=180,
     lr=0.003,
     optimizer="AdamW",
     yolo_rate=0.003,
     images_train=200,
-    images_val=60,
+    images_val=50,
+    milestones=(0.8, 0.95),
 )
 FULL = dataclasses.replace(QUICK, name="full", iterations=250, images_train=200, images_val=100, seeds=5)
 SHORT = Schedule("short", size=320, batch=8, iterations=1500, lr=0.02, depth=18, width=64)

@@ -1,0 +1,120 @@
+"""Paired differences, drift and conditions, from records made by hand."""
+
+import numpy as np
+import pytest
+
+from results.coco_map import compare_table, conditions_table, drift_table
+from results.statistics import seeds_and_images
+
+IMAGES = 20
+
+
+def matches(right):
+    """One box an image, found without a false alarm in the first `right` of 20 images: AP is about right / 20."""
+    hits = [0b1111111111] * right
+    positives = [[image, 1] for image in range(IMAGES)]
+    category = {"positives": positives, "image": list(range(right)), "hits": hits, "ignored": [0] * right}
+    return {"images": IMAGES, "categories": [category]}
+
+
+def record(variant, seed, right, losses=(2.0, 1.0), weights="w", dtype="float32"):
+    run = {
+        "host": "gfl",
+        "variant": variant,
+        "dataset": "shapes",
+        "schedule": "quick",
+        "device": "cpu",
+        "seed": seed,
+        "dtype": dtype,
+        "iterations": len(losses),
+        "ap": right / IMAGES,
+        "initial_weights": weights,
+        "data_order": "d",
+        "augmented_inputs": "a",
+    }
+    curve = [
+        {"step": step + 1, "loss": loss, "cls": loss, "lr": 0.1, "grad_norm": 1.0, "seconds": 0.1}
+        for step, loss in enumerate(losses)
+    ]
+    cell = {"suite": "coco-map", "dtype": dtype}
+    return {"cell": cell, "rows": {}, "data": {"run": run, "curve": curve, "matches": matches(right)}}
+
+
+def compare(pairs):
+    records = [record(variant, seed, n) for seed, pair in enumerate(pairs) for variant, n in pair.items()]
+    (row,) = compare_table(records).to_dict("records")
+    return row
+
+
+def test_trainings_that_end_alike_are_equivalent():
+    row = compare([{"library": n, "own": n} for n in (10, 12, 9, 11, 10)])
+    assert (row["variant_a"], row["variant_b"], row["seeds"]) == ("own", "library", 5)
+    assert row["mean_difference"] == row["ci_low"] == row["ci_high"] == 0.0
+    assert row["verdict"] == "equivalent"
+
+
+def test_a_loss_that_finds_half_as_much_on_every_seed_is_different():
+    row = compare([{"library": 16, "own": n} for n in (8, 7, 8, 9, 8)])
+    assert row["mean_difference"] == pytest.approx(-0.4, abs=0.02)
+    assert row["ci_high"] < -0.1
+    assert row["verdict"] == "different"
+
+
+def test_differences_of_either_sign_are_undecided():
+    row = compare([{"library": 10, "own": n} for n in (12, 8, 11, 9, 10)])
+    assert row["ci_low"] < 0 < row["ci_high"]
+    assert row["verdict"] == "undecided"
+
+
+def test_one_seed_decides_nothing():
+    row = compare([{"library": 16, "own": 4}])
+    assert row["verdict"] == "undecided"
+    assert np.isinf(row["ci_low"])
+
+
+def test_seeds_that_only_one_side_has_are_left_out():
+    records = [record("library", 0, 10), record("own", 0, 10), record("own", 1, 3)]
+    assert compare_table(records)["seeds"].tolist() == [1]
+
+
+def test_without_images_the_expanded_bootstrap_of_many_seeds_is_students_interval():
+    random = np.random.default_rng(0)
+    differences = random.normal(0.3, 1.0, (60, 1))
+    found = seeds_and_images(differences)
+    half = 2.0010 * differences.std(ddof=1) / 60**0.5  # t quantile of 59 degrees of freedom
+    assert found.center == pytest.approx(differences.mean())
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says():
+    random = np.random.default_rng(1)
+    draws = random.normal(0.2, 1.0, (300, 5, 1))
+    covered = [low <= 0.2 <= high for _, low, high in (seeds_and_images(d, seed=i) for i, d in enumerate(draws))]
+    assert 0.90 <= np.mean(covered) <= 1.0
+
+
+def test_drift_is_relative_step_by_step_and_names_where_it_first_shows():
+    records = [record("library", 0, 5, (2.0, 1.0, 4.0)), record("own", 0, 5, (2.0, 1.0 + 1e-6, 4.0 + 8e-6))]
+    rows = {row["term"]: row for row in drift_table(records).to_dict("records")}
+    assert rows["loss"]["steps"] == 3
+    assert rows["loss"]["first_step"] == 0
+    assert rows["loss"]["largest"] == rows["loss"]["last_step"] == pytest.approx(2e-6)
+    assert rows["loss"]["first_beyond_1e-9"] == 2
+    assert rows["grad_norm"]["largest"] == 0
+
+
+def test_trainings_from_other_weights_have_no_drift_and_are_said_to_differ():
+    records = [record("library", 0, 5), record("own", 0, 5, weights="other")]
+    assert drift_table(records).empty
+    assert compare_table(records)["same_conditions"].tolist() == [False]
+    rows = conditions_table(records)
+    assert rows["same_as_library"].tolist() == [
+        "initial_weights data_order augmented_inputs",
+        "data_order augmented_inputs",
+    ]
+
+
+def test_nothing_in_nothing_out():
+    assert compare_table([]).empty
+    assert drift_table([]).empty
+    assert conditions_table([]).empty
