@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 
 from adapters import Adapter, Unsupported
@@ -135,6 +136,7 @@ def _gfl_head(classes, strides, reg_max, weights):
     from mmdet.models.dense_heads import GFLHead
 
     weight = dict(weights)
+    warnings.filterwarnings("ignore", message=".*`num_anchors` is deprecated")  # MMDetection warns of its own use
     return GFLHead(
         num_classes=classes,
         in_channels=1,

@@ -60,3 +60,17 @@ def test_suppression_works_and_knows_the_offset(stand_in):
     # the first two overlap by 36/81 = 0.444, and by 50/100 = 0.5 where a pixel counts as one wide
     assert nms(boxes, scores, 0.45)[1].tolist() == [1, 2, 0]
     assert nms(boxes, scores, 0.45, offset=1)[1].tolist() == [1, 2]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_focal_loss_of_class_indices_is_mmdetections_plain_form():
+    from mmcv.ops import sigmoid_focal_loss
+    from mmdet.models.losses import FocalLoss
+
+    logits = torch.randn(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    index = torch.tensor([0, 1, 2, 3, 3, 0, 2, 1])  # 3 is background
+    compiled = sigmoid_focal_loss(logits, index, 1.5, 0.3, None, "none")
+    plain = FocalLoss(gamma=1.5, alpha=0.3, reduction="none")(logits, index)
+    torch.testing.assert_close(compiled, plain, rtol=0, atol=0)
+    gradients = [torch.autograd.grad((loss * torch.arange(3)).sum(), logits)[0] for loss in (compiled, plain)]
+    torch.testing.assert_close(*gradients)
