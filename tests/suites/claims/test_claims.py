@@ -232,3 +232,16 @@ def test_a_claim_about_a_library_that_is_missing_is_a_reference(monkeypatch):
     (row,) = record.rows["claims"]
     assert (record.status, row["verdict"]) == ("ok", "reference_only")
     assert row["note"] == "no_such_package_here is not installed"
+
+
+def test_a_wrong_loss_turns_the_verdicts(monkeypatch):
+    import adapters.own
+
+    right = adapters.own.focal_loss
+    monkeypatch.setattr(adapters.own, "focal_loss", lambda x, y, gamma, **more: right(x, y, gamma=gamma + 0.1, **more))
+    tasks = suites.claims.plan(Selection(losses=("focal",), adapters=("own",)))
+    (task,) = [task for task in tasks if task.cells[0].workload == "Focal Loss, arXiv:1708.02002"]
+    (record,) = suites.claims.execute(task)
+    wrong = {(row["place"], row["claim"]) for row in record.rows["claims"] if row["verdict"] == "not_reproduced"}
+    assert {"eq. 4", "eq. 5", "figure 1", "appendix B"} <= {place for place, _ in wrong}
+    assert ("section 3.2", "gamma 2: loss at p_t = 0.9 against cross entropy") in wrong
