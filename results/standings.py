@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from results.frames import Frames, Row, rows
 
+STANDINGS = ("same", "fragile", "soft", "reduces", "different")  # from best to worst
+
 # What the kinds of findings mean for "is it the same function?", the gravest first. Kinds that are not here (defaults,
 # dtype, shape, call, ignore_label, target_range) are about what a source accepts, not about the function.
-OTHER_FUNCTION = (
-    "alpha", "gamma", "cross_entropy", "activation", "gradient", "soft_labels", "label_smoothing", "background_index",
-    "mutation", "state", "unexplained",
-)  # fmt: skip
-OTHER_REDUCTION = ("normaliser", "reduction")
-BREAKS = ("nonfinite", "precision")
-GRAVITY = (*OTHER_FUNCTION[:-1], "nonfinite", *OTHER_REDUCTION, "precision", "unexplained")
+MEANS = {
+    "different": (
+        "alpha", "gamma", "cross_entropy", "activation", "gradient", "label_smoothing", "background_index", "mutation",
+        "state", "unexplained",
+    ),
+    "reduces": ("reduction", "normaliser"),
+    "soft": ("soft_labels",),
+    "fragile": ("nonfinite", "precision"),
+}  # fmt: skip
+GRAVITY = tuple(kind for kinds in MEANS.values() for kind in kinds)
+# The kinds that explain a standing: who reduces before modulating has another function, too.
+REASONS = MEANS | {"same": (), "different": MEANS["different"] + MEANS["reduces"] + MEANS["soft"]}
 
 HARD = ("extreme", "saturated", "at the prior")  # probes of the numerics, not of the function
+SOFT = ("soft targets", "one quality")
 OUTSIDE = ("targets beyond", "beyond the bins", "below the bins", "no rows")  # where the papers define nothing
 PLAIN_REDUCTIONS = ("none", "mean", "sum", "")
-
-STANDINGS = ("same", "fragile", "reduces", "different")  # from best to worst
-MEANS = {"fragile": BREAKS, "reduces": OTHER_REDUCTION, "different": OTHER_FUNCTION}
-# The kinds that explain a standing: who reduces before modulating has another function, too.
-REASONS = MEANS | {"same": (), "different": (*OTHER_FUNCTION, *OTHER_REDUCTION)}
+SMALL = 1e-4  # relative errors below it are rounding
+ALIKE = 0.02  # two errors that differ by less are one function's
 
 
 @dataclass
 class Standing:
-    """Where one source's loss stands beside the paper's, the verdict that put it there and the findings about it."""
+    """Where one source's loss stands beside the paper's, the verdict that put it there and the findings about it.
+
+    `errors` holds the largest relative error of every probe of the function: its fingerprint.
+    """
 
     loss: str
     adapter: str
@@ -38,22 +47,31 @@ class Standing:
     cell: str | None
     measured: str
     reasons: list[Row] = field(default_factory=list)
+    errors: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     @property
     def reason(self) -> str:
         """The gravest finding in words, or the verdict's own where nothing was found out."""
         return self.reasons[0]["statement"] if self.reasons else self.measured
 
-    @property
-    def function(self) -> object:
-        """What tells functions apart: the paper's is one, others are as different as their explanations."""
-        if self.standing != "different":
-            return "the paper's"
-        return tuple(sorted((row["kind"], row["statement"]) for row in self.reasons)) or self.measured
+    def relation(self, other: Standing) -> str:
+        """How two sources of a loss relate: equal | scaled | hard | unequal | unknown.
 
-    def reduces_like(self, other: Standing) -> bool:
-        """Whether both give the same number, or each one of the plain reductions, which users choose."""
-        return self.reduction == other.reduction or {self.reduction, other.reduction} <= set(PLAIN_REDUCTIONS)
+        They are one function where they are equally far from the paper's on every probe that both answered; `scaled`
+        where they only reduce differently, `hard` where they agree for hard labels alone.
+        """
+        shared = self.errors.keys() & other.errors.keys()
+        apart = [key for key in shared if not _alike(self.errors[key], other.errors[key])]
+        if not shared:
+            return "unknown"
+        if any(not key[1].startswith(SOFT) for key in apart):
+            return "unequal"
+        plain = {self.reduction, other.reduction} <= set(PLAIN_REDUCTIONS)  # which users choose
+        return "hard" if apart else "equal" if plain or self.reduction == other.reduction else "scaled"
+
+
+def _alike(one: float, other: float) -> bool:
+    return max(one, other) < SMALL or math.isclose(one, other, rel_tol=ALIKE)
 
 
 def standings(frames: Frames) -> dict[str, list[Standing]]:
@@ -88,6 +106,7 @@ def _standing(answered: list[Row], findings: list[Row]) -> Standing:
         worst.get("cell"),
         _told(worst) if _shown_by(worst) == standing else "",
         [row for row in findings if row["kind"] in REASONS[standing]],
+        _errors(answered),
     )
 
 
@@ -95,17 +114,16 @@ def _shown_by(row: Row) -> str:
     """The standing that one verdict alone would mean."""
     if row["probe"].startswith(OUTSIDE):
         return "same"
-    numerics = row["probe"].startswith(HARD)
     if row["verdict"] == "agrees_up_to_scale":
         return "reduces"
     if row["verdict"] == "differs":
-        return "fragile" if numerics else "different"
+        return "fragile" if row["probe"].startswith(HARD) else "soft" if row["probe"].startswith(SOFT) else "different"
     return "fragile" if row["verdict"] == "nonfinite" or "exactly 0" in (row["relation"] or "") else "same"
 
 
 def _means(finding: Row) -> str:
     """The standing that one finding alone would mean."""
-    return next((name for name in STANDINGS[:0:-1] if finding["kind"] in MEANS[name]), "same")
+    return next((name for name, kinds in MEANS.items() if finding["kind"] in kinds), "same")
 
 
 def _told(row: Row) -> str:
@@ -113,6 +131,16 @@ def _told(row: Row) -> str:
     if row["verdict"] == "agrees" and "exactly 0" not in row["relation"]:
         return ""
     return f"{row['quantity']}, {row['probe']}, {row['dtype']}: {row['relation']}"
+
+
+def _errors(answered: list[Row]) -> dict[tuple[str, ...], float]:
+    """The relative error of each probe of the function, in the finest dtype that answered."""
+    dtype = "float64" if any(row["dtype"] == "float64" for row in answered) else answered[0]["dtype"]
+    return {
+        (row.get("form") or "", row["probe"], row["quantity"]): row["max_rel_error"]
+        for row in answered
+        if row["dtype"] == dtype and row["max_rel_error"] is not None and not row["probe"].startswith(HARD + OUTSIDE)
+    }
 
 
 def gravity(finding: Row) -> int:

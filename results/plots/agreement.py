@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from results.frames import Frames
 from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
 
+DIGITS = {"float32": 24, "float64": 53, "bfloat16": 8, "float16": 11}  # binary digits of a number
 SEEN = 10  # logits beyond this are found by zooming out
 SHAPE = {"value": "loss", "gradient": "gradient of the loss"}
-Drawn = tuple[str, dict[str, Any]]  # the source and one series of its curves, with the logits in it
+Series = dict[str, Any]
+Drawn = tuple[str, Series]  # the source and one series of its curves, with the logits in it
 
 
 def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> list[Plot]:
@@ -28,9 +31,9 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
             "ulp",
             "Error over the logit",
             "Distance from the 50-digit truth in units in the last place (ULP) of the dtype, on a logarithmic axis: 1"
-            " is rounding, 0.1 stands for less, 10⁷ means that no digit of a float32 is right. Gaps are values that are"
-            " not finite.",
-            {option: _errors(drawn, quantity, palette) for option, quantity, drawn in _measured(curves)},
+            " is rounding, 0.1 stands for less, and at the top (10⁷ for a float32) no digit is right. Gaps are values"
+            " that are not finite. Sources with the same errors are one line.",
+            {option: _errors(drawn, quantity, dtype, palette) for option, quantity, dtype, drawn in _measured(curves)},
         ),
     ]
 
@@ -58,7 +61,7 @@ def _shown(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Dra
             yield option, quantity, drawn
 
 
-def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Drawn]]]:
+def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, str, list[Drawn]]]:
     """One option for every loss, dtype, target and quantity."""
     for quantity in ("value", "gradient"):
         labelled = [
@@ -66,7 +69,7 @@ def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[
             for cell, series in curves
         ]
         for option, drawn in by_option(labelled).items():
-            yield option, quantity, drawn
+            yield option, quantity, option.rpartition(", ")[2], drawn
 
 
 def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
@@ -80,17 +83,17 @@ def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
             "line": palette.line(adapters[0]),
             "hovertemplate": f"{'<br>'.join(adapters)}<br>%{{y:.5g}} at logit %{{x}}<extra></extra>",
         }
-        for adapters, series in _coinciding(drawn, quantity)
+        for adapters, series in _together(drawn, partial(_coincide, quantity=quantity))
     ]
     return figure(data, "logit", SHAPE[quantity], xaxis={"range": [-SEEN, SEEN]}, yaxis=_seen(drawn, quantity))
 
 
-def _coinciding(drawn: list[Drawn], quantity: str) -> list[tuple[list[str], dict[str, Any]]]:
-    """Sources whose curves the eye cannot tell apart, ours first where it is among them."""
-    groups: list[tuple[list[str], dict[str, Any]]] = []
+def _together(drawn: list[Drawn], same: Callable[[Series, Series], bool]) -> list[tuple[list[str], Series]]:
+    """Sources whose curves are the same, ours first where it is among them."""
+    groups: list[tuple[list[str], Series]] = []
     for adapter, series in sorted(drawn, key=lambda pair: not pair[0].startswith("own")):
         for adapters, other in groups:
-            if _coincide(series, other, quantity):
+            if same(series, other):
                 adapters.append(adapter)
                 break
         else:
@@ -98,7 +101,8 @@ def _coinciding(drawn: list[Drawn], quantity: str) -> list[tuple[list[str], dict
     return groups
 
 
-def _coincide(series: dict[str, Any], other: dict[str, Any], quantity: str) -> bool:
+def _coincide(series: Series, other: Series, quantity: str) -> bool:
+    """Whether the eye cannot tell two curves apart."""
     seen = [
         pair
         for logit, *pair in zip(series["logits"], series[quantity], other[quantity], strict=True)
@@ -127,19 +131,20 @@ def _seen(drawn: list[Drawn], quantity: str) -> dict[str, Any]:
     return {"range": significant([min(values) - margin, max(values) + margin])}
 
 
-def _errors(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
+def _errors(drawn: list[Drawn], quantity: str, dtype: str, palette: Palette) -> Figure:
+    top = 2.0 ** DIGITS[dtype]
     data = [
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": adapter,
+            "name": _name(adapters),
             "x": series["logits"],
             # a logarithmic axis has no zero
-            "y": [None if error is None else max(error, 0.1) for error in significant(series[f"{quantity}_ulp"], 3)],
-            "line": palette.line(adapter),
-            "marker": palette.marker(adapter) | {"size": 4},
-            "hovertemplate": f"{adapter}: %{{y:.3g}} ULP at logit %{{x}}<extra></extra>",
+            "y": [None if error is None else min(max(error, 0.1), top) for error in series[f"{quantity}_ulp"]],
+            "line": palette.line(adapters[0]),
+            "marker": palette.marker(adapters[0]) | {"size": 4},
+            "hovertemplate": f"{'<br>'.join(adapters)}<br>%{{y:.3g}} ULP at logit %{{x}}<extra></extra>",
         }
-        for adapter, series in drawn
+        for adapters, series in _together(drawn, lambda a, b: a[f"{quantity}_ulp"] == b[f"{quantity}_ulp"])
     ]
     return figure(data, "logit", "error in ULP", "y")

@@ -57,7 +57,7 @@ def figure(data: list[Figure], x: str, y: str, log: str = "", height: int = 420,
     """A figure with titled axes; `log` names the logarithmic ones ("", "x", "y" or "xy")."""
     axes = {
         f"{name}axis": {"title": {"text": title}, "type": "log" if name in log else "-", "automargin": True}
-        | ({"exponentformat": "power", "dtick": 1} if name in log else {})
+        | ({"exponentformat": "power"} if name in log else {})
         for name, title in (("x", x), ("y", y))
     }
     for name in ("xaxis", "yaxis"):

@@ -53,9 +53,16 @@ class Sign:
     words: str
 
 
-EQUAL = Sign("equal", "=", "is the same function as")
-SCALED = Sign("scaled", "∝", "is, reduced in another way, the same function as")
-UNEQUAL = Sign("unequal", "≠", "is another function than")
+SIGNS = {
+    sign.name: sign
+    for sign in (
+        Sign("equal", "=", "is the same function as"),
+        Sign("scaled", "∝", "is the same function, reduced in another way, as"),
+        Sign("hard", "≃", "is, for hard labels alone, the same function as"),
+        Sign("unequal", "≠", "is another function than"),
+        Sign("unknown", "?", "has no probe in common with"),
+    )
+}
 
 
 def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, Any]) -> str:
@@ -198,14 +205,9 @@ def _standings(loss: str, members: list[Standing]) -> dict[str, Any]:
 
 
 def _matrix(members: list[Standing]) -> dict[str, Any]:
-    def sign(a: Standing, b: Standing) -> Sign:
-        if a.function != b.function:
-            return UNEQUAL
-        return EQUAL if a.reduces_like(b) else SCALED
-
     return {
         "names": [one.adapter for one in members],
-        "rows": [(one.adapter, [sign(one, other) for other in members]) for one in members],
+        "rows": [(one.adapter, [SIGNS[one.relation(other)] for other in members]) for one in members],
     }
 
 

@@ -38,7 +38,7 @@ def _same(frames: Frames) -> list[str]:
     if not found:
         return []
     members = next(iter(found.values()))
-    differ = [one for one in members if one.standing in ("different", "reduces")]
+    differ = [one for one in reversed(members) if one.standing in ("different", "reduces")]
     lines = [f"{one.adapter}: {' '.join(one.reason.split())}" for one in differ]
     return [words.beside_reference(members), *_first(lines)]
 

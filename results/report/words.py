@@ -13,15 +13,16 @@ from results.standings import Standing
 HEADINGS = {
     "same": "The paper's function, accurate on every probe",
     "fragile": "The paper's function, but fragile",
+    "soft": "The paper's function for hard labels, another for soft ones",
     "reduces": "The same per element, but reduced or normalised in another way",
     "different": "Another function",
 }
-SHORT = {  # for one source, for several
-    "same": ("is the same", "are the same"),
-    "fragile": ("is fragile", "are fragile"),
-    "reduces": ("reduces it in another way", "reduce it in another way"),
+SHORT = {  # for one source, for several; from what matters most
     "different": ("computes another function", "compute another function"),
+    "reduces": ("reduces it in another way", "reduce it in another way"),
+    "soft": ("is another function for soft labels", "are another function for soft labels"),
 }
+NAMED = 3  # sources that a sentence names; of more it tells the number
 REFERENCE = "torchvision"
 
 
@@ -30,9 +31,9 @@ def beside_reference(members: list[Standing]) -> str:
     reference = next((one for one in members if one.adapter == REFERENCE), None)
     others = [one for one in members if one is not reference]
     by = {name: [one.adapter for one in others if one.standing == name] for name in SHORT}
-    same = by["same"] + by["fragile"]
+    same = [one.adapter for one in others if one.standing in ("same", "fragile")]
     told = [_torchvision(reference)] if reference else []
-    parts = [f"{listed(by[name])} {SHORT[name][len(by[name]) > 1]}" for name in ("different", "reduces") if by[name]]
+    parts = [f"{listed(by[name])} {SHORT[name][len(by[name]) > 1]}" for name in SHORT if by[name]]
     if parts and same:
         parts.append(f"{len(same)} other{'s are' if len(same) > 1 else ' is'} the same function")
     elif same:
@@ -48,7 +49,9 @@ def _torchvision(reference: Standing) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names for a sentence."""
+    """Names for a sentence, or how many they are."""
+    if len(names) > NAMED:
+        return str(len(names))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -57,7 +57,7 @@ def record(
 
 def agreement(adapter: str, probe: str, verdict: str, relation: str = "", loss: str = "focal") -> dict[str, Any]:
     """One row of the agreement table."""
-    right = verdict == "agrees"
+    right = verdict != "differs"
     return {
         "loss": loss,
         "adapter": adapter,

@@ -27,9 +27,9 @@ def test_who_differs_from_the_paper_and_how_is_read_from_the_verdicts(run):
     }
     assert found["articles.first"].reason == "Averages before it modulates."
     assert found["ultralytics"].reason == "Means over classes | sums over rows."
-    assert found["own"].function == found["torchvision"].function != found["articles.first"].function
-    assert found["own"].reduces_like(found["torchvision"])
-    assert not found["own"].reduces_like(found["ultralytics"])
+    assert found["own"].relation(found["torchvision"]) == "equal"
+    assert found["own"].relation(found["ultralytics"]) == "scaled"
+    assert found["own"].relation(found["articles.first"]) == "unequal"
 
 
 def test_a_verdict_without_a_finding_still_says_where_it_differs(run, records, write_run, tmp_path):
