@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from results.papers import PrintedTable
 
 
+LIBRARIES = ("torch", "torchvision", "mmdetection", "ultralytics")
+
+
 def text(found: Reproduction) -> str:
     """The whole report."""
     parts = [
@@ -36,11 +39,11 @@ def text(found: Reproduction) -> str:
 
 
 def provenance(environment: dict[str, Any]) -> str:
-    """One line: when, what was run, on what."""
-    packages = environment.get("packages") or {}
-    names = ("torch", "ultralytics", "mmdet", "torchvision")
-    versions = ", ".join(f"{name} {packages[name]}" for name in names if name in packages)
-    parts = (environment.get("time"), environment.get("command"), environment.get("cpu"), versions)
+    """One line: when, what was run, at which commit, on what, with which libraries."""
+    found = {**(environment.get("packages") or {}), **(environment.get("adapters") or {})}
+    versions = ", ".join(f"{name} {found[name]}" for name in LIBRARIES if found.get(name))
+    commit = str(environment.get("commit") or "")[:12]
+    parts = (environment.get("time"), environment.get("command"), commit, environment.get("cpu"), versions)
     return " · ".join(str(part) for part in parts if part)
 
 

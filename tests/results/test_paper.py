@@ -135,6 +135,13 @@ def test_the_markdown_shows_printed_and_ours_in_one_row(run):
     assert "reference_only: 200 training images of coco; schedule quick, the paper's is 1x; from scratch" in line
 
 
+def test_the_report_says_what_it_was_measured_with(run):
+    for path in paper.write(run):
+        text = path.read_text()
+        assert "torch 2.13.0, torchvision 0.28.0, ultralytics 8.4.190" in text
+        assert "0123456789ab" in text
+
+
 def test_the_markdown_counts_verdicts_and_puts_what_was_computed_first(run):
     text = paper.write(run)[0].read_text()
     assert re.search(r"\| all +\| 1 +\| 0 +\| 1 +\| 1 +\|", text)
