@@ -29,6 +29,8 @@ typedef double stored;
 #endif
 #endif
 
+#define FAR ((real)1e30) /* every power of e^-z is 0 long before, and its product with a power does not overflow */
+
 enum { BLOCK = 1024, LANES = 16 };
 enum { FOCAL, QUALITY_FOCAL, VARIFOCAL };
 enum { NONE, SQUARE, ANY };       /* the power that modulates: 0, 2, any other */
@@ -183,7 +185,7 @@ INLINE real element(int loss, int power, int derive, real x, real y, Parameters 
     if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
         real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : loss == VARIFOCAL ? (below ? e : 1) : t * e + o;
         int hard = loss == VARIFOCAL ? below : o == 0;
-        real log_scaled = hard ? -z : log_of(at_least(scaled, SMALLEST));
+        real log_scaled = hard ? -(z > FAR ? FAR : z) : log_of(at_least(scaled, SMALLEST));
         real log_q = log_scaled - log_sum, exponent = -g * log_q;
         m = exp_of_minus(exponent);
 #if LOGITS == 64 /* what the difference and the product rounded away */

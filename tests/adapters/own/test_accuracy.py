@@ -1,0 +1,178 @@
+"""Values and gradients of the losses beside 60 digits, in every precision."""
+
+import pytest
+import torch
+from torch import nn
+
+from adapters.own import (
+    cross_entropy_loss,
+    distribution_focal_loss,
+    focal_loss,
+    integral,
+    quality_focal_loss,
+    readable,
+    softmax_focal_loss,
+    varifocal_loss,
+)
+from tests.adapters.own import truth
+
+LABELS = {"negative": 0.0, "positive": 1.0, "soft": None}
+SIGMOID = {
+    "focal": (focal_loss, truth.focal, {"alpha": 0.25}, "gamma"),
+    "quality_focal": (quality_focal_loss, truth.quality_focal, {}, "beta"),
+    "varifocal": (varifocal_loss, truth.varifocal, {"alpha": 0.75}, "gamma"),
+}
+
+
+def samples(label, dtype, limit=80.0, count=24):
+    """Logits and targets that the dtype holds exactly."""
+    x = torch.tensor(truth.logits(limit, count)).to(dtype)
+    if LABELS[label] is not None:
+        return x, torch.full_like(x, LABELS[label])
+    y = torch.rand(x.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return x, (0.02 + 0.96 * y).to(dtype)
+
+
+def value_and_gradient(function, x, *arguments, **parameters):
+    x = x.clone().requires_grad_()
+    value = function(x, *arguments, reduction="none", **parameters)
+    return value.detach(), *torch.autograd.grad(value.sum(), x)
+
+
+def exact(formula, x, y, *parameters):
+    pairs = list(zip(truth.numbers(x), truth.numbers(y), strict=True))
+    values = [formula(a, b, *parameters) for a, b in pairs]
+    return values, [truth.slope(lambda v, b=b: formula(v, b, *parameters), a) for a, b in pairs]
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("name", SIGMOID)
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.5, 2.0, 5.0])
+def test_float32_is_within_one_unit_in_the_last_place(name, label, power):
+    function, formula, parameters, exponent = SIGMOID[name]
+    x, y = samples(label, torch.float32)
+    value, gradient = value_and_gradient(function, x, y, **{exponent: power}, **parameters)
+    values, slopes = exact(formula, x, y, power, *parameters.values())
+    assert truth.ulp_error(value, values) <= 1.01
+    assert truth.ulp_error(gradient, slopes) <= 1.01
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("name", SIGMOID)
+@pytest.mark.parametrize("power", [0.0, 1.5, 2.0])
+def test_float64_keeps_its_digits(name, label, power):
+    function, formula, parameters, exponent = SIGMOID[name]
+    x, y = samples(label, torch.float64, count=8)
+    value, gradient = value_and_gradient(function, x, y, **{exponent: power}, **parameters)
+    values, slopes = exact(formula, x, y, power, *parameters.values())
+    scale = None if LABELS[label] is not None else [max(abs(s), 0.01) for s in slopes]  # soft gradients cross zero
+    assert truth.ulp_error(value, values) <= 64
+    assert truth.ulp_error(gradient, slopes, scale) <= 64
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", SIGMOID)
+@pytest.mark.parametrize("power", [1.5, 2.0])
+def test_half_precision_is_correctly_rounded_to_one_unit(name, power, dtype):
+    function, formula, parameters, exponent = SIGMOID[name]
+    for label in LABELS:
+        x, y = samples(label, dtype, count=12)
+        value, gradient = value_and_gradient(function, x, y, **{exponent: power}, **parameters)
+        values, slopes = exact(formula, x, y, power, *parameters.values())
+        assert truth.ulp_error(value, values) <= 1
+        assert truth.ulp_error(gradient, slopes) <= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_softmax_focal_and_its_gradient(dtype, gamma):
+    rows = (torch.randn(12, 5, generator=torch.Generator().manual_seed(0)) * 12).to(dtype)
+    labels, weights = torch.arange(12) % 5, torch.linspace(0.5, 2, 5)
+    value, gradient = value_and_gradient(softmax_focal_loss, rows, labels, gamma=gamma, alpha=weights)
+    expected, slopes = [], []
+    for row, label in zip(rows, labels.tolist(), strict=True):
+        formula = lambda r, k=label: truth.softmax_focal(r, k, gamma, float(weights[k]))  # noqa: E731
+        expected.append(formula(truth.numbers(row)))
+        slopes += truth.slopes(formula, truth.numbers(row))
+    limit = 64 if dtype == torch.float64 else 1.01
+    assert truth.ulp_error(value, expected) <= limit
+    assert truth.ulp_error(gradient, slopes) <= limit
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_distribution_focal_and_its_gradient(dtype):
+    rows = (torch.randn(12, 9, generator=torch.Generator().manual_seed(0)) * 9).to(dtype)
+    targets = torch.tensor([0, 8, 7.5, 0.25, 3, 3.125, 4.5, 6.875, 1.5, 7, 5.25, 2.75], dtype=torch.float64)
+    value, gradient = value_and_gradient(distribution_focal_loss, rows, targets)
+    expected, slopes = [], []
+    for row, y in zip(rows, truth.numbers(targets), strict=True):
+        formula = lambda r, y=y: truth.distribution_focal(r, y)  # noqa: E731
+        expected.append(formula(truth.numbers(row)))
+        slopes += truth.slopes(formula, truth.numbers(row))
+    limit = 16 if dtype == torch.float64 else 1.01
+    assert truth.ulp_error(value, expected) <= limit
+    assert truth.ulp_error(gradient, slopes, [max(abs(s), 1e-12) for s in slopes]) <= limit
+
+
+def test_gradient_of_quality_focal_stays_exact_where_it_crosses_zero():
+    y = torch.linspace(0.05, 0.95, 37)
+    x = torch.logit(y.double()).float()
+    _, gradient = value_and_gradient(quality_focal_loss, x, y, beta=1.0)
+    _, slopes = exact(truth.quality_focal, x, y, 1)
+    scale = [
+        truth.cross_entropy(a, b) * truth.sigmoid(a) for a, b in zip(truth.numbers(x), truth.numbers(y), strict=True)
+    ]
+    assert truth.ulp_error(gradient, slopes, scale) <= 1
+
+
+def test_readable_form_is_the_papers_formula():
+    for label in LABELS:
+        x, y = samples(label, torch.float32, count=8)
+        for power in (0.0, 0.5, 1.5, 2.0):
+            for formula, result in (
+                (truth.focal, readable.focal(x, y, power, None)),
+                (truth.quality_focal, readable.quality_focal(x, y, power)),
+                (truth.varifocal, readable.varifocal(x, y, power, 0.75)),
+            ):
+                arguments = {truth.focal: (power, None), truth.quality_focal: (power,)}.get(formula, (power, 0.75))
+                values = [formula(a, b, *arguments) for a, b in zip(truth.numbers(x), truth.numbers(y), strict=True)]
+                assert truth.ulp_error(result.float(), values) <= 1
+
+
+@pytest.mark.parametrize("function", [focal_loss, quality_focal_loss, varifocal_loss])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_gradients_are_finite_at_every_finite_logit(function, dtype):
+    largest = torch.finfo(dtype).max
+    x = torch.tensor([-largest, -1000, -105, -90, -1e-30, 0, 50, 88, 104, 800, largest], dtype=torch.float64).to(dtype)
+    for power in (0.0, 0.01, 0.5, 1.0, 2.0, 7.5):
+        for y in (0.0, 0.3, 0.5, 1.0):
+            exponent = {"beta": power} if function is quality_focal_loss else {"gamma": power}
+            value, gradient = value_and_gradient(function, x, torch.full_like(x, y), **exponent)
+            assert gradient.isfinite().all()
+            assert value.isfinite().all()
+
+
+def test_a_logit_that_is_not_a_number_is_seen_in_the_loss():
+    x = torch.tensor([[0.5, float("nan"), -1.0]])
+    assert focal_loss(x, torch.zeros(1, 3)).isnan()
+    assert softmax_focal_loss(x, torch.tensor([0])).isnan()
+    assert distribution_focal_loss(x, torch.tensor([0.5])).isnan()
+
+
+def test_a_total_of_millions_keeps_its_digits():
+    x = torch.randn(67200, 80, generator=torch.Generator().manual_seed(0)) * 3 - 4
+    y = (torch.rand(67200, 80, generator=torch.Generator().manual_seed(1)) < 0.01).float()
+    expected = readable.focal(x, y, 2.0, 0.25).sum().item()
+    assert focal_loss(x, y, reduction="sum").item() == pytest.approx(expected, rel=1e-7)
+
+
+def test_cross_entropy_is_torchs():
+    x, y = samples("soft", torch.float64)
+    expected = nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none")
+    assert torch.allclose(cross_entropy_loss(x, y, reduction="none"), expected, rtol=1e-12, atol=0)
+
+
+def test_integral_is_the_expectation():
+    rows = torch.randn(6, 17, generator=torch.Generator().manual_seed(0)) * 5
+    values = [sum(k * p for k, p in enumerate(truth.softmax(truth.numbers(row)))) for row in rows]
+    assert truth.ulp_error(integral(rows), values) <= 1
