@@ -131,4 +131,4 @@ def _words(verdict: str) -> str:
 def _text(value: str) -> str:
     """Text with what LaTeX reserves escaped; long names may break behind a slash, an underscore or a point."""
     escaped = value.translate(printing.LATEX | MORE).replace("--", "-{}-")
-    return re.sub(r"(/|\\_|(?<=\w)\.(?=\w\w))", r"\1\\allowbreak{}", escaped)
+    return re.sub(r"(/|\\_|(?<=[a-z])\.(?=[a-z]{2}))", r"\1\\allowbreak{}", escaped)
