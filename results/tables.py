@@ -103,6 +103,18 @@ TABLES = {
             },
         ),
         Table(
+            "training_step",
+            "throughput",
+            "The loss's share of a training step",
+            _words(
+                "loss adapter device device_name dtype workload rows rounds step_ms without_loss_ms loss_share"
+                " share_ci_low share_ci_high"
+            ),
+            _words("loss adapter device workload step_ms loss_share"),
+            derive="results.throughput:step_table",
+            intervals={"loss_share": ("share_ci_low", "share_ci_high")},
+        ),
+        Table(
             "coco_map",
             "coco-map",
             "Average precision, one row a training run",

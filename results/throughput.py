@@ -104,3 +104,30 @@ def _limits(loss: str, data: dict[str, Any], name: str) -> tuple[float, float]:
     rate = {key: float(np.median([launch["rates"][key] for launch in data["launches"]])) for key in ("exp", "log")}
     work = data["elements"] * (exps / rate["exp"] + logs / rate["log"]) * 1e3
     return floor, max(floor, work)
+
+
+STEP_COLUMNS = [
+    "loss", "adapter", "device", "device_name", "dtype", "workload", "rows", "rounds", "step_ms", "without_loss_ms",
+    "loss_share", "share_ci_low", "share_ci_high",
+]  # fmt: skip
+
+
+def step_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """What share of a training step is the loss: 1 - (step without a loss) / (step with it), of the same rounds."""
+    rows = []
+    for record in records:
+        if record["cell"]["suite"] == "throughput" and record["status"] == "ok" and "step" in record["data"]:
+            cell, launches = record["cell"], record["data"]["step"]
+            times, without = ([launch[key] for launch in launches] for key in ("ms", "without_ms"))
+            left = ratio_interval(without, times)
+            rows.append({
+                **{key: cell[key] for key in ("loss", "adapter", "device", "dtype", "workload")},
+                **{key: record["data"][key] for key in ("device_name", "rows")},
+                "rounds": sum(len(rounds) for rounds in times),
+                "step_ms": median_interval(times).center,
+                "without_loss_ms": median_interval(without).center,
+                "loss_share": 1 - left.center,
+                "share_ci_low": 1 - left.high,
+                "share_ci_high": 1 - left.low,
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=STEP_COLUMNS)

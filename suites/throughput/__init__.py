@@ -21,13 +21,14 @@ from results.statistics import ratio_interval
 from suites import Cell, Record, Selection, Task
 from suites.throughput import launch, workloads
 from suites.throughput.launch import PASSES, REFERENCE, Group
+from suites.throughput.step import measure_step
 from suites.throughput.subjects import COMPILED
 from suites.throughput.workloads import PARAMETERS, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
 LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 5)}  # profile -> least, most
-SECONDS = {"smoke": 0.02, "quick": 0.25, "full": 0.8}  # of timed rounds, a subject and pass
+SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.5}  # of timed rounds, a subject and pass
 ROUNDS = {"smoke": 2, "quick": 4, "full": 5}
 
 
@@ -121,16 +122,17 @@ def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any
     """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
     threads = os.cpu_count() if group.device == "cpu" else 1
     least, most = LAUNCHES[profile]
+    measure = measure_step if group.workload.step else launch.measure
     reports: list[dict[str, Any]] = []
     while len(reports) < most and (len(reports) < least or time.perf_counter() < deadline):
         group = _replaced(group, first=not reports)
         try:
-            reports.append(launch.forked(launch.measure, group, len(reports), threads))
+            reports.append(launch.forked(measure, group, len(reports), threads))
         except launch.LaunchDied as death:
-            if reports:
+            if reports or group.workload.step:
                 break  # what was measured stands
             return [_one_by_one(group, threads, death)]
-        if len(reports) >= least and _narrow(reports, group):
+        if len(reports) >= least and (group.workload.step or _narrow(reports, group)):
             break
     return reports
 
@@ -174,6 +176,11 @@ def _record(cell: Cell, launches: list[dict[str, Any]], sources: dict[str, Adapt
         for report in reports:
             if status in report:
                 return Record(cell, status, report[status])
+    if not reports:
+        return Record(cell, "failed", "no launch left a report")
+    if WORKLOADS[cell.workload].step:
+        shared = {key: launches[0][key] for key in ("rows", "device_name", "threads")}
+        return Record(cell, data={"step": reports, **shared})
     workload, first = WORKLOADS[cell.workload], reports[0]
     source = sources[cell.adapter.removesuffix(COMPILED).partition(".")[0]]
     shared = ("stream_ms", "stream_bytes", "rates", "load")

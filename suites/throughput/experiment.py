@@ -30,10 +30,10 @@ CELLS = (
     PairedCell("focal", "articles.second", 200, 20, repeats=REPEATS, backward=False),
     PairedCell("distribution_focal", "articles.second", 128, 17, repeats=REPEATS, backward=False),
     PairedCell("cross_entropy", "own", 64, 8, repeats=REPEATS, backward=False),
-    PairedCell("quality_focal", "own", 64, 8, repeats=REPEATS, backward=False),
-    PairedCell("focal", "torchvision", 20_000, 8, repeats=1),  # a dozen tensors that fill a core's own cache each
+    PairedCell("balanced_cross_entropy", "own", 64, 8, repeats=REPEATS, backward=False),
 )
-PER_RERUN = 24  # comparisons that share a pair of processes, as the cells of one `compare --rerun` do
+MEMORY_BOUND = PairedCell("focal", "torchvision", 20_000, 8, repeats=1)  # tensors beyond a core's own cache
+PER_RERUN = 40  # comparisons that share a pair of processes, as the cells of one `compare --rerun` do
 
 
 def main() -> None:
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     for name, count in (("same", 200), ("five", 100), ("ten", 100)):
         parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--memory-bound", action="store_true", help="the cell that leaves the cache, alone")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -49,19 +50,20 @@ def main() -> None:
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     missing = Counter({name: getattr(asked, name) for name in FACTORS}) - Counter(line["kind"] for line in lines)
     kinds = list(missing.elements())
+    cells = (MEMORY_BOUND,) if asked.memory_bound else CELLS
     random.Random(len(lines)).shuffle(kinds)
     for start in range(0, len(kinds), PER_RERUN):
         with file.open("a") as stream:
-            for line in one_rerun(kinds[start : start + PER_RERUN], start + len(lines)):
+            for line in one_rerun(kinds[start : start + PER_RERUN], cells, start + len(lines)):
                 stream.write(json.dumps(line) + "\n")
     table([json.loads(line) for line in file.read_text().splitlines()]).to_csv(asked.folder / "gate.csv", index=False)
 
 
-def one_rerun(kinds: list[str], first: int) -> list[dict]:
+def one_rerun(kinds: list[str], cells: tuple[PairedCell, ...], first: int) -> list[dict]:
     """As many comparisons as there are kinds, in one pair of processes (and one more pair for confirmation)."""
-    cells = [CELLS[(first + number) % len(CELLS)] for number in range(len(kinds))]
+    chosen = [cells[(first + number) % len(cells)] for number in range(len(kinds))]
     started, load = time.perf_counter(), os.getloadavg()[0]
-    outcomes = rerun((), (), cells, slowed=[FACTORS[kind] for kind in kinds])
+    outcomes = rerun((), (), chosen, slowed=[FACTORS[kind] for kind in kinds])
     seconds = (time.perf_counter() - started) / len(kinds)
     return [
         {"kind": kind, "load": load, "nice": os.nice(0), "seconds": round(seconds, 2), **as_plain(outcome)}
@@ -73,7 +75,7 @@ def table(lines: list[dict]) -> pd.DataFrame:
     """How often each verdict came, by kind and cell; `share_changed` with Wilson's interval is error rate or power."""
     rows = []
     for kind in FACTORS:
-        for cell in ("all cells", *(cell.name for cell in CELLS)):
+        for cell in ("all cells", *dict.fromkeys(line["cell"] for line in lines)):
             chosen = [line for line in lines if line["kind"] == kind and cell in ("all cells", line["cell"])]
             counts = Counter(line["verdict"] for line in chosen)
             alarms = counts["slower"] + (counts["faster"] if kind == "same" else 0)

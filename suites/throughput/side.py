@@ -8,6 +8,7 @@ calls -> as many ``(wall_ns, cpu_ns)`` and minor faults; then ``None`` -> the wo
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import resource
@@ -92,18 +93,20 @@ def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: in
         outgoing.send(("failed", f"{type(error).__name__}: {error}"))
 
 
+@functools.cache
+def losses() -> dict[tuple[str, str], Any]:
+    """Every loss of this side by name and label; looked up once, before the forks."""
+    from adapters import discover
+
+    return {(loss.name, loss.adapter): loss for adapter in discover().values() for loss in adapter.losses}
+
+
 def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
     """The cell as a closure: value and gradient of one input set."""
-    from adapters import discover
     from suites.throughput.subjects import subject
     from suites.throughput.workloads import Workload, canonical_inputs
 
-    loss = next(
-        loss
-        for adapter in discover().values()
-        for loss in adapter.losses
-        if loss.name == cell.loss and loss.adapter == cell.adapter
-    )
+    loss = losses()[cell.loss, cell.adapter]
     workload = Workload("paired", rows or cell.rows, cell.classes, (cell.loss,), image=64, batch=1)
     inputs = canonical_inputs(cell.loss, workload, cell.dtype, "cpu", seed=0)
     found = subject(loss, cell.adapter, inputs)

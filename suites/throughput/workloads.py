@@ -32,7 +32,7 @@ class Workload:
     """`rows` x `classes` logits (bins for the losses of `BINS`; of every anchor for a detector loss).
 
     `image` is the image side in pixels and `batch` the images of a detector loss; `adapters` limits who is timed
-    (empty: all), `compiled` adds each peer under torch.compile.
+    (empty: all), `compiled` adds each peer under torch.compile. A `step` is a training step with the loss in it.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Workload:
     batch: int = 0
     adapters: tuple[str, ...] = ()
     compiled: bool = False
+    step: bool = False
 
 
 def anchors(image: int, strides: tuple[int, ...] = (8, 16, 32), per_cell: int = 1) -> int:
@@ -79,6 +80,11 @@ WORKLOADS = {
         Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=True),
         Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
         Workload("gfl-head-800px-b2", 0, 80, ("gfl_head",), image=800, batch=2),
+        # full, share of a training step
+        Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal", "quality_focal"), devices=("cpu",), image=256,
+                 batch=2, adapters=MAIN, step=True),
+        Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal", "quality_focal"), devices=("cuda",),
+                 image=640, batch=16, adapters=MAIN, step=True),
         # full, cost against size: the flat start is launch overhead
         *(Workload(f"scaling-rows-1e{n}", 10**n, 1, ("focal",), adapters=MAIN) for n in range(3, 8)),
         *(Workload(f"scaling-classes-{n}", 10_000, n, ("focal",), adapters=MAIN) for n in (1, 80, 365, 1203)),
