@@ -10,6 +10,7 @@ from results.frames import Frames
 from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
 
 DIGITS = {"float32": 24, "float64": 53, "bfloat16": 8, "float16": 11}  # binary digits of a number
+NAMED = 3  # sources of one line that the legend names
 SEEN = 10  # logits beyond this are found by zooming out
 SHAPE = {"value": "loss", "gradient": "gradient of the loss"}
 Series = dict[str, Any]
@@ -113,8 +114,9 @@ def _coincide(series: Series, other: Series, quantity: str) -> bool:
 
 
 def _name(adapters: list[str]) -> str:
-    first, left = adapters[:3], len(adapters) - 3
-    return " = ".join(first) + (f"<br>= {left} more" if left > 0 else "")
+    """For the legend, where long lines would take the plot's room."""
+    first, left = adapters[:NAMED], len(adapters) - NAMED
+    return "<br>= ".join(first + ([f"{left} more"] if left > 0 else []))
 
 
 def _seen(drawn: list[Drawn], quantity: str) -> dict[str, Any]:

@@ -91,7 +91,10 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
             standings=[_standings(loss, members) for loss, members in stands.items()],
             matrices={loss: _matrix(members) for loss, members in stands.items() if len(members) > 1},
             races=races,
-            surprises=[vars(one) | {"numbers": words.numbers(one.finding)} for one in answers.surprises(frames)],
+            surprises=[
+                vars(one) | {"numbers": words.numbers(one.finding), "others": words.others(one)}
+                for one in answers.surprises(frames)
+            ],
             differences=[row | {"sentence": words.difference(row)} for row in differences],
             differences_sentence=words.differences(differences),
             no_differences=_no_differences(frames),

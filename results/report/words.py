@@ -78,8 +78,14 @@ def race(race: Race) -> str:
 def surprise(one: Surprise) -> str:
     """A finding, and who else has one of its kind."""
     row = one.finding
-    also = f" (also {', '.join(one.also)})" if one.also else ""
+    also = f" (also {others(one)})" if one.also else ""
     return f"{row['adapter']} {row['loss']}: {' '.join(row['statement'].split())}{also}"
+
+
+def others(one: Surprise) -> str:
+    """The other sources that surprise in this way, a few by name."""
+    left = len(one.also) - NAMED
+    return ", ".join(one.also[:NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
 def setting(race: Race) -> str:

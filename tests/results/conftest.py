@@ -120,6 +120,7 @@ def records() -> list[dict[str, Any]]:
         record("agreement", "focal", "broken", status="failed", reason="ValueError: <no> & nonsense"),
         record("agreement", "focal", "slow", status="timeout", reason="no result after 300 s"),
         *(timed(adapter, ms) for adapter, ms in (("own", 4.0), ("torchvision", 48.0), ("ultralytics", 52.0))),
+        *(timed("own", 10.0 ** (n - 4), f"scaling-rows-1e{n}", 10**n) for n in (3, 4)),
         *(training(variant, seed) for variant in ("library", "no prior") for seed in (0, 1, 2)),
         record("claims", "focal", "own", rows={"claims": [claim()]}, data={"figures": [paper_figure()]}),
     ]
@@ -134,7 +135,7 @@ def curves(adapter: str) -> dict[str, Any]:
     return {"logits": logits, "parameters": {"gamma": 2.0, "alpha": 0.25}, "series": [series]}
 
 
-def timed(adapter: str, ms: float) -> dict[str, Any]:
+def timed(adapter: str, ms: float, workload: str = "yolov8-640px-b1", rows: int = 8400) -> dict[str, Any]:
     """Two launches of four rounds that scatter by 2 %."""
     noise = (0.99, 1.0, 1.01, 1.0)
     rounds = {
@@ -155,7 +156,7 @@ def timed(adapter: str, ms: float) -> dict[str, Any]:
     data = {
         "library": adapter,
         "version": VERSIONS[adapter],
-        "rows": 8400,
+        "rows": rows,
         "classes": 80,
         "elements": 672_000,
         "device_name": "Example CPU",
@@ -167,7 +168,7 @@ def timed(adapter: str, ms: float) -> dict[str, Any]:
         "compile_s": 0.0,
         "launches": [launch, launch],
     }
-    return record("throughput", "focal", adapter, "yolov8-640px-b1", data=data)
+    return record("throughput", "focal", adapter, workload, data=data)
 
 
 def training(variant: str, seed: int) -> dict[str, Any]:
