@@ -25,7 +25,7 @@ def yolo(model: str, fused: bool = False) -> tuple[float, float]:
     return sum(p.numel() for p in network.parameters()) / 1e6, get_flops(network, 640)
 
 
-def yolo_claims(model: str, profile: str) -> tuple[Claim, ...]:
+def yolo_claims(model: str) -> tuple[Claim, ...]:
     figures = row("yolov8-docs", model=model)
     place = "docs, Detection (COCO)"
     return (
@@ -36,7 +36,7 @@ def yolo_claims(model: str, profile: str) -> tuple[Claim, ...]:
             lambda read: yolo(model)[0],
             "v8_detection",
             conditions={"the model is fused": lambda read: yolo(model, fused=True)[0]},
-            profile=profile,
+            profile="quick",
         ),
         Claim(
             place,
@@ -45,7 +45,7 @@ def yolo_claims(model: str, profile: str) -> tuple[Claim, ...]:
             lambda read: yolo(model)[1],
             "v8_detection",
             conditions={"the model is fused": lambda read: yolo(model, fused=True)[1]},
-            profile=profile,
+            profile="quick",
         ),
     )
 
@@ -108,8 +108,7 @@ ULTRALYTICS = (
         "v8_detection",
         note="the comment beside the formula prints .01, the formula divides another number by classes and locations",
     ),
-    *yolo_claims("YOLOv8n", "quick"),
-    *(claim for size in "smlx" for claim in yolo_claims(f"YOLOv8{size}", "full")),
+    *(claim for size in "nsmlx" for claim in yolo_claims(f"YOLOv8{size}")),
 )
 
 
