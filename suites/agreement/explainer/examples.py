@@ -71,11 +71,10 @@ def value_example(
     if raw_print or labels:
         return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
     lines.insert(1, "from suites.agreement import oracle")
+    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{arguments})")  # before they can change
     lines += ["out.sum().backward()"] if gradient else []
-    lines.append(f"value, gradient = oracle.exact({loss!r}, logits, targets{arguments})")
-    told, got = (
-        ("gradient.high.tolist()", "logits.grad.tolist()") if gradient else ("value.high.tolist()", "out.tolist()")
-    )
+    reduced = "(value.high if out.numel() == value.high.size else value.high.mean()).tolist()"
+    told, got = ("gradient.high.tolist()", "logits.grad.tolist()") if gradient else (reduced, "out.tolist()")
     return "\n".join([*lines, f'print("expected", {told}, "got", {got})'])
 
 
