@@ -10,8 +10,13 @@ The rooms: `variants` (what is compared), `schedules` (for how long), `shapes` a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import logging
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from suites.coco_map.schedules import SCHEDULES, Schedule
 from suites.coco_map.variants import MMDETECTION, SETS, VARIANTS, Variant, users
 
 SUITE = "coco-map"
+logger = logging.getLogger(__name__)
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
 DRIFT_STEPS = {"smoke": 0, "quick": 0, "full": FIRST_STEPS}  # steps of the float64 pair, by profile
 
@@ -93,15 +99,18 @@ def execute(task: Task) -> list[Record]:
         dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed)
     else:
         dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
+    for fault in faults:
+        logger.warning("%s%s", fault, "; left out" if fault.fatal else "")
     started = time.perf_counter()
-    host = _host(variant.host)
-    outcome = host.train(
-        variant.host, dict(variant.change), dataset, schedule, seed, cell.device, cell.dtype, selection.backbone
-    )
+    with _quiet():
+        outcome = _host(variant.host).train(
+            variant.host, dict(variant.change), dataset, schedule, seed, cell.device, cell.dtype, selection.backbone
+        )
     seconds = time.perf_counter() - started
     measured = average_precision(dataset.annotations["val"], outcome.detections)
     counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
     curve = outcome.recorder.thinned()
+    host_ap = outcome.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
     row = {
         "host": variant.host,
         "variant": variant.name,
@@ -117,7 +126,8 @@ def execute(task: Task) -> list[Record]:
         "final_loss": outcome.recorder.final_loss(),
         "status": outcome.status if outcome.status != "ok" or measured["ap"] else "no_ap",
         "wall_s": round(seconds, 2),
-        "host_map": outcome.own_map.get("metrics/mAP50-95(B)"),
+        "host_ap": host_ap,
+        "host_ap_difference": None if host_ap is None else host_ap - (measured["ap"] or 0.0),
         "backbone": selection.backbone or "from scratch",
         "dtype": cell.dtype,
         **outcome.recorder.conditions(),
@@ -133,6 +143,14 @@ def execute(task: Task) -> list[Record]:
     }
     rows = {"coco_map": [row]} if cell.dtype == "float32" else {}  # in float64 steps are compared, nothing is detected
     return [Record(cell, rows=rows, data=data | {"run": row}, reason=outcome.reason)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard output is the records'; the hosts' progress bars and their libraries' deprecations go nowhere."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _host(name: str) -> Any:

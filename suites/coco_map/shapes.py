@@ -18,9 +18,10 @@ from PIL import Image, ImageDraw
 
 from suites.coco_map.data import Dataset, cache_folder, locate
 
-CATEGORIES = ("circle", "rectangle", "triangle", "star")
+CATEGORIES = ("circle", "rectangle", "triangle")
 VERSION = 1  # of the drawing: raise it with any change, so that no cache mixes two
-MAX_SHAPES = 4
+MAX_SHAPES = 3
+CIRCLE_CORNERS = 32
 MAX_OVERLAP = 0.15  # of the smaller box
 
 
@@ -73,12 +74,12 @@ def draw(size: int, seed: int, identifier: int) -> tuple[Image.Image, list[tuple
     random = np.random.default_rng([seed, identifier, size])
     image = Image.fromarray(_background(random, size))
     canvas = ImageDraw.Draw(image)
-    for _ in range(3):
+    for _ in range(2):
         canvas.line(random.integers(0, size, 4).tolist(), fill=_colour(random), width=max(1, size // 64))
     boxes: list[tuple[int, tuple[float, ...]]] = []
     for _ in range(int(random.integers(1, MAX_SHAPES + 1))):
         category = int(random.integers(len(CATEGORIES)))
-        width, height = random.uniform(0.22, 0.5, 2) * size
+        width, height = random.uniform(0.3, 0.6, 2) * size
         x, y = random.uniform(0, 1, 2) * (size - 1 - np.array([width, height]))
         points = _outline(CATEGORIES[category], x, y, width, height)
         box = _bounding_box(points)
@@ -90,7 +91,7 @@ def draw(size: int, seed: int, identifier: int) -> tuple[Image.Image, list[tuple
 
 def _background(random: np.random.Generator, size: int) -> np.ndarray:
     shade = random.integers(60, 190, 3)
-    return np.clip(shade + random.normal(0, 18, (size, size, 3)), 0, 255).astype(np.uint8)
+    return np.clip(shade + random.normal(0, 12, (size, size, 3)), 0, 255).astype(np.uint8)
 
 
 def _colour(random: np.random.Generator) -> tuple[int, ...]:
@@ -103,13 +104,8 @@ def _outline(name: str, x: float, y: float, width: float, height: float) -> list
         return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
     if name == "triangle":
         return [(x + width / 2, y), (x + width, y + height), (x, y + height)]
-    corners, inner = (10, 0.45) if name == "star" else (32, 1.0)
-    points = []
-    for corner in range(corners):
-        angle = 2 * math.pi * corner / corners - math.pi / 2
-        radius = 0.5 * (inner if corner % 2 else 1.0)
-        points.append((x + width * (0.5 + radius * math.cos(angle)), y + height * (0.5 + radius * math.sin(angle))))
-    return points
+    angles = [2 * math.pi * corner / CIRCLE_CORNERS for corner in range(CIRCLE_CORNERS)]
+    return [(x + width * (0.5 + math.cos(a) / 2), y + height * (0.5 + math.sin(a) / 2)) for a in angles]
 
 
 def _bounding_box(points: list[tuple[float, float]]) -> tuple[float, ...]:

@@ -1,0 +1,65 @@
+"""What a selection trains."""
+
+import pytest
+
+from suites import Selection
+from suites.coco_map import plan
+
+
+def trained(selection):
+    return [" ".join(task.cells[0].workload.split()[:2]) for task in plan(selection)]
+
+
+CORE = [f"{host} {name}" for host in ("gfl", "retinanet", "yolov8n") for name in ("library", "own")]
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick"])
+def test_the_short_profiles_train_library_and_own_once_in_each_host(profile):
+    assert trained(Selection(profile)) == CORE
+
+
+def test_the_full_profile_trains_five_seeds_and_compares_the_first_steps_in_float64():
+    tasks = plan(Selection("full"))
+    seeds = {task.options["seed"] for task in tasks if task.cells[0].dtype == "float32"}
+    assert seeds == {0, 1, 2, 3, 4}
+    names = {task.options["variant"].name for task in tasks}
+    assert names == {"library", "own", "article_1", "cross_entropy_no_prior"}
+    assert len([task for task in tasks if task.cells[0].dtype == "float64"]) == 6
+
+
+def test_a_variant_by_name_comes_with_the_librarys_own():
+    assert trained(Selection("quick", variants=("atss/own",))) == ["atss library", "atss own"]
+    assert "retinanet gamma_0.5" in trained(Selection("quick", variants=("retinanet",)))
+
+
+def test_an_adapter_trains_where_it_has_a_variant():
+    assert trained(Selection("full", adapters=("articles",), seeds=1))[:2] == [
+        "retinanet library",
+        "retinanet article_1",
+    ]
+
+
+def test_a_users_loss_is_trained_where_that_loss_is_used(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def quality_focal(logits, targets, beta):\n    return logits\n")
+    found = trained(Selection("quick", adapters=(f"{file}:quality_focal",)))
+    assert found == ["gfl library", "yolov8n library", "gfl quality_focal", "yolov8n quality_focal"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(schedule="2x"), ["2x", "smoke", "1x"]),
+        (Selection(schedule="1x"), ["--coco"]),
+        (Selection(variants=("gfl/nope",)), ["gfl/nope", "gfl/own"]),
+    ],
+)
+def test_what_there_is_not_is_refused_in_one_line(selection, words):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the words are what is checked
+        plan(selection)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_every_cell_has_a_key_of_its_own():
+    keys = [cell.key for task in plan(Selection("full")) for cell in task.cells]
+    assert len(set(keys)) == len(keys)

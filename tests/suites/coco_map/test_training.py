@@ -1,0 +1,94 @@
+"""Real trainings of a few steps: equal conditions, the same steps in float64, divergence as a result, a user's loss."""
+
+import dataclasses
+import json
+
+import pytest
+
+import suites.coco_map as suite
+from results.coco_map import conditions_table, drift_table
+from suites import Selection
+from suites.coco_map.schedules import SMOKE
+from suites.coco_map.variants import HOSTS, VARIANTS, users
+
+
+def train(variant, dtype="float32", seed=0, iterations=3):
+    """A variant's record as it reads in a run's records."""
+    schedule = dataclasses.replace(SMOKE, iterations=iterations)
+    (record,) = suite.execute(suite._task(Selection(), schedule, variant, seed, "cpu", dtype))
+    return json.loads(json.dumps(dataclasses.asdict(record)))
+
+
+def variant(name):
+    return next(v for v in VARIANTS if f"{v.host}/{v.name}" == name)
+
+
+@pytest.fixture(scope="module")
+def gfl():
+    return {name: train(variant(f"gfl/{name}"), "float64") for name in ("library", "own")}
+
+
+@pytest.fixture(scope="module")
+def yolo():
+    return {name: train(variant(f"yolov8n/{name}"), "float64") for name in ("library", "own")}
+
+
+@pytest.mark.parametrize("host", ["gfl", "yolo"])
+def test_library_and_own_start_from_the_same_weights_and_see_the_same_pixels_in_the_same_order(host, request):
+    rows = conditions_table(request.getfixturevalue(host).values())
+    assert rows["same_as_library"].tolist() == ["initial_weights data_order augmented_inputs"] * 2
+
+
+def test_ours_trains_yolo_as_its_own_loss_does_to_nine_digits(yolo):
+    drift = drift_table(yolo.values()).set_index("term")["largest"]
+    assert set(drift.index) == {"loss", "box", "cls", "dfl", "grad_norm"}
+    assert (drift < 1e-9).all()
+
+
+def test_ours_trains_gfl_as_its_own_losses_do_up_to_the_float32_in_them(gfl):
+    """MMDetection's GFL head keeps soft labels in float32 (1 - y is rounded there) even when the model is float64."""
+    drift = drift_table(gfl.values()).set_index("term")["largest"]
+    assert set(drift.index) == {"loss", "cls", "bbox", "dfl", "grad_norm"}
+    assert (drift < 1e-6).all()
+
+
+def test_a_row_has_what_the_table_promises_and_a_course_step_by_step():
+    record = train(variant("retinanet/own"))
+    (row,) = record["rows"]["coco_map"]
+    assert (row["host"], row["variant"], row["adapter"], row["seed"]) == ("retinanet", "own", "own", 0)
+    assert (row["images_train"], row["images_val"], row["iterations"]) == (6, 4, 3)
+    assert row["first_loss"] > 0
+    assert row["status"] in ("ok", "no_ap")
+    assert [point["step"] for point in record["data"]["curve"]] == [1, 2, 3]
+    assert {"loss", "cls", "bbox", "lr", "grad_norm", "seconds"} <= set(record["data"]["curve"][0])
+    assert record["data"]["curve"][0]["loss"] == pytest.approx(
+        record["data"]["curve"][0]["cls"] + record["data"]["curve"][0]["bbox"]
+    )
+
+
+def test_another_seed_is_another_training_and_the_same_seed_is_the_same(gfl):
+    again, other = train(variant("gfl/own"), "float64"), train(variant("gfl/own"), "float64", seed=1)
+    weights = [record["data"]["run"]["initial_weights"] for record in (gfl["own"], again, other)]
+    losses = [record["data"]["run"]["final_loss"] for record in (gfl["own"], again, other)]
+    assert weights[0] == weights[1] != weights[2]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_users_loss_that_is_no_number_is_a_result_in_both_hosts(tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text("def focal(logits, targets, gamma, alpha):\n    return logits * float('nan')\n")
+    variants = users(f"{file}:focal", "focal")
+    assert [found.host for found in variants] == ["retinanet", "yolov8n"]
+    for found in variants:
+        record = train(found)
+        assert record["status"] == "ok"
+        assert record["rows"]["coco_map"][0]["status"] == "diverged"
+        assert record["rows"]["coco_map"][0]["ap"] == 0.0
+        assert "step 1" in record["reason"]
+
+
+def test_every_variant_has_a_name_of_its_own_and_a_host_that_there_is():
+    names = [f"{found.host}/{found.name}" for found in VARIANTS]
+    assert len(set(names)) == len(names)
+    assert {found.host for found in VARIANTS} == set(HOSTS)
+    assert all(f"{host}/library" in names and f"{host}/own" in names for host in HOSTS)
