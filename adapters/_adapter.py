@@ -39,6 +39,8 @@ class Loss:
 
     def native(self, targets: Any, classes: int) -> Any:
         """Canonical targets in the form that the library takes; raises `Unsupported` where they do not fit it."""
+        if CANONICAL[self.name].inputs != "dense":  # these are in the library's form already
+            return targets
         return native_targets(targets, classes, self.labels)
 
     def elementwise(self, logits: Any, targets: Any, **parameters: Any) -> Any:

@@ -47,8 +47,10 @@ def native_targets(targets: Any, classes: int, labels: str) -> Any:
     ``index`` needs rows that are one-hot or empty (empty is background, index C); ``label_score`` needs at most one
     non-zero value a row. Raises `Unsupported` where the targets do not fit.
     """
-    if labels == "dense" or targets.dim() != 2:
+    if labels == "dense":
         return targets
+    if targets.dim() != 2:
+        raise Unsupported(f"{labels} targets are made of rows (N, C), not of shape {tuple(targets.shape)}")
     if (targets != 0).sum(dim=1).gt(1).any():
         raise Unsupported(f"{labels} targets hold one class a row")
     if (targets < 0).any():

@@ -175,6 +175,8 @@ def test_targets_that_do_not_fit_the_label_form_are_unsupported(labels):
     loss = Loss("focal", "any", call=None, labels=labels)
     with pytest.raises(Unsupported, match="one class a row"):
         loss.native(torch.tensor([[1.0, 1.0]]), 2)
+    with pytest.raises(Unsupported, match="made of rows"):
+        loss.native(torch.zeros(2, 3, 4), 4)
     with pytest.raises(Unsupported, match="negative"):
         loss.native(torch.tensor([[-1.0, 0.0]]), 2)
 
