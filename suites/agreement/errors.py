@@ -36,7 +36,7 @@ def smallest(dtype: str) -> float:
 def ulp(exact: numpy.ndarray, dtype: str) -> numpy.ndarray:
     """The unit in the last place of `dtype` at each exact value (the subnormal spacing below the normal range)."""
     bits, low, _ = FORMATS[dtype]
-    exponent = numpy.frexp(exact)[1] - 1  # frexp's fraction lies in [0.5, 1)
+    exponent = numpy.where(exact == 0, low, numpy.frexp(exact)[1] - 1)  # frexp's fraction lies in [0.5, 1)
     return numpy.ldexp(1.0, numpy.maximum(exponent, low) - (bits - 1))
 
 

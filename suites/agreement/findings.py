@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from adapters import Loss
-from suites.agreement import capability, example, judge, measure, numerics, oracle, probes, reductions
+from suites.agreement import capability, example, judge, known, measure, numerics, oracle, probes, reductions
 from suites.agreement.call import evaluate
 from suites.agreement.explainer import CannotAnswer, explain
 from suites.agreement.explainer.explain import KNOWN
@@ -52,21 +52,29 @@ KINDS = {  # probe -> what kind of difference it shows
     "row weights": "normaliser",
 }
 WRONG = ("differs", "nonfinite", "error")
+COARSE = "does not compute in float64"
 SYMPTOMS = ("alpha", "gamma", "soft_labels", "gradient", "mutation")  # of which the explainer knows the reason
 
 
 def of_source(loss: Loss, reference: str, device: str) -> list[Finding]:
-    """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom."""
+    """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom.
+
+    `known` of a finding is why it is accepted, empty where it is new.
+    """
     subject = of(loss, reference)
     verdict, explained = _explained(subject)
     measured = [*_probed(subject, loss, device), *_capable(subject, loss, device), *_defaults(loss)]
     measured += numerics.scan(subject, device=device)
     symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
     measured = [finding for finding in measured if finding["kind"] not in symptoms]
+    if "dtype" in _kinds(explained):
+        measured = [finding for finding in measured if not finding["statement"].startswith(COARSE)]
     told = {finding["statement"] for finding in measured}
     plain = {"reduction", "normaliser"} & _kinds(measured)  # the probes say what the reduction means for a batch
     reasons = [f for f in explained if f["statement"] not in told and f["kind"] not in plain]
-    return [*reasons, *measured]
+    return [
+        finding | {"known": known.reason(finding["kind"], loss.adapter, loss.name)} for finding in (*reasons, *measured)
+    ]
 
 
 def _kinds(findings: list[Finding]) -> set[str]:
@@ -218,7 +226,7 @@ def _with(parameters: dict[str, Any], loss: str) -> str:
 
 
 CAPABLE = {  # capability -> the kind of finding its lack is, and how it is said
-    "keeps float64": ("dtype", "does not compute in float64: {}"),
+    "keeps float64": ("dtype", COARSE + ": {}"),
     "keeps its arguments": ("mutation", "{}"),
     "deterministic": ("state", "{}"),
     "integer targets": ("dtype", "integer targets are refused: {}"),

@@ -68,6 +68,8 @@ def value_example(
     ]
     if again:
         return "\n".join([*lines, f'print("first", out.sum().item(), "then", {made}.sum().item())'])
+    if detached:  # what is printed is an argument, before the call and after it
+        lines.insert(-1, f'print("expected", {raw_print})')
     if raw_print or labels:
         return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
     lines.insert(1, "from suites.agreement import oracle")

@@ -1,0 +1,132 @@
+"""Verdicts and relations, on losses whose answer is known beforehand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+
+from adapters import Adapter
+from suites.agreement import measure
+from suites.agreement.subject import declared
+
+
+def paper(logits, targets, gamma, alpha):
+    """The focal loss in log-space, per element."""
+    entropy = -targets * logsigmoid(logits) - (1 - targets) * logsigmoid(-logits)
+    miss = targets * torch.sigmoid(-logits) + (1 - targets) * torch.sigmoid(logits)
+    alpha_t = 1.0 if alpha is None else alpha * targets + (1 - alpha) * (1 - targets)
+    return alpha_t * miss**gamma * entropy
+
+
+def rows_of(function, dtype="float64", **declared_as):
+    adapter = Adapter("mine")
+    adapter.loss("focal", **declared_as)(function)
+    return {(row["probe"], row["quantity"]): row for row in measure.rows(adapter.losses[0], dtype, "cpu", smoke=False)}
+
+
+REDUCTIONS = {
+    "mean": (lambda loss: loss.mean(), "agrees", "= mean"),
+    "sum": (lambda loss: loss.sum(), "agrees", "= sum"),
+    "none": (lambda loss: loss, "agrees", "= the paper's values"),
+    "rows": (lambda loss: loss.sum(1), "agrees", "= sum over dim 1"),
+    "dim 1": (lambda loss: loss.mean(1).sum(), "agrees_up_to_scale", "0.25 x the paper's sum"),
+    "batch": (lambda loss: loss.sum() / loss.shape[0], "agrees_up_to_scale", "sum / rows"),
+    "half": (lambda loss: 0.5 * loss, "agrees_up_to_scale", "= 0.5 x the paper's"),
+}
+
+
+@pytest.mark.parametrize("name", list(REDUCTIONS))
+@pytest.mark.parametrize("quantity", ["value", "gradient"])
+def test_the_reduction_is_found(name, quantity):
+    reduce, verdict, relation = REDUCTIONS[name]
+    row = rows_of(lambda x, y, gamma, alpha: reduce(paper(x, y, gamma, alpha)))["moderate", quantity]
+    assert row["verdict"] == verdict
+    assert relation in row["relation"]
+
+
+def test_a_division_by_the_positives_is_told_from_one_by_the_rows():
+    found = rows_of(lambda x, y, gamma, alpha: paper(x, y, gamma, alpha).sum() / (y > 0).sum().clamp(min=1))
+    assert found["a batch twice", "value"]["reduction"] == "sum / positives"
+
+
+def test_exchanged_alpha_differs():
+    found = rows_of(lambda x, y, gamma, alpha: paper(x, y, gamma, None if alpha is None else 1 - alpha).mean())
+    assert found["moderate", "value"]["verdict"] == "differs"
+
+
+def test_a_detached_factor_differs_in_the_gradient_only():
+    def detached(x, y, gamma, alpha):
+        entropy = paper(x, y, 0.0, alpha)
+        return ((paper(x, y, gamma, alpha) / entropy).detach() * entropy).mean()
+
+    found = rows_of(detached)
+    assert found["moderate", "value"]["verdict"] == "agrees"
+    assert found["moderate", "gradient"]["verdict"] == "differs"
+
+
+def test_small_values_that_come_out_as_zero_do_not_agree():
+    def lossy(x, y, gamma, alpha):
+        loss = paper(x, y, gamma, alpha)
+        return torch.where(loss < 1e-4, 0 * loss, loss)
+
+    row = rows_of(lossy)["at the prior, no positives", "value"]
+    assert row["verdict"] == "differs"
+    assert row["relation"].startswith("0 at")
+
+
+def test_nan_is_nonfinite():
+    def naive(x, y, gamma, alpha):
+        p = torch.sigmoid(x)
+        return (-y * p.log() - (1 - y) * (1 - p).log()).mean()
+
+    assert rows_of(naive, "float32")["extreme logits", "value"]["verdict"] == "nonfinite"
+
+
+def test_float32_inside_is_told_in_float64():
+    found = rows_of(lambda x, y, gamma, alpha: paper(x.float(), y.float(), gamma, alpha).double().mean())
+    row = found["moderate", "value"]
+    assert row["verdict"] == "agrees"
+    assert row["relation"].endswith("to float32's rounding only")
+
+
+def test_what_a_source_raises_is_an_error_with_its_reason():
+    def square(x, y, gamma, alpha):
+        if x.dim() != 2:
+            raise ValueError("two dimensions, please")
+        return paper(x, y, gamma, alpha).mean()
+
+    row = rows_of(square)["three dimensions", "value"]
+    assert (row["verdict"], row["relation"]) == ("error", "ValueError: two dimensions, please")
+
+
+def test_out_of_range_targets_are_not_compared():
+    row = rows_of(lambda x, y, gamma, alpha: paper(x, y, gamma, alpha).sum())["targets beyond [0, 1]", "value"]
+    assert row["verdict"] == "unsupported"
+    assert "the paper defines no value" in row["relation"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_our_own_losses_agree_everywhere(dtype):
+    for name in ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "varifocal", "softmax_focal",
+                 "distribution_focal"):  # fmt: skip
+        rows = measure.rows(declared(name, "own"), dtype, "cpu", smoke=True)
+        assert {row["verdict"] for row in rows} == {"agrees"}, name
+
+
+def test_the_first_article_differs_and_the_second_is_scaled():
+    first = measure.rows(declared("focal", "articles.first"), "float64", "cpu", smoke=True)
+    second = measure.rows(declared("focal", "articles.second"), "float64", "cpu", smoke=True)
+    assert {row["verdict"] for row in first if row["probe"] == "moderate"} == {"differs"}
+    moderate = next(row for row in second if row["probe"] == "moderate")
+    assert moderate["verdict"] == "agrees_up_to_scale"
+    assert moderate["relation"] == "= 0.25 x the paper's sum (mean over dim 1, then sum)"
+
+
+def test_every_row_has_the_columns_that_others_read():
+    def bce(x, y, gamma, alpha):
+        return binary_cross_entropy_with_logits(x, y)
+
+    columns = {"device", "dtype", "quantity", "probe", "points", "verdict", "relation"}
+    columns |= {"max_ulp", "max_abs_error", "max_rel_error"}
+    assert all(columns <= set(row) for row in rows_of(bce).values())
