@@ -98,6 +98,8 @@ def _gives(
     if key not in cache:
         with torch.no_grad():
             cache[key] = batch_of(semantics, batches, i, mapping)
+    if not torch.isfinite(cache[key].entropy).all():
+        return True  # the context says nothing of this batch: a softmax over one class
     out = _reduced(reduction, cache[key])
     seen = batches.seen[i].output
     return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
@@ -129,26 +131,21 @@ def batch_of(
     if hard and all(change.kind == "soft_labels" for change in semantics.context.changes):
         semantics = replace(semantics, context=IDENTITY)
     weight, modulation, entropy, seen = semantics.factors(points)
-    if seen.share is not None:
-        weight, modulation, entropy = _merged(weight * modulation * entropy * seen.share)
-    shaped = (factor.reshape(x.shape) for factor in (weight, modulation, entropy))
-    gamma = float(call.parameters.get("gamma", call.parameters.get("beta", 2.0)))
-    return Batch(*shaped, y, kept, gamma, x.shape[-1])
-
-
-def _merged(terms: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    total = terms.sum(-1)
-    return torch.ones_like(total), torch.ones_like(total), total
+    if seen.share is not None:  # each element twice, as a positive and as a negative
+        total = (weight * modulation * entropy * seen.share).reshape(len(x), -1, x.shape[-1]).sum(1)
+        weight, modulation, entropy = torch.ones_like(total), torch.ones_like(total), total
+    gamma = float(points.gamma[0, 0])
+    return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1])
 
 
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
-    """Every element of a batch as a call of its own."""
+    """Every row of a batch as a call of its own."""
     gamma = torch.full(
-        (x.numel(), 1), float(call.parameters.get("gamma", call.parameters.get("beta", 2.0))), dtype=x.dtype
+        (len(x), 1), float(call.parameters.get("gamma", call.parameters.get("beta", 2.0))), dtype=x.dtype
     )
     alpha = call.parameters.get("alpha")
-    alpha = None if alpha is None else torch.full_like(gamma, alpha)
-    return Points(x.reshape(-1, 1), y.reshape(-1, 1), gamma, alpha)
+    positives = torch.full_like(gamma, float(y.mean()))
+    return Points(x, y, gamma, None if alpha is None else torch.full_like(gamma, alpha), positives=positives)
 
 
 def _rows(semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
@@ -161,7 +158,7 @@ def _rows(semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
         alpha = alpha.reshape(rows, 1) if "weight" in call.parameters else alpha.expand(rows, x.shape[-1])
     y = exact_tensor(call.targets).reshape(rows, 1)
     weight, modulation, entropy, seen = semantics.factors(Points(x, y, gamma, alpha))
-    if modulation.shape[-1] > 1 or seen.share is not None:  # two bins make one element
+    if entropy.shape[-1] > 1 or seen.share is not None:  # two bins make one element
         entropy = (modulation * entropy * (1.0 if seen.share is None else seen.share)).sum(-1, keepdim=True)
         modulation = torch.ones_like(weight)
     flat = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
@@ -181,7 +178,9 @@ def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -
     plain = Reduction("sum", lambda b: b.terms.sum())
     for i in batches.answered():
         seen = batches.seen[i]
-        model = gradient_of(Whole(Fit(semantics, semantics), plain, MAPS[0] if batches.labels is not None else None), batches, i)
+        model = gradient_of(
+            Whole(Fit(semantics, semantics), plain, MAPS[0] if batches.labels is not None else None), batches, i
+        )
         if seen.gradient is None or not numpy.isfinite(seen.gradient).all():
             continue
         largest = numpy.abs(model).argmax()

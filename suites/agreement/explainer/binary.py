@@ -71,7 +71,7 @@ def _weights(loss: str, free: bool) -> list[Option]:
         return [_one(), *_fixed_weights(), _target_weight("quality_focal")]
     if not free:  # alpha is no parameter: off and the paper's 0.25 are both the paper's
         paper = _side("0.25 on positives, 0.75 on negatives", (), lambda a: 0.25 + 0 * a, lambda a: 0.75 + 0 * a)
-        return [_one(), paper, *_fixed_weights()]
+        return [_one(), paper, *_fixed_weights(), *_balanced()]
     default = _side("alpha_t", (), lambda a: a, lambda a: 1 - a)
     options = [default, *_ruled("alpha_t", (), lambda a: a, lambda a: 1 - a)]
     ignored = Change("alpha", "alpha is ignored: positives and negatives weigh 1")
@@ -79,6 +79,7 @@ def _weights(loss: str, free: bool) -> list[Option]:
     for name, sides in SIDES.items():
         change = Change("alpha", f"weighs with {name}, instead of alpha on positives and 1-alpha on negatives")
         options += [_side(f"[{name}]", (change,), *sides), *_ruled(f"[{name}]", (change,), *sides)]
+    options += _balanced()
     for value in (0.25, 0.5, 0.75):
         change = Change("alpha", f"alpha is ignored and {value:g} used instead")
         fixed = (lambda a, v=value: v + 0 * a, lambda a, v=value: 1 - v + 0 * a)
@@ -128,6 +129,23 @@ def _fixed_weights() -> list[Option]:
         )
         for one, zero in pairs
     ]
+
+
+def _balanced() -> list[Option]:
+    """Weights that are computed from the targets of the batch."""
+    told = {
+        "1-f on positives, f on negatives": (lambda f: 1 - f, lambda f: f),
+        "f on positives, 1-f on negatives": (lambda f: f, lambda f: 1 - f),
+        "(1-f)/f on positives": (lambda f: (1 - f) / f, lambda f: 1 + 0 * f),
+        "1/f on positives, 1/(1-f) on negatives": (lambda f: 1 / f, lambda f: 1 / (1 - f)),
+    }
+    return [
+        Option(
+            (Change("alpha", f"weighs with {name}, where f is the mean target of the batch"),), f"[{name}]",
+            lambda s, p=positive, n=negative: _between(s.y, p(s.positives), n(s.positives)),
+        )
+        for name, (positive, negative) in told.items()
+    ]  # fmt: skip
 
 
 def _target_weight(kind: str) -> Option:
@@ -229,6 +247,16 @@ POWERS = {
     "sqrt((1-p_t)^{g} + p_t^{g})": (lambda q, h, g: (q**g + h**g) ** 0.5, "mixes both powers under a root"),
     "p_t^{g} + (1-p_t)^{g}": (lambda q, h, g: q**g + h**g, "adds p_t^{g} to the modulating factor"),
     "tanh": (lambda q, h, g: torch.tanh(g * q), "uses tanh({g} (1-p_t)) instead of a power"),
+    "(1+{g}(1-p_t))": (lambda q, h, g: 1 + g * q, "uses 1+{g} (1-p_t) instead of a power"),
+    "(1-p_t)^({g}+1-p_t)": (lambda q, h, g: q ** (g + q), "raises to the power {g}+1-p_t, which falls with p_t"),
+    "(1-p_t)^({g}+p_t)": (lambda q, h, g: q ** (g + h), "raises to the power {g}+p_t"),
+    "(1-p_t)^({g}(1-p_t))": (lambda q, h, g: q ** (g * q), "raises to the power {g} (1-p_t)"),
+    "(1-p_t)^({g} p_t)": (lambda q, h, g: q ** (g * h), "raises to the power {g} p_t"),
+    "(1-p_t)^max({g},0.5)": (lambda q, h, g: q ** g.clamp(min=0.5), "raises {g} to at least 0.5"),
+    "(1-p_t)^max({g},2)": (lambda q, h, g: q ** g.clamp(min=2), "raises {g} to at least 2"),
+    "(1-p_t)^min({g},1)": (lambda q, h, g: q ** g.clamp(max=1), "limits {g} to 1"),
+    "(1-p_t)^3": (lambda q, h, g: q**3, "{g} is ignored: the power is always 3"),
+    "(1-p_t)^0.5": (lambda q, h, g: q**0.5, "{g} is ignored: the power is always 0.5"),
     "(p_t(1-p_t))^{g}": (lambda q, h, g: (q * h) ** g, "uses p_t (1-p_t) instead of 1-p_t"),
 }
 
@@ -561,6 +589,10 @@ def _contexts(loss: str, smoothing: Iterable[tuple[float, float]], both: bool, p
         _context("activation", "negates the logits", "x = -logit", lambda s: replace(s, x=-s.x)),
         _context("activation", "takes tanh for the sigmoid", "p = tanh(logit)", lambda s: replace(s, x=torch.logit(torch.tanh(s.x)))),
         _context("activation", "cuts negative logits off before the sigmoid", "x = relu(logit)", lambda s: replace(s, x=s.x.relu())),
+        *(_context("precision", f"cuts the logits off at ±{c:g}", f"x = logit, at most {c:g} in size",
+                   lambda s, c=c: replace(s, x=s.x.clamp(-c, c))) for c in (1.0, 2.0, 3.0, 4.0)),
+        _context("cross_entropy", "reads 1 as negative and 0 as positive", "y = 1 - target", lambda s: replace(s, y=1 - s.y)),
+        _context("activation", "takes the softmax over the classes for the sigmoid of each", "p = softmax(logits)", _softmax),
         _context("call", "takes the targets first and the logits second", "the arguments are exchanged",
                  lambda s: replace(s, x=s.y, y=s.x)),
     ]  # fmt: skip
@@ -596,6 +628,12 @@ def index_contexts() -> list[Context]:
 
 def _context(kind: str, statement: str, where: str, apply: Callable[[Points], Points]) -> Context:
     return Context((Change(kind, statement),), where, apply)
+
+
+def _softmax(s: Points) -> Points:
+    """Logits whose sigmoid is the softmax; undefined for a single class, whose probability is always 1."""
+    others = torch.where(torch.eye(s.x.shape[-1], dtype=torch.bool), -torch.inf, s.x[..., None, :]).logsumexp(-1)
+    return replace(s, x=s.x - others)
 
 
 def _two_sided(s: Points) -> Points:

@@ -24,7 +24,7 @@ def findings(
 ) -> Iterator[Finding]:
     """Everything this stage finds; `fresh` gives the function as it is before its first call, where that can be had."""
     calls = grid.batches(subject.loss, [setting], soft=False)
-    yield from _mutation(subject, calls[0], dtype)
+    yield from _mutation(subject, [*calls, *_extreme(subject.loss, setting)], dtype)
     yield from _state(subject, calls, dtype, fresh)
     yield from _backward_again(subject, calls[0], dtype)
     yield from _dtypes(subject, calls[0])
@@ -47,15 +47,29 @@ def _try(function: Callable[[], Any]) -> Any:
         return None
 
 
-def _mutation(subject: Subject, call: Call, dtype: torch.dtype) -> Iterator[Finding]:
-    logits, targets, parameters = _arguments(call, dtype)
-    given = {"logits": logits, "targets": targets} | {k: v for k, v in parameters.items() if torch.is_tensor(v)}
-    before = {name: tensor.clone() for name, tensor in given.items()}
-    _try(lambda: subject.call(logits, targets, **parameters))
-    for name, tensor in given.items():
-        if tensor.shape != before[name].shape or not torch.equal(tensor, before[name]):
-            changed = (tensor != before[name]).flatten().nonzero()
-            first = int(changed[0]) if tensor.shape == before[name].shape else 0
+def _extreme(loss: str, setting: dict[str, Any]) -> list[Call]:
+    """Saturated logits and targets at the edges: what a clamp in place would change."""
+    inputs = CANONICAL[loss].inputs
+    if inputs == "dense":
+        return [Call([[60.0, -60.0, 0.5]], [[1.0, 0.0, 0.3]], setting)]
+    mine = {"weight": (2.0,)} if "weight" in setting else setting
+    return [Call([[60.0, -60.0, *[0.5] * (2 if inputs == "index" else 4)]], [0 if inputs == "index" else 5.0], mine)]
+
+
+def _mutation(subject: Subject, calls: list[Call], dtype: torch.dtype) -> Iterator[Finding]:
+    """Each argument that any of the calls changes, told once."""
+    told = set()
+    for call in calls:
+        logits, targets, parameters = _arguments(call, dtype)
+        given = {"logits": logits, "targets": targets} | {k: v for k, v in parameters.items() if torch.is_tensor(v)}
+        before = {name: tensor.clone() for name, tensor in given.items()}
+        _try(lambda logits=logits, targets=targets, parameters=parameters: subject.call(logits, targets, **parameters))
+        for name, tensor in given.items():
+            same = tensor.shape == before[name].shape and torch.equal(tensor, before[name])
+            if same or name in told:
+                continue
+            told.add(name)
+            first = int((tensor != before[name]).flatten().nonzero()[0]) if tensor.shape == before[name].shape else 0
             example = value_example(
                 subject.code, subject.loss, call, _name(dtype), raw_print=f"{name}.tolist()", detached=True
             )

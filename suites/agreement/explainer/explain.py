@@ -153,12 +153,14 @@ def _explained(
     _tell_labels(case, whole, labelled)
     name = _tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)
     shown = reading.fits[fits.index(fit)].seen
-    told = elements.keep(elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True))
+    told = elements.keep(
+        elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
+    )
     _tell_slope(case, shown, told, fit.share, whole, labelled or asked)
     if off is not ...:
         _tell_off(case, fit.semantics, elements, share, off)
     if not any(finding.kind == "state" for finding in case.findings):
-        case.findings += limits.findings(case.subject, shown, elements, share, case.settings)
+        case.findings += limits.findings(case.subject, shown, told, fit.share, case.settings)
     return _formula(fit.semantics, name), name
 
 
@@ -199,7 +201,8 @@ def _tell_changes(case: Case, elements: Elements, semantics: Semantics, share: t
         if i is None:
             i = simplest(elements.calls, lambda i: _apart(elements.values[i], paper[i]))
         if i is not None:
-            severity = "fragile" if change.kind == "precision" else "different"
+            slight = change.kind == "precision" and abs(elements.values[i] - paper[i]) < 0.05 * abs(paper[i])
+            severity = "fragile" if slight else "different"
             _tell(case, change, elements, i, paper[i], severity)
 
 
@@ -262,6 +265,8 @@ def _tell_reduction(
     call = asked.calls[i]
     example = value_example(case.subject.code, case.loss, call, case.dtype_name, labels=asked.labels is not None)
     if whole is None:
+        if "measured" in semantics.context.where:
+            return "unknown"  # an activation that was measured at the grid's logits alone
         found = batches.proportional(semantics, asked, elements.tolerance)
         if found is None:
             case.add(batches.UNKNOWN, "different", example, "", asked.seen[i].value)
@@ -294,15 +299,19 @@ def _reduced_as(name: str, whole: Whole, asked: Batches, i: int) -> float:
         return float(plain.apply(batches.batch_of(whole.semantics, asked, i, whole.labels)).sum())
 
 
-def _tell_slope(case: Case, semantics: Semantics, told: Elements, share: str, whole: Whole | None, asked: Batches) -> None:
+def _tell_slope(
+    case: Case, semantics: Semantics, told: Elements, share: str, whole: Whole | None, asked: Batches
+) -> None:
     """The gradient of single elements; where that is right, the gradient in batches."""
+    if "measured" in semantics.context.where:
+        return  # known at the grid's logits only, so it has no slope
     found = slope.check(semantics, told, formula.shares(told)[share] if share else None)
     if found:
         change, i, right = found
         got = told.seen[i].gradient
         example = value_example(case.subject.code, case.loss, told.calls[i], case.dtype_name, gradient=True)
         case.add(change, "different", example, right[i].tolist(), "none" if got is None else got.reshape(-1).tolist())
-    elif whole is not None:
+    elif whole is not None and told.tolerance.relative < 1e-2 and not any(f.kind == "state" for f in case.findings):
         _tell_batch_slope(case, whole, asked)
 
 

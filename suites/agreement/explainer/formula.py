@@ -82,7 +82,8 @@ def ask(
     """The function on single elements, in the first layout in which its answers say something."""
     dense = CANONICAL[loss].inputs == "dense"
     best = None
-    for layout in ("one", "companion", "row") if dense else ("one",):
+    layouts = ("one", "companion", "row", "mixed") if labels == "dense" else ("one", "companion", "row")
+    for layout in layouts if dense else ("one",):
         calls = grid.elements(loss, parameters, labels, layout)
         seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
         found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
@@ -93,14 +94,22 @@ def ask(
 
 
 def _telling(found: Elements) -> bool:
-    """Whether most answers are numbers, and not all the same one, for positives and negatives each."""
-    values = found.values
-    for label in {1.0, 0.0} if CANONICAL[found.loss].inputs == "dense" else {None}:
-        mine = numpy.ones(len(values), bool) if label is None else (found.points.y[:, 0] == label).numpy()
-        numbers = values[mine][numpy.isfinite(values[mine])]
-        if len(numbers) < mine.sum() / 4 or (label is None and numpy.ptp(numbers) == 0):
-            return False
-    return bool(numpy.ptp(values[numpy.isfinite(values)]) > 0)
+    """Whether the answers are mostly numbers that change with the logit, for positives and for negatives."""
+    if CANONICAL[found.loss].inputs != "dense":
+        return True
+    return all(_moves(found, label) for label in (1.0, 0.0))
+
+
+def _moves(found: Elements, label: float) -> bool:
+    """Whether the value changes with the logit under the first setting, for elements of this label."""
+    first = found.calls[0].parameters
+    mine = [
+        s.value
+        for s, c in zip(found.seen, found.calls, strict=True)
+        if c.parameters == first and c.targets[0][0] == label
+    ]
+    numbers = numpy.array(mine)[numpy.isfinite(mine)]
+    return len(numbers) >= len(mine) / 4 and bool(numpy.ptp(numbers) > 1e-4 * numpy.abs(numbers).max())
 
 
 def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
@@ -211,6 +220,7 @@ def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary
     smoothing = read_off if {"gamma", "beta"} & accepts else binary.smoothing_grid()
     found = binary.vocabulary(elements.loss, accepts, smoothing)
     found.entropies.extend(binary.entropy_smoothed(*pair) for pair in smoothing)
+    found.contexts.extend(measured.activations(elements.points, elements.values))
     if labels == "index":
         found.contexts.extend(binary.index_contexts())
     return found
@@ -258,13 +268,3 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
         for fit in fits
         if any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes)
     ]
-
-
-def accurate(semantics: Semantics, elements: Elements, share: torch.Tensor | None) -> float:
-    """The largest relative error of the observed values at moderate logits, against the combination that was found."""
-    with torch.no_grad():
-        model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
-    with numpy.errstate(all="ignore"):
-        error = numpy.abs(elements.values - model) / numpy.abs(model)
-    error = error[numpy.isfinite(error) & (numpy.abs(model) > 1e-9) & elements.answered & near(elements)]
-    return float(error.max()) if error.size else 0.0

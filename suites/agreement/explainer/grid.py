@@ -64,8 +64,8 @@ def settings(loss: str, accepts: set[str]) -> list[dict[str, Any]]:
 def elements(loss: str, parameters: list[dict[str, Any]], labels: str = "dense", layout: str = "one") -> list[Call]:
     """Single elements (dense) or single rows (index, bins) over the whole grid.
 
-    `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives); or
-    ``row``, with two negatives beside it.
+    `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives); ``row``,
+    with two negatives beside it; or ``mixed``, with a positive and a negative beside it.
     """
     kind = CANONICAL[loss].inputs
     if kind == "index":
@@ -81,6 +81,8 @@ def elements(loss: str, parameters: list[dict[str, Any]], labels: str = "dense",
 def _laid_out(x: float, y: float, layout: str) -> Call:
     if layout == "companion":
         return Call([[x], [0.3]], [[y], [1.0]])
+    if layout == "mixed":
+        return Call([[x, 0.3, -0.7]], [[y, 1.0, 0.0]])
     if layout == "row":
         return Call([[x, 0.3, -0.7]], [[y, 0.0, 0.0]])
     return Call([[x]], [[y]])
@@ -95,7 +97,8 @@ def points(loss: str, calls: list[Call]) -> Points:
     inputs = CANONICAL[loss].inputs
     alpha = _alpha(inputs, calls, x)
     if inputs == "dense":
-        return Points(x.flatten(1), y.double().flatten(1), gamma, alpha)
+        y = y.double().flatten(1)
+        return Points(x.flatten(1), y, gamma, alpha, positives=y.mean(-1, keepdim=True))
     return Points(x[:, 0], y, gamma, alpha)  # one row a call
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy
 import torch
 
-from suites.agreement import numerics
-from suites.agreement.explainer.examples import Finding, value_example
-from suites.agreement.explainer.formula import Elements, accurate
+from adapters import CANONICAL
+from suites.agreement import numerics, oracle
+from suites.agreement.explainer.examples import Finding, truth, value_example
+from suites.agreement.explainer.formula import Elements, shares
 from suites.agreement.explainer.grid import Call
 from suites.agreement.explainer.observe import see
 from suites.agreement.explainer.option import Semantics
@@ -25,38 +28,72 @@ def findings(
     settings: list[dict[str, Any]],
 ) -> Iterator[Finding]:
     """Precision and non-finite findings of the function that was found."""
-    error = accurate(semantics, elements, share)
-    if error > 1e-9:
-        told = "float32" if error < 3e-5 else "float16 or bfloat16" if error < 0.1 else "less than half precision"
-        if error > 2e-6 or elements.tolerance.relative > 1e-5 or error < 2e-6:
-            yield _coarse(subject, semantics, elements, share, error, told)
-    paper = not semantics.changes or all(change.kind == "soft_labels" for change in semantics.changes)
-    if paper and share is None and elements.layout == "one":
-        yield from _scanned(subject, set(settings[0]))
+    points = replace(elements.points, share=shares(elements)[share] if share else None)
+    with torch.no_grad():
+        model = semantics.terms(points).sum(-1).numpy()
+    yield from _coarse(subject, model, elements)
+    paper = all(change.kind == "soft_labels" for change in semantics.changes)
+    if paper and not share and elements.layout == "one":
+        fixed = _fixed(subject.loss, semantics, settings[0])
+        yield from _cut_off(subject, settings[0], fixed)
+        yield from _scanned(subject, fixed)
     else:
         yield from _nonfinite(subject, elements, settings)
 
 
-def _coarse(subject: Subject, semantics: Semantics, elements: Elements, share: Any, error: float, told: str) -> Finding:
-    from suites.agreement.explainer.formula import near
-
-    with torch.no_grad():
-        from dataclasses import replace
-
-        model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
+def _coarse(subject: Subject, model: numpy.ndarray, elements: Elements) -> Iterator[Finding]:
+    """A float64 result that is not as accurate as float64."""
     with numpy.errstate(all="ignore"):
-        relative = numpy.where(near(elements), numpy.abs(elements.values - model) / numpy.abs(model), 0)
-    i = int(numpy.nanargmax(numpy.where(numpy.abs(model) > 1e-9, relative, 0)))
-    return Finding(
-        "precision", f"float64 logits give a result of relative error {error:.1g}: an intermediate is {told}, or an epsilon is added",
-        "fragile", value_example(subject.code, subject.loss, elements.calls[i]), repr(float(model[i])), repr(float(elements.values[i])),
+        error = numpy.abs(elements.values - model) / numpy.abs(model)
+    error = numpy.where(numpy.isfinite(error) & (numpy.abs(model) > 1e-9), error, 0)
+    i = int(error.argmax())
+    if error[i] <= 1e-9:
+        return
+    told = "float16 or bfloat16" if elements.tolerance.relative > 1e-2 else "float32, or an epsilon is added"
+    yield Finding(
+        "precision", f"float64 logits give a result of relative error {error[i]:.1g}: an intermediate is {told}", "fragile",
+        value_example(subject.code, subject.loss, elements.calls[i]), repr(float(model[i])), repr(float(elements.values[i])),
     )  # fmt: skip
 
 
-def _scanned(subject: Subject, accepts: set[str]) -> Iterator[Finding]:
+def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:
+    """The paper's parameters that the function does not take, with the values it uses."""
+    quarter = semantics.weight.formula.startswith("0.25 on")
+    values = {
+        "gamma": 2.0,
+        "beta": 2.0,
+        "weight": None,
+        "alpha": 0.75 if loss == "varifocal" else 0.25 if quarter else None,
+    }
+    return {name: values[name] for name in CANONICAL[loss].parameters if name not in setting}
+
+
+def _cut_off(subject: Subject, setting: dict[str, Any], fixed: dict[str, Any]) -> Iterator[Finding]:
+    """A logarithm or a logit with a limit: the loss of a badly missed element stays where it is."""
+    if CANONICAL[subject.loss].inputs != "dense":
+        return
+    for y, sign in ((1.0, -1.0), (0.0, 1.0)):
+        calls = [Call([[sign * x]], [[y]], setting) for x in (60.0, 80.0)]
+        seen = [see(subject.call, c.logits, c.targets, c.parameters).value for c in calls]
+        expected = float(truth(subject.loss, replace(calls[0], parameters=setting | fixed))[0].sum())
+        if numpy.isfinite(seen).all() and seen[0] == seen[1] > 0 and abs(seen[0] - expected) > 1e-3 * expected:
+            limit = 60 * seen[0] / expected
+            yield Finding(
+                "precision", f"the loss of {'positives' if y else 'negatives'} is cut off where the logit passes {sign * limit:.3g}"
+                f" (an epsilon of {math.exp(-limit):.1g} in the logarithm, or clamped logits): beyond, it has no gradient",
+                "fragile", value_example(subject.code, subject.loss, calls[0]), repr(expected), repr(seen[0]),
+            )  # fmt: skip
+            return
+
+
+def _scanned(subject: Subject, fixed: dict[str, Any]) -> Iterator[Finding]:
     """The scan over the whole range of logits, told once for each quantity and side."""
+
+    def exact(loss: str, logits: Any, targets: Any, **parameters: Any) -> tuple[oracle.Exact, oracle.Exact]:
+        return oracle.exact(loss, logits, targets, **(parameters | fixed))
+
     seen = set()
-    for found in numerics.scan(subject, ("float32", "float64")):
+    for found in numerics.scan(subject, ("float32", "float64"), exact):
         key = (found["kind"], *found["statement"].split()[:4])
         if key not in seen:
             seen.add(key)

@@ -7,7 +7,6 @@ is that, and what is left is the modulating factor. Nothing is said that the pro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy
 import torch
@@ -38,7 +37,7 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
     )
     with torch.no_grad():
         paper = default.terms(elements.points).sum(-1).numpy()
-    change = _separated(usable, default) or _part(usable, vocabulary)
+    change = _over_rows(subject, usable) or _separated(usable, default) or _part(usable, vocabulary)
     if change is None:
         kept = _shrunk(subject, elements, default)
         change = Change("unexplained", "no known combination reproduces every probe")
@@ -51,6 +50,26 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
     i = simplest(elements.calls, lambda i: _wrong(values[i], paper[i]))
     if i is not None:
         yield change, i, float(paper[i])
+
+
+def _over_rows(subject: Subject, usable: Elements) -> Change | None:
+    """One row alone gives the same whatever its logits, two rows do not: they are normalised against each other."""
+    first = [s.value for s, c in zip(usable.seen, usable.calls, strict=True)
+             if c.parameters == usable.calls[0].parameters and c.targets == usable.calls[0].targets]  # fmt: skip
+    if len(first) < 4 or numpy.ptp(first) > 1e-6 * max(numpy.abs(first).max(), 1e-9):
+        return None
+    pairs = [
+        see(
+            subject.call, [*one.logits, *other.logits], [*one.targets, *other.targets], one.parameters, backward=False
+        ).value
+        for one, other in ((usable.calls[0], usable.calls[1]), (usable.calls[0], usable.calls[-1]))
+    ]
+    if not numpy.isfinite(pairs).all() or pairs[0] == pairs[1]:
+        return None
+    return Change(
+        "activation",
+        "one row alone gives the same loss whatever its logits: rows are normalised against each other, not classes",
+    )
 
 
 def _wrong(got: float, expected: float) -> bool:
@@ -149,6 +168,3 @@ def _shrunk(subject: Subject, elements: Elements, default: Semantics) -> tuple[C
         return None
     call = Call([[x]], [[y]], setting)
     return call, paper(call)
-
-
-__all__ = ["locate", "replace"]

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy
 import torch
 
-from suites.agreement.explainer.option import Change, Option, Points, Semantics, Tensor, Vocabulary
+from suites.agreement.explainer.option import Change, Context, Option, Points, Semantics, Tensor, Vocabulary
 from suites.agreement.explainer.search import Tolerance, reproduces
 
 CONSTANTS = {1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
@@ -224,3 +224,43 @@ def labels_read_off(points: Points, observed: numpy.ndarray) -> Iterable[tuple[f
         found[label] = round(float(slope / scale), 9)
     one, zero = found[1.0], found[0.0]
     return [(one, zero)] if 0 <= zero < one <= 1 and (one, zero) != (1.0, 0.0) else []
+
+
+def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
+    """Another probability in place of the sigmoid, read off the calls without modulation, where the loss is -k log p_t."""
+    plain = (points.gamma[:, 0] == 0).numpy() & numpy.isfinite(observed)
+    alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
+    if points.x.shape[-1] != 1 or not plain.any():
+        return
+    equal = 0.5 in alphas[plain]
+    plain &= alphas == (0.5 if equal else alphas[plain][0])
+    scale = {1.0: 0.5, 0.0: 0.5} if equal else {1.0: 1.0, 0.0: 1.0}
+    found: dict[float, dict[float, float]] = {}
+    for label in (1.0, 0.0):
+        mine = plain & (points.y[:, 0] == label).numpy()
+        with numpy.errstate(all="ignore"):
+            hit = numpy.exp(-observed[mine] / scale[label])
+        found[label] = dict(zip(points.x[mine, 0].tolist(), hit if label else 1 - hit, strict=True))
+    table = {x: p for x, p in found[1.0].items() if abs(p - found[0.0].get(x, math.nan)) < 1e-7}
+    usual = all(abs(p - 1 / (1 + math.exp(-x))) < 1e-7 for x, p in table.items())
+    if len(table) < 6 or len(table) < len(found[1.0]) or usual or not all(0 < p < 1 for p in table.values()):
+        return
+    x = numpy.array(list(table))
+    z = numpy.log(list(table.values())) - numpy.log1p(-numpy.array(list(table.values())))
+    slope, shift = numpy.polyfit(x, z, 1)
+    if numpy.abs(slope * x + shift - z).max() < 1e-5:
+        slope, shift = round(float(slope), 9), round(float(shift), 9)
+        change = Change("activation", f"the sigmoid is taken of {slope:.6g} x {shift:+.6g} instead of the logit x")
+        yield Context((change,), f"x = {slope:.6g} logit {shift:+.6g}", lambda s: replace(s, x=slope * s.x + shift))
+        return
+    told = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in list(table.items())[::3])
+    change = Change("activation", f"uses another function of the logit than the sigmoid: {told}")
+    logits = dict(zip(x.tolist(), z.tolist(), strict=True))
+
+    def looked_up(s: Points) -> Points:
+        values = torch.full_like(s.x, math.nan)
+        for x, z in logits.items():
+            values = torch.where(s.x == x, torch.as_tensor(z, dtype=s.x.dtype), values)
+        return replace(s, x=values)
+
+    yield Context((change,), "p(x) as measured", looked_up)

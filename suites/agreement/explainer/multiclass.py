@@ -21,6 +21,7 @@ def softmax_vocabulary(parameters: set[str], smoothing: tuple[float, ...] = (0.0
         _softmax_modulations("gamma" in parameters, "alpha" in parameters),
         _softmax_entropies(smoothing),
         [Context((), "", lambda s: s), *_softmax_contexts(), *_class_maps()],
+        _one_against_all(),
     )
 
 
@@ -209,6 +210,45 @@ def _softmax_entropies(smoothing: tuple[float, ...]) -> list[Option]:
     return options
 
 
+def _one_against_all() -> list[Option]:
+    """The sigmoid focal loss of every class, where the softmax focal loss of the target's class is meant."""
+
+    def focal(s: Points) -> Tensor:
+        hot = _one_hot(s)
+        miss = hot * torch.sigmoid(-s.x) + (1 - hot) * torch.sigmoid(s.x)
+        return miss**s.gamma * torch.nn.functional.binary_cross_entropy_with_logits(s.x, hot, reduction="none")
+
+    def every(s: Points) -> Tensor:
+        p, hot = s.x.softmax(-1), _one_hot(s)
+        return -(hot * (1 - p) ** s.gamma * p.log() + (1 - hot) * p**s.gamma * (1 - p).log())
+
+    def option(formula: str, kind: str, statement: str, function: Row) -> Option:
+        return Option((Change(kind, statement),), formula, function)
+
+    binary = "uses the sigmoid focal loss of every class, {}, instead of the softmax's"
+    more = "adds the focal loss of the other classes as negatives, {}"
+    return [
+        option(
+            "sum of the sigmoid focal losses",
+            "activation",
+            binary.format("summed"),
+            lambda s: focal(s).sum(-1, keepdim=True),
+        ),
+        option(
+            "mean of the sigmoid focal losses",
+            "activation",
+            binary.format("averaged"),
+            lambda s: focal(s).mean(-1, keepdim=True),
+        ),
+        option(
+            "sum over all classes", "cross_entropy", more.format("summed"), lambda s: every(s).sum(-1, keepdim=True)
+        ),
+        option(
+            "mean over all classes", "cross_entropy", more.format("averaged"), lambda s: every(s).mean(-1, keepdim=True)
+        ),
+    ]
+
+
 def _softmax_contexts() -> list[Context]:
     def context(kind: str, statement: str, where: str, apply: Callable[[Points], Points]) -> Context:
         return Context((Change(kind, statement),), where, apply)
@@ -269,7 +309,28 @@ def _only(s: Points) -> Tensor | None:
 def bins_vocabulary(parameters: set[str]) -> Vocabulary:
     """Options of DFL; points hold logits (P, K), targets y (P, 1) and row weights as alpha (P, 1) or None."""
     weighted = "weight" in parameters
-    return Vocabulary(_row_weights(weighted), _bin_weights(), _bin_entropies(), _bin_contexts())
+    return Vocabulary(_row_weights(weighted), _bin_weights(), _bin_entropies(), _bin_contexts(), _expectations())
+
+
+def _expectations() -> list[Option]:
+    """Errors of the expected bin, which say nothing of the distribution; half in either column, since columns are summed."""
+
+    def option(formula: str, statement: str, function: Callable[[Tensor], Tensor]) -> Option:
+        def whole(s: Points) -> Tensor:
+            expected = (s.x.softmax(-1) * torch.arange(s.x.shape[-1], dtype=s.x.dtype)).sum(-1, keepdim=True)
+            return function(expected - s.y).expand(-1, 2) / 2
+
+        return Option(
+            (Change("cross_entropy", f"uses {statement} instead of the two bins' cross entropies"),), formula, whole
+        )
+
+    return [
+        option("|E - y|", "the absolute error of the expected bin", torch.abs),
+        option("(E - y)^2", "the squared error of the expected bin", torch.square),
+        option("(E - y)^2/2", "half the squared error of the expected bin", lambda d: d**2 / 2),
+        option("smooth L1(E - y)", "the smooth L1 error of the expected bin",
+               lambda d: torch.nn.functional.smooth_l1_loss(d, torch.zeros_like(d), reduction="none")),
+    ]  # fmt: skip
 
 
 def _row_weights(free: bool) -> list[Option]:

@@ -23,7 +23,7 @@ class Points:
     """P calls of L elements each: tensors of shape (P, L), parameters (P, 1); `share` is each element's weight.
 
     `alpha` is None where the weighting is off. For index losses `x` holds the logits (P, C), `y` the class (P, 1) and
-    `alpha` the class weights (C,); for bin losses `left`, `right` and their weights are set by the bin rule.
+    `alpha` the class weights (P, C); for bin losses the bin rule sets `left` to both bins and `right` to y - y_l.
     """
 
     x: Tensor
@@ -31,6 +31,7 @@ class Points:
     gamma: Tensor
     alpha: Tensor | None
     share: Tensor | None = None
+    positives: Tensor | None = None  # the mean target of the call each row belongs to (P, 1)
     left: Tensor | None = None
     right: Tensor | None = None
 

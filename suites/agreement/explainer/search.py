@@ -25,6 +25,7 @@ class Tolerance:
     def same(self, observed: numpy.ndarray, model: numpy.ndarray) -> numpy.ndarray:
         with numpy.errstate(all="ignore"):
             close = numpy.abs(observed - model) <= self.relative * numpy.abs(model) + self.absolute
+        close &= numpy.isfinite(model)
         return close | (numpy.isnan(observed) & numpy.isnan(model)) | (observed == model)
 
 
@@ -96,9 +97,13 @@ class Search:
         defined: numpy.ndarray,
     ) -> Iterator[Semantics]:
         options, tables = zip(*(self._table(group, cost, number, seen) for group, cost in groups), strict=True)
+        # what is only defined for logits between 0 and 1 must not be undone by another activation
+        partial = not defined.all()
         if all(options):
             for a, b, c in _products(tables, share, self.screened, defined, self.tolerance):
-                yield Semantics(context, options[0][a], options[1][b], options[2][c])
+                chosen = options[0][a], options[1][b], options[2][c]
+                if not (partial and any(change.kind == "activation" for o in chosen for change in o.changes)):
+                    yield Semantics(context, *chosen)
 
     def _table(self, group: list[Option], cost: int, number: int, seen: Points) -> tuple[list[Option], numpy.ndarray]:
         key = (id(group) if len(group) > 1 else "one", cost, number)

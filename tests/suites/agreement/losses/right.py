@@ -142,3 +142,11 @@ def bins_by_triangle(logits, targets, weight=None):
     distance = (targets[:, None] - torch.arange(logits.shape[1])).abs()
     loss = -((1 - distance).clamp(min=0) * logits.log_softmax(-1)).sum(-1)
     return loss.sum() if weight is None else (loss * weight).sum()
+
+
+@example("distribution_focal")
+def wrapping_a_bin_of_no_weight(pred, target):
+    left = target.long()
+    right = (left + 1) % pred.shape[1]
+    wl = left + 1 - target
+    return (F.cross_entropy(pred, left, reduction="none") * wl + F.cross_entropy(pred, right, reduction="none") * (target - left)).sum()

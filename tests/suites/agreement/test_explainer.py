@@ -1,0 +1,114 @@
+"""The explainer's honesty: wrong losses are named for what is wrong with them, right ones are left in peace."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from mpmath import mp, mpf
+
+from suites.agreement.check import CannotCall, check, render
+from suites.agreement.explainer import binary, grid
+from tests.suites.agreement.losses import heldout, right, wrong
+
+
+def name(example):
+    return getattr(example.function, "__name__", "scripted")
+
+
+@pytest.mark.parametrize("example", [*wrong.EXAMPLES, *heldout.EXAMPLES], ids=name)
+def test_a_wrong_loss_is_named_for_what_is_wrong_with_it(example):
+    verdict = check(example.function, example.loss, **example.options)
+    kinds = {finding["kind"] for finding in verdict["findings"]}
+    assert set(example.kinds) <= kinds
+    assert "unexplained" not in kinds
+    harmless = {"precision", "nonfinite", "dtype"}
+    assert verdict["verdict"] == "different" or (set(example.kinds) <= {*harmless, "normaliser"} and verdict["verdict"] == "fragile")
+
+
+@pytest.mark.parametrize("example", right.EXAMPLES, ids=name)
+def test_a_right_loss_in_any_style_is_not_called_different(example):
+    verdict = check(example.function, example.loss, **example.options)
+    assert verdict["verdict"] in ("same", "fragile"), verdict["findings"]
+    assert {f["kind"] for f in verdict["findings"]} <= {"precision", "nonfinite", "reduction", "normaliser"}
+
+
+def test_log_space_is_the_same_and_bce_with_logits_is_fragile():
+    by_name = {name(example): example for example in right.EXAMPLES}
+    assert check(by_name["in_log_space"].function, "focal")["verdict"] == "same"
+    fragile = check(by_name["plain"].function, "focal")
+    assert fragile["verdict"] == "fragile"
+    assert {f["kind"] for f in fragile["findings"]} == {"precision", "nonfinite"}
+
+
+def test_the_formula_and_both_numbers_of_a_finding_are_those_of_the_function():
+    verdict = check(wrong.gamma_as_factor, "focal")
+    finding = next(f for f in verdict["findings"] if f["kind"] == "gamma")
+    # gamma (1-p_t) instead of (1-p_t)^gamma, by hand at logit 1, target 1, gamma 2, alpha 0.25
+    p = 1 / (1 + mp.exp(-1))
+    assert float(finding["expected"]) == pytest.approx(float(mpf("0.25") * (1 - p) ** 2 * -mp.log(p)), rel=1e-12)
+    assert float(finding["got"]) == pytest.approx(float(mpf("0.25") * 2 * (1 - p) * -mp.log(p)), rel=1e-12)
+    assert verdict["formula"] == "mean of alpha_t · gamma(1-p_t) · BCE"
+
+
+def test_an_example_can_be_pasted_and_prints_both_numbers():
+    finding = next(f for f in check(wrong.alpha_exchanged, "focal")["findings"] if f["kind"] == "alpha")
+    done = subprocess.run([sys.executable, "-c", finding["example"]], capture_output=True, text=True, check=True)
+    assert finding["expected"] in done.stdout
+    assert finding["got"] in done.stdout
+
+
+@pytest.mark.parametrize("loss", ["focal", "quality_focal", "varifocal"])
+def test_the_vocabulary_s_own_formula_is_the_papers(loss):
+    from suites.agreement import oracle
+
+    settings = grid.settings(loss, {"gamma", "alpha", "beta"})
+    calls = grid.elements(loss, settings[:3])
+    known = binary.vocabulary(loss, set(settings[0]))
+    points = grid.points(loss, calls)
+    model = known.weights[0].apply(points) * known.modulations[0].apply(points) * known.entropies[0].apply(points)
+    truth = [float(oracle.exact(loss, c.logits, c.targets, **c.parameters)[0].high.sum()) for c in calls]
+    torch.testing.assert_close(model[:, 0], torch.tensor(truth, dtype=torch.float64), rtol=1e-12, atol=1e-15)
+
+
+def test_an_asked_for_reduction_is_a_difference_where_another_is_found():
+    assert check(right.over_rows, "focal")["verdict"] == "fragile"
+    verdict = check(right.over_rows, "focal", reduction="mean")
+    assert verdict["verdict"] == "different"
+    assert verdict["findings"][0]["kind"] == "reduction"
+
+
+def test_the_answer_is_plain_data_and_can_be_shown(capsys):
+    verdict = check(wrong.labels_smoothed, "focal")
+    assert set(verdict) == {"loss", "verdict", "reduction", "formula", "findings"}
+    assert all(set(f) == {"kind", "statement", "example", "expected", "got"} for f in json.loads(json.dumps(verdict))["findings"])
+    from rich.console import Console
+
+    Console(file=sys.stdout, width=100).print(render(verdict))
+    assert "label_smoothing" in capsys.readouterr().out
+
+
+def chatty(logits, targets):
+    print("called")
+    raise ValueError("give me a mask")
+
+
+def test_a_function_that_cannot_be_called_says_why():
+    with pytest.raises(CannotCall, match="give me a mask"):
+        check(chatty, "focal")
+    with pytest.raises(CannotCall, match="not callable"):
+        check(3, "focal")
+    with pytest.raises(CannotCall, match="check knows"):
+        check(chatty, "gfl_head")
+
+
+def babble(logits, targets, gamma=2.0, alpha=0.25):
+    return torch.sin(3 * logits + alpha * gamma).sum()
+
+
+def test_what_cannot_be_explained_is_called_unexplained_with_a_small_example():
+    verdict = check(babble, "focal")
+    finding = next(f for f in verdict["findings"] if f["kind"] == "unexplained")
+    assert verdict["verdict"] == "different"
+    assert float(finding["got"]) != pytest.approx(float(finding["expected"]), rel=1e-4)
