@@ -17,6 +17,7 @@ import adapters
 from suites import Cell, Record, Selection, Task
 from suites.claims import sources
 from suites.claims.claim import Source, judge
+from suites.claims.figures import figures
 from suites.claims.installed import NotInstalled
 
 __all__ = ["every_source", "execute", "plan"]
@@ -66,7 +67,8 @@ def _record(cell: Cell, profile: str) -> Record:
                 rows.append(judge(replace(claim, recompute=None, note=str(absence)), source.name))
             except Exception as error:  # the boundary: one claim that cannot be computed is named, the others stand
                 failures.append(f"{claim.place}, {claim.claim}: {type(error).__name__}: {error}")
-    return Record(cell, "failed" if failures else "ok", "; ".join(failures), {"claims": rows})
+    drawn = {"figures": figures(source.name, cell.loss)}
+    return Record(cell, "failed" if failures else "ok", "; ".join(failures), {"claims": rows}, drawn)
 
 
 def _absence(adapter: str) -> str | None:
