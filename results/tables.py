@@ -136,6 +136,28 @@ TABLES = {
         Table(
             "coco_map_drift",
             "coco-map",
+            "How far the first training steps drift from the library's own, relative",
+            _words(
+                "host variant_a variant_b dataset schedule device seed dtype term steps first_step median last_step"
+                " largest first_beyond_1e-9"
+            ),
+            _words("host variant_a variant_b dtype seed term steps first_step largest"),
+            derive="results.coco_map:drift_table",
+        ),
+        Table(
+            "coco_map_conditions",
+            "coco-map",
+            "What was equal between the trainings, as hashes",
+            _words(
+                "host variant dataset schedule seed device dtype initial_weights data_order augmented_inputs"
+                " same_as_library"
+            ),
+            _words("host variant seed dtype initial_weights data_order augmented_inputs same_as_library"),
+            derive="results.coco_map:conditions_table",
+        ),
+        Table(
+            "coco_map_drift",
+            "coco-map",
             "The first steps of two trainings, loss beside loss",
             _words(
                 "host variant_a variant_b dataset schedule device seed dtype term steps first_step last_step largest"
