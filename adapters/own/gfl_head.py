@@ -109,7 +109,7 @@ def _assign(boxes: Tensor, labels: Tensor, anchors: Sequence[Tensor], classes: i
     Returns the label (A,) and the box (A, 4) of each anchor of all levels.
     """
     every = torch.cat(list(anchors))
-    boxes = boxes.to(every)
+    boxes, labels = boxes.to(every), labels.to(every.device)
     if len(boxes) == 0:
         return labels.new_full((len(every),), classes), torch.zeros_like(every)
     overlap = iou(every[:, None], boxes)  # (A, G), as is all that follows

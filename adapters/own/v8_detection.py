@@ -113,7 +113,7 @@ def _assign(
 
     Returns the target score of each anchor (A,), zero for background, the same as (A, C), and its box (A, 4).
     """
-    boxes = boxes.to(predicted)
+    boxes, labels = boxes.to(predicted), labels.to(predicted.device)
     if len(boxes) == 0:
         return scores.new_zeros(len(points)), torch.zeros_like(scores), torch.zeros_like(predicted)
     inside = _inside(points, boxes, smallest)  # (G, A), as is all that follows
