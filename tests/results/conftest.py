@@ -122,7 +122,13 @@ def records() -> list[dict[str, Any]]:
         *(timed(adapter, ms) for adapter, ms in (("own", 4.0), ("torchvision", 48.0), ("ultralytics", 52.0))),
         *(timed("own", 10.0 ** (n - 4), f"scaling-rows-1e{n}", 10**n) for n in (3, 4)),
         *(training(variant, seed) for variant in ("library", "no prior") for seed in (0, 1, 2)),
-        record("claims", "focal", "own", rows={"claims": [claim()]}, data={"figures": [paper_figure()]}),
+        record(
+            "claims",
+            "focal",
+            "own",
+            rows={"claims": [claim(), claim("A Paper with a Title that is Long Enough for Two Lines of a Phone")]},
+            data={"figures": [paper_figure()]},
+        ),
     ]
 
 
@@ -226,10 +232,10 @@ def capability(adapter: str) -> dict[str, Any]:
     return {"loss": "focal", "adapter": adapter, "capability": "vmap", "supported": True, "detail": ""}
 
 
-def claim() -> dict[str, Any]:
+def claim(source: str = "arXiv:1708.02002") -> dict[str, Any]:
     """One row of the claims table."""
     return {
-        "source": "arXiv:1708.02002",
+        "source": source,
         "place": "section 3.2",
         "claim": "with gamma = 2 an example with p_t = 0.9 has 100 times lower loss than cross entropy",
         "printed": 100.0,

@@ -93,7 +93,8 @@ class SortedTable {
         element("thead", {}, this.head), this.body));
     region.setAttribute("role", "region");
     region.setAttribute("aria-label", table.title);
-    place.append(element("h3", { textContent: table.title }), this.tools(), this.count, region, this.steps);
+    place.append(element("h3", { textContent: table.title }), this.count);
+    if (table.rows) place.append(this.tools(), region, this.steps);
     this.show();
   }
 
@@ -166,7 +167,7 @@ class SortedTable {
     this.found = this.matching();
     this.body.replaceChildren(...this.found.slice(0, this.limit).map((row) => this.row(row, columns)));
     const { rows } = this.table;
-    this.count.textContent = rows ? `${this.found.length} of ${rows} rows` : "No rows in this run.";
+    this.count.textContent = rows ? `${this.found.length} of ${rows} rows` : "No row in this run.";
     const left = this.found.length - this.limit;
     this.steps.replaceChildren(...(left > 0 ? [element("button", {
       type: "button", textContent: `Show ${Math.min(left, 100)} more`,
