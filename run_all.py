@@ -186,10 +186,10 @@ def finish(run: Run, quiet: bool) -> None:
     """Tables, report and the screenful at the end, all from the records."""
     from results import report, tables
 
-    tables.write(run)
-    report.write(run)
+    frames = tables.write(run)
+    report.write(run, frames)
     if not quiet:
-        console.print(report.summary(run))
+        console.print(report.summary(run, frames))
         console.print(f"\nRun: {run.folder}   Report: {run.folder / 'report.html'}")
 
 
