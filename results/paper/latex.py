@@ -81,11 +81,11 @@ def _printed(table: PrintedTable, found: Reproduction) -> str:
     if any(beside):
         columns, shape = [*columns, "ours", "verdict"], shape + "L{0.2}L{0.26}"
         lines = [
-            [*line, _joined(map(_ours, ones)), _joined(map(_remark, ones))]
+            [*line, _joined(map(_ours, ones)), _joined(map(_remark, markdown.remarks(ones)))]
             for line, ones in zip(lines, beside, strict=True)
         ]
     title = rf"\subsection{{{_text(f'{table.source}, {table.place}: {table.title}')}}}"
-    return f"{title}\n{_text(table.setting)}. \\url{{{table.url}}}\n\n{_longtable(shape, map(_text, columns), lines)}"
+    return f"{title}\n{_text(table.setting)}. {_place(table.url)}\n\n{_longtable(shape, map(_text, columns), lines)}"
 
 
 def _ours(one: Beside) -> str:
@@ -96,8 +96,12 @@ def _ours(one: Beside) -> str:
     return f"{number} ({_text(one.ours.host)} {_text(one.ours.variant)}, {seeds} seed{'s' * (seeds > 1)})"
 
 
-def _remark(one: Beside) -> str:
-    return _text(markdown.remark(one).replace("_", " "))
+def _remark(remark: str) -> str:
+    return _text(remark.replace("_", " "))
+
+
+def _place(url: str) -> str:
+    return rf"\url{{{url}}}" if url.startswith("https://") else _text(url)
 
 
 def _longtable(shape: str, columns, lines: list[list[str]]) -> str:

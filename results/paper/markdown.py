@@ -54,9 +54,15 @@ def ours(one: Beside) -> str:
     return f"{value} ({one.ours.host} {one.ours.variant}, {seeds} seed{'s' * (seeds > 1)})"
 
 
-def remark(one: Beside) -> str:
-    """The verdict on our AP, and why it is no verdict."""
-    return f"{one.verdict}: {'; '.join(one.departures)}" if one.departures else one.verdict
+def remarks(beside: list[Beside]) -> list[str]:
+    """The verdicts on our APs, and why one is no verdict; one that holds for all is said once."""
+    said = [f"{one.verdict}: {'; '.join(one.departures)}" if one.departures else one.verdict for one in beside]
+    return said if len(set(said)) > 1 else said[:1]
+
+
+def place(url: str) -> str:
+    """Where a table was read: an address as a link, anything else as it is."""
+    return f"<{url}>" if url.startswith("https://") else url
 
 
 def _counts(found: Reproduction) -> str:
@@ -88,11 +94,10 @@ def _printed(table: PrintedTable, found: Reproduction) -> str:
     for number, row in enumerate(table.rows):
         beside = found.beside.get((table.id, number), [])
         shown = {key: "" if value is None else value for key, value in row.items()}
-        rows.append({**shown, "ours": "<br>".join(map(ours, beside)), "verdict": "<br>".join(map(remark, beside))})
+        rows.append({**shown, "ours": "<br>".join(map(ours, beside)), "verdict": "<br>".join(remarks(beside))})
     columns = [*table.rows[0]] + (["ours", "verdict"] if any(row["ours"] for row in rows) else [])
-    return (
-        f"### {table.source}, {table.place}: {table.title}\n\n{table.setting}. <{table.url}>\n\n{_table(rows, columns)}"
-    )
+    title = f"### {table.source}, {table.place}: {table.title}"
+    return f"{title}\n\n{table.setting}. {place(table.url)}\n\n{_table(rows, columns)}"
 
 
 def _table(rows: list[dict[str, Any]], columns) -> str:

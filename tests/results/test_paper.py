@@ -135,6 +135,14 @@ def test_the_markdown_shows_printed_and_ours_in_one_row(run):
     assert "reference_only: 200 training images of coco; schedule quick, the paper's is 1x; from scratch" in line
 
 
+def test_a_remark_that_holds_for_every_variant_is_said_once(tmp_path, write_run):
+    coco = [trained("gfl", 0.3, variant=name, images_train=200) for name in ("library", "own")]
+    text = paper.write(write_run(tmp_path / "run", [{"key": "a", "rows": {"coco_map": coco}}]))[0].read_text()
+    line = next(line for line in text.splitlines() if "gfl_r50_fpn_1x_coco" in line)
+    assert "30.0 (gfl library, 1 seed)<br>30.0 (gfl own, 1 seed)" in line
+    assert line.count("200 training images") == 1
+
+
 def test_the_report_says_what_it_was_measured_with(run):
     for path in paper.write(run):
         text = path.read_text()
