@@ -152,7 +152,7 @@ QFL = (
     *(qfl_curve(beta) for beta in (0, 0.5, 1, 2, 4)),
     *(
         Claim(
-            "section 3.2",
+            "section 3, QFL",
             f"the global minimum of QFL is where the estimate is the quality, beta {beta:g}",
             "s = y",
             lambda read, beta=beta: qfl_minimum(beta),
@@ -161,7 +161,7 @@ QFL = (
         for beta in (0, 1, 2, 4)
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "QFL at its minimum, beta 2, y 0.3",
         "0",
         lambda read: own.value("quality_focal", 0.3, 0.3, beta=2),
@@ -169,7 +169,7 @@ QFL = (
         loss="quality_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "the gradient of QFL vanishes at its minimum, beta 2",
         "0",
         lambda read: qfl_flat(),
@@ -177,14 +177,14 @@ QFL = (
         loss="quality_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "the gradient of QFL to the logit, beta 2, derived from eq. 2",
         "d QFL / d logit",
         lambda read: qfl_gradient(),
         loss="quality_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "QFL is never negative",
         "0",
         lambda read: min(own.value("quality_focal", p, y, beta=2) for p in GRID for y in QUALITIES),
@@ -192,7 +192,7 @@ QFL = (
         loss="quality_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "the modulating factor goes to 0 as the estimate becomes accurate, y 0.5, beta 2",
         "goes to 0",
         lambda read: falling(
@@ -201,7 +201,7 @@ QFL = (
         loss="quality_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, QFL",
         "for y in {0, 1} QFL is FL with gamma = beta",
         "QFL = FL",
         lambda read: agree(
@@ -235,7 +235,7 @@ DFL = (
         loss="distribution_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, DFL",
         "infinitely many distributions have one integral; DFL prefers those with weight close to the label",
         "infinite combinations",
         lambda read: same_integral(),
@@ -251,7 +251,7 @@ DFL = (
         loss="distribution_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, DFL",
         "the global minimum of DFL",
         "S_l = (y_r - y) / (y_r - y_l), S_r = (y - y_l) / (y_r - y_l)",
         lambda read: dfl_minimum(),
@@ -259,7 +259,7 @@ DFL = (
         note="the loss there is the entropy of the two bins: 0 only where the label is a bin",
     ),
     Claim(
-        "section 3.2",
+        "section 3, DFL",
         "the gradient of DFL vanishes at that minimum",
         "0",
         lambda read: dfl_gradient_at_minimum(),
@@ -267,14 +267,14 @@ DFL = (
         loss="distribution_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, DFL",
         "the gradient of DFL to the logits of the bins, derived from eq. 6",
         "S_i - (y_r - y) at the left bin, S_i - (y - y_l) at the right, S_i elsewhere",
         lambda read: dfl_gradient(),
         loss="distribution_focal",
     ),
     Claim(
-        "section 3.2",
+        "section 3, DFL",
         "at that minimum the estimate is the label (the integral of the optimum, largest distance over six sides)",
         "0",
         lambda read: integral_of_optimum(),
@@ -299,7 +299,7 @@ GFL = (
         for beta in (0, 1, 2)
     ),
     Claim(
-        "section 3.3",
+        "section 3, GFL",
         "FL is GFL with beta = gamma, y_l = 0, y_r = 1, y in {0, 1}",
         "GFL = FL",
         lambda read: agree(
@@ -310,7 +310,7 @@ GFL = (
         loss="generalized_focal",
     ),
     Claim(
-        "section 3.3",
+        "section 3, GFL",
         "QFL is GFL with y_l = 0, y_r = 1",
         "GFL = QFL",
         lambda read: agree(
@@ -321,7 +321,7 @@ GFL = (
         loss="generalized_focal",
     ),
     Claim(
-        "section 3.3",
+        "section 3, GFL",
         "DFL is GFL with beta = 0",
         "GFL = DFL",
         lambda read: agree(
@@ -332,14 +332,14 @@ GFL = (
         loss="generalized_focal",
     ),
     Claim(
-        "section 3.3",
+        "section 3, GFL",
         "the global minimum of GFL, two bins, beta 2",
         "p_l = (y_r - y) / (y_r - y_l), p_r = (y - y_l) / (y_r - y_l)",
         lambda read: gfl_minimum(),
         loss="generalized_focal",
     ),
     Claim(
-        "section 3.3",
+        "section 3, GFL",
         "GFL at its minimum, two bins, y 0.3, beta 2",
         "0",
         lambda read: two_bins(0.3, 0.3, 2.0),
