@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.text import Text
 import adapters
 from suites.agreement.binding import Bound, CannotCall, bind
 from suites.agreement.explainer import CannotAnswer, explain
+from suites.agreement.explainer.examples import Finding
 from suites.agreement.explainer.explain import KNOWN
 from suites.agreement.subject import Subject
 
@@ -59,8 +60,26 @@ def check(
         "verdict": found.verdict,
         "reduction": found.reduction,
         "formula": found.formula,
-        "findings": [finding.plain for finding in found.findings],
+        "findings": [finding.plain for finding in (*found.findings, *_defaults(bound))],
     }
+
+
+PAPER = {  # defaults of the papers; None (off) is everybody's right
+    "focal": {"gamma": (2.0,), "alpha": (0.25, None)},
+    "softmax_focal": {"gamma": (2.0,)},
+    "quality_focal": {"beta": (2.0,)},
+    "varifocal": {"gamma": (2.0,), "alpha": (0.75,)},
+}
+
+
+def _defaults(bound: Bound) -> Iterator[Finding]:
+    """Defaults that are not the paper's: a note, since every call here names its parameters."""
+    for name, usual in PAPER.get(bound.loss, {}).items():
+        default = bound.default(name) if name in bound.accepts else None
+        number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0
+        if number and default not in usual:
+            yield Finding("defaults", f"by default {name} is {default:g}, in the paper {usual[0]:g}", "note", "",
+                          f"{usual[0]:g}", f"{default:g}")  # fmt: skip
 
 
 def _reference(function: Any) -> str | None:

@@ -261,6 +261,12 @@ POWERS = {
 }
 
 
+def power_statement(statement: str, power: str) -> str:
+    """An entry of `POWERS` as a sentence."""
+    told = statement.format(g=power)
+    return told if told.startswith(f"{power} is") else f"the modulating factor {told}"
+
+
 def _p(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(x), torch.sigmoid(-x)
 
@@ -290,6 +296,10 @@ def _signed_other(s: Points) -> tuple[Tensor, Tensor]:
     return p - s.y, 1 - (p - s.y)
 
 
+def _logit_distance(s: Points) -> tuple[Tensor, Tensor]:
+    return (s.y - s.x).abs(), 1 - (s.y - s.x).abs()
+
+
 def _clamped(s: Points) -> tuple[Tensor, Tensor]:
     p, _ = _p(s.x)
     return (s.y - p).clamp(min=0), 1 - (s.y - p).clamp(min=0)
@@ -314,6 +324,7 @@ READINGS = {  # families that also change hard labels
           lambda s: (torch.sigmoid(s.x), torch.sigmoid(-s.x))),
     "1-sigmoid(p_t)": ("activation", "applies the sigmoid twice in the modulating factor",
                        lambda s: _miss(replace(s, x=torch.sigmoid(s.x)))),
+    "|y-x|": ("activation", "takes the distance between target and logit, without the sigmoid", _logit_distance),
     "1-p_t from logits": ("activation", "uses the logits as if they were probabilities in the modulating factor",
                           lambda s: (_between(s.y, 1 - s.x, s.x), _between(s.y, s.x, 1 - s.x))),
 }  # fmt: skip
@@ -336,7 +347,7 @@ def _modulations(loss: str, free: bool, power: str) -> list[Option]:
             told = "[1-p_t = |y-p|]"
         options.append(_power_option(family, f"(1-p_t)^{power}{told}", lambda q, h, g: q**g, soft))
         for formula, (function, statement) in POWERS.items():
-            change = Change("gamma", f"the modulating factor {statement.format(g=power)}")
+            change = Change("gamma", power_statement(statement, power))
             options.append(_power_option(family, formula.format(g=power) + told, function, (*soft, change)))
         if default != "distance":
             continue
@@ -425,8 +436,16 @@ def _weighted_probability(power: str) -> list[Option]:
         change = Change("alpha", f"alpha enters p_t: p_t = exp(-w BCE), with w = {name}")
         return Option((change,), f"(1-exp(-w BCE))^{power}[w = {name}]", modulation)
 
+    def inside(s: Points) -> Tensor:
+        weight = _between(s.y, _alpha(s), 1 - _alpha(s))
+        return torch.where(weight == 0, 0.0, (weight * _miss(s)[0]) ** s.gamma / weight)
+
+    change = Change("gamma", f"the power {power} is taken of alpha_t, too: (alpha_t (1-p_t))^{power}")
     sides = {"alpha_t": (lambda a: a, lambda a: 1 - a), **SIDES}
-    return [option(name, *pair) for name, pair in sides.items()]
+    return [
+        *(option(name, *pair) for name, pair in sides.items()),
+        Option((change,), f"(alpha_t (1-p_t))^{power}/alpha_t", inside),
+    ]
 
 
 def _late_epsilon(family: Callable, power: str) -> list[Option]:
@@ -579,7 +598,7 @@ def _guarded(e: float) -> list[Option]:
 
 def _contexts(loss: str, smoothing: Iterable[tuple[float, float]], both: bool, power: str) -> list[Context]:
     contexts = [Context((), "", lambda s: s)]
-    contexts += [_smoothed(one, zero) for one, zero in smoothing]
+    contexts += [context for pair in smoothing for context in (_smoothed(*pair), _clamped_labels(*pair))]
     contexts += [
         _context("activation", "applies the sigmoid twice", "x = sigmoid(logit)", lambda s: replace(s, x=torch.sigmoid(s.x))),
         _context("activation", "takes the logits for probabilities: no sigmoid is applied", "p = logit",
@@ -651,6 +670,13 @@ def _smoothed(one: float, zero: float) -> Context:
     return _context(
         "label_smoothing", f"labels are smoothed: 1 becomes {one:.4g} and 0 becomes {zero:.4g}", f"y = {zero:.4g} + {one - zero:.4g} y",
         lambda s: replace(s, y=zero + (one - zero) * s.y),
+    )  # fmt: skip
+
+
+def _clamped_labels(one: float, zero: float) -> Context:
+    return _context(
+        "target_range", f"targets are clamped to [{zero:.4g}, {one:.4g}]", f"y = clamp(y, {zero:.4g}, {one:.4g})",
+        lambda s: replace(s, y=s.y.clamp(zero, one)),
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def explain(
     remembers = any(finding.kind == "state" for finding in before)
     if remembers and fresh is not None:  # loaded anew for every call, which is slow: fewer settings
         case.subject = replace(subject, call=lambda *a, **k: fresh()(*a, **k))
-        case.settings = case.settings[:4]
+        case.settings = case.settings[:3]
     elements = formula.ask(case.subject.call, case.loss, case.settings, labels, case.dtype)
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)

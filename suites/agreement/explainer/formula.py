@@ -82,7 +82,7 @@ def ask(
     """The function on single elements, in the first layout in which its answers say something."""
     dense = CANONICAL[loss].inputs == "dense"
     best = None
-    layouts = ("one", "companion", "row", "mixed") if labels == "dense" else ("one", "companion", "row")
+    layouts = ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
     for layout in layouts if dense else ("one",):
         calls = grid.elements(loss, parameters, labels, layout)
         seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
@@ -133,7 +133,10 @@ def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
 
 def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:
     """The simplest combination that reproduces every element; else every hard label; else nothing."""
-    usable = elements.keep(elements.answered & near(elements))
+    numbers = numpy.isfinite(elements.values)
+    if numbers.sum() < len(numbers) / 2:
+        numbers[:] = True  # where most are NaN, that is what must be explained
+    usable = elements.keep(elements.answered & near(elements) & numbers)
     if not len(usable.calls):
         return Reading([], "none")
     known = vocabulary(usable, accepts, labels)

@@ -65,7 +65,8 @@ def elements(loss: str, parameters: list[dict[str, Any]], labels: str = "dense",
     """Single elements (dense) or single rows (index, bins) over the whole grid.
 
     `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives); ``row``,
-    with two negatives beside it; or ``mixed``, with a positive and a negative beside it.
+    with two negatives beside it; ``mixed``, with a positive and a negative beside it; or
+    ``block``, with a row of negatives below.
     """
     kind = CANONICAL[loss].inputs
     if kind == "index":
@@ -83,6 +84,8 @@ def _laid_out(x: float, y: float, layout: str) -> Call:
         return Call([[x], [0.3]], [[y], [1.0]])
     if layout == "mixed":
         return Call([[x, 0.3, -0.7]], [[y, 1.0, 0.0]])
+    if layout == "block":
+        return Call([[x, 0.3, -0.7], [0.1, -0.4, 0.9]], [[y, 0.0, 0.0], [0.0, 0.0, 0.0]])
     if layout == "row":
         return Call([[x, 0.3, -0.7]], [[y, 0.0, 0.0]])
     return Call([[x]], [[y]])

@@ -12,7 +12,7 @@ import torch
 
 from adapters import CANONICAL
 from suites.agreement import numerics, oracle
-from suites.agreement.explainer.examples import Finding, truth, value_example
+from suites.agreement.explainer.examples import Finding, simplest, truth, value_example
 from suites.agreement.explainer.formula import Elements, shares
 from suites.agreement.explainer.grid import Call
 from suites.agreement.explainer.observe import see
@@ -32,6 +32,7 @@ def findings(
     with torch.no_grad():
         model = semantics.terms(points).sum(-1).numpy()
     yield from _coarse(subject, model, elements)
+    yield from _undefined(subject, model, elements)
     paper = all(change.kind == "soft_labels" for change in semantics.changes)
     if paper and not share and elements.layout == "one":
         fixed = _fixed(subject.loss, semantics, settings[0])
@@ -54,6 +55,17 @@ def _coarse(subject: Subject, model: numpy.ndarray, elements: Elements) -> Itera
         "precision", f"float64 logits give a result of relative error {error[i]:.1g}: an intermediate is {told}", "fragile",
         value_example(subject.code, subject.loss, elements.calls[i]), repr(float(model[i])), repr(float(elements.values[i])),
     )  # fmt: skip
+
+
+def _undefined(subject: Subject, model: numpy.ndarray, elements: Elements) -> Iterator[Finding]:
+    """NaN or infinity at moderate logits, where the function that was found has a number."""
+    i = simplest(elements.calls, lambda i: numpy.isfinite(model[i]) and not numpy.isfinite(elements.values[i]))
+    if i is not None:
+        call = elements.calls[i]
+        yield Finding(
+            "nonfinite", f"value is {elements.values[i]} at logits {call.logits}, targets {call.targets}, {call.parameters}", "fragile",
+            value_example(subject.code, subject.loss, call), repr(float(model[i])), repr(float(elements.values[i])),
+        )  # fmt: skip
 
 
 def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:

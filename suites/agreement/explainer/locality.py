@@ -118,9 +118,10 @@ def _one(ratio: numpy.ndarray) -> bool:
 
 def _part(usable: Elements, vocabulary: Vocabulary) -> Change | None:
     """A part of the grid on which a combination of at most one change fits, where another part has none."""
+    power = "beta" if usable.loss == "quality_focal" else "gamma"
     parts = {
-        ("gamma", "gamma = 0"): [c.parameters.get("gamma", c.parameters.get("beta")) == 0 for c in usable.calls],
-        ("gamma", "gamma = 2"): [c.parameters.get("gamma", c.parameters.get("beta")) == 2 for c in usable.calls],
+        ("gamma", f"{power} = 0"): [c.parameters.get("gamma", c.parameters.get("beta")) == 0 for c in usable.calls],
+        ("gamma", f"{power} = 2"): [c.parameters.get("gamma", c.parameters.get("beta")) == 2 for c in usable.calls],
         ("alpha", "alpha = 0.5"): [c.parameters.get("alpha") == 0.5 for c in usable.calls],
     }
     for (kind, told), mask in parts.items():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.binary import EPSILONS, POWERS
+from suites.agreement.explainer.binary import EPSILONS, POWERS, power_statement
 from suites.agreement.explainer.option import Change, Context, Option, Points, Tensor, Vocabulary
 
 Row = Callable[[Points], Tensor]
@@ -103,10 +103,10 @@ def _softmax_modulations(free: bool, weighted: bool) -> list[Option]:
 
     options = [Option((), "(1-p_t)^gamma", lambda s: _miss(s) ** s.gamma)]
     for formula, (function, statement) in POWERS.items():
+        change = Change("gamma", power_statement(statement, "gamma"))
         options.append(
-            option(formula.format(g="gamma"), "gamma", statement.format(g="gamma"),
-                   lambda s, f=function: f(_miss(s), _hit(s), s.gamma))
-        )  # fmt: skip
+            Option((change,), formula.format(g="gamma"), lambda s, f=function: f(_miss(s), _hit(s), s.gamma))
+        )
 
     def other(read: Callable[[Points], Tensor]) -> Row:
         return lambda s: read(s) ** s.gamma

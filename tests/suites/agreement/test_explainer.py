@@ -10,14 +10,14 @@ from mpmath import mp, mpf
 
 from suites.agreement.check import CannotCall, check, render
 from suites.agreement.explainer import binary, grid
-from tests.suites.agreement.losses import heldout, right, wrong
+from tests.suites.agreement.losses import heldout, right, unseen, wrong
 
 
 def name(example):
     return getattr(example.function, "__name__", "scripted")
 
 
-@pytest.mark.parametrize("example", [*wrong.EXAMPLES, *heldout.EXAMPLES], ids=name)
+@pytest.mark.parametrize("example", [*wrong.EXAMPLES, *heldout.EXAMPLES, *unseen.EXAMPLES], ids=name)
 def test_a_wrong_loss_is_named_for_what_is_wrong_with_it(example):
     verdict = check(example.function, example.loss, **example.options)
     kinds = {finding["kind"] for finding in verdict["findings"]}
@@ -55,8 +55,8 @@ def test_the_formula_and_both_numbers_of_a_finding_are_those_of_the_function():
 def test_an_example_can_be_pasted_and_prints_both_numbers():
     finding = next(f for f in check(wrong.alpha_exchanged, "focal")["findings"] if f["kind"] == "alpha")
     done = subprocess.run([sys.executable, "-c", finding["example"]], capture_output=True, text=True, check=True)
-    assert finding["expected"] in done.stdout
-    assert finding["got"] in done.stdout
+    printed = [float(word.strip("[],")) for word in done.stdout.split() if word[0] in "[0123456789"]
+    assert printed == pytest.approx([float(finding["expected"]), float(finding["got"])], rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", ["focal", "quality_focal", "varifocal"])
