@@ -61,9 +61,9 @@ class Loss:
 class Adapter:
     """One source's losses: ``adapter = Adapter("kornia")``, then one decorated function per loss.
 
-    `distribution` is the name under which the library is installed (None for code that ships with this project, whose
-    version is the project's own); `modules` are those that must be importable for it to be ready. `broken` says why
-    it can never be.
+    `distribution` is the name under which the library is installed; code that is in no distribution, a user's or this
+    project's own, says what stands for its version in `release`. `modules` are those that must be importable for it to
+    be ready. `broken` says why it can never be.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Adapter:
         distribution: str | None = None,
         modules: tuple[str, ...] = (),
         devices: tuple[str, ...] = ("cpu", "cuda"),
+        release: str = "local",
         broken: str | None = None,
     ) -> None:
         self.name = name
         self.distribution = distribution
         self.modules = modules
         self.devices = devices
+        self.release = release
         self.broken = broken
         self.losses: list[Loss] = []
 
@@ -97,7 +99,7 @@ class Adapter:
     def version(self) -> str | None:
         """The installed version, or None where the library is absent."""
         if self.distribution is None:
-            return "listing" if self.name == "articles" else "local"
+            return self.release
         try:
             return importlib.metadata.version(self.distribution)
         except importlib.metadata.PackageNotFoundError:

@@ -6,7 +6,7 @@ article on the losses of GFL and YOLOv8 that prints older Ultralytics code: a fo
 
 from adapters import Adapter, Unsupported
 
-adapter = Adapter("articles")
+adapter = Adapter("articles", release="listing")
 
 
 @adapter.loss(

@@ -7,6 +7,7 @@
 
 They take what MMDetection's losses of the same names take: targets as class indices (the last one is background), as
 dense scores or as a pair (label, score); a weight for each row or element; ``avg_factor``; ``reduction_override``.
+In the wheel this module is ``focalbench.mmdetection``.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ Another loss takes the place of the classes' cross entropy, or of the sides' DFL
 
     class FocalTrainer(Trainer):
         classification = partial(focal_loss, gamma=1.5, alpha=0.25)
+
+In the wheel this module is ``focalbench.ultralytics``. Ultralytics is under AGPL-3.0, and so is what runs in it.
 """
 
 from __future__ import annotations
