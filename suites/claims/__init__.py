@@ -22,7 +22,7 @@ from suites.claims.installed import NotInstalled
 
 __all__ = ["every_source", "execute", "plan"]
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 @cache
