@@ -49,8 +49,8 @@ def varifocal_rt_detr(logits, targets, *, gamma, alpha):
     label, quality = targets
     matched = (label < logits.shape[1]).nonzero().squeeze(1)
     criterion = RTDetrLoss(RTDetrConfig(num_labels=logits.shape[1], focal_loss_gamma=gamma, focal_loss_alpha=alpha))
-    whole = torch.tensor([0.5, 0.5, 1.0, 1.0], dtype=quality.dtype, device=quality.device).expand(len(label), 4)
-    share = quality[matched]
+    share = quality[matched].to(torch.promote_types(logits.dtype, torch.float32))
+    whole = share.new_tensor([0.5, 0.5, 1.0, 1.0]).expand(len(label), 4)
     covering = torch.stack((share / 2, torch.full_like(share, 0.5), share, torch.ones_like(share)), dim=1)
     outputs = {"logits": logits.unsqueeze(0), "pred_boxes": whole.unsqueeze(0)}
     truth = [{"boxes": covering, "class_labels": label[matched]}]
