@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 SIGMOID = ("focal", "quality_focal", "varifocal")
@@ -16,6 +17,7 @@ class Call:
 
     `targets` are dense, or with `labels` the score of each row (None: 1), or class indices, or bin coordinates.
     `power` is gamma or beta. `weights` are one a class for `softmax_focal` and one a row for `distribution_focal`.
+    A total is of dtype `result`, None for the logits'.
     """
 
     loss: str
@@ -25,11 +27,17 @@ class Call:
     weights: Tensor | None = None
     power: float = 0.0
     alpha: float | None = None
+    result: torch.dtype | None = None
 
     @property
     def by_row(self) -> bool:
         """Whether there is one loss a row instead of one an element."""
         return self.loss in ROWS
+
+    @property
+    def total_dtype(self) -> torch.dtype:
+        """The dtype of a sum or mean."""
+        return self.logits.dtype if self.result is None else self.result
 
     @property
     def positive(self) -> float:

@@ -46,7 +46,7 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
     scale = scale if divisor is None else scale / _number(divisor)
     gradient = torch.empty_like(call.logits) if with_gradient else None
     value = _run(call, gradient, slopes=with_gradient, scale=scale)
-    return torch.tensor(value * scale, dtype=call.logits.dtype), gradient
+    return torch.tensor(value * scale, dtype=call.total_dtype), gradient
 
 
 def each(call: Call) -> Tensor:

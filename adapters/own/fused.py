@@ -21,6 +21,7 @@ from torch import Tensor
 from . import cpu, operators, plain, readable
 from .call import Call
 
+HALF = (torch.bfloat16, torch.float16)
 SMALLEST = torch.finfo(torch.float32).eps
 
 
@@ -28,6 +29,10 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
     """The loss of a call, reduced."""
     logits = call.logits
     check(logits.dtype, reduction, avg_factor)
+    if logits.dtype in HALF and torch.is_autocast_enabled(logits.device.type):
+        # as torch's own losses under autocast: in float16 a loss scale would overflow
+        call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
+        logits = call.logits
     if reduction == "none":
         return operators.each(call) if torch.compiler.is_compiling() else _Each.apply(logits, call)
     count = avg_factor
@@ -98,7 +103,8 @@ class _Total(torch.autograd.Function):
         call, divisor = _saved(ctx)
         gradient, ctx.gradient = ctx.gradient, None
         if torch.is_grad_enabled():
-            gradient = _differentiable(plain.over(readable.evaluate(call).sum() * ctx.scale, divisor), call, incoming)
+            total = plain.over(readable.evaluate(call).sum() * ctx.scale, divisor)
+            gradient = _differentiable(total.to(call.total_dtype), call, incoming)
         elif gradient is None:
             gradient = backend_of(call).gradient(_contiguous(call), incoming, ctx.scale, divisor)
         else:
@@ -118,9 +124,9 @@ class _Each(torch.autograd.Function):
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
         call, _ = _saved(ctx)
         if torch.is_grad_enabled():
-            return _differentiable(readable.evaluate(call), call, incoming), None
+            return _differentiable(readable.evaluate(call).to(call.logits.dtype), call, incoming), None
         return backend_of(call).gradient(_contiguous(call), incoming.contiguous(), 1.0, None), None
 
 
 def _differentiable(loss: Tensor, call: Call, incoming: Tensor) -> Tensor:
-    return torch.autograd.grad(loss.to(call.logits.dtype), call.logits, incoming, create_graph=True)[0]
+    return torch.autograd.grad(loss, call.logits, incoming, create_graph=True)[0]

@@ -30,7 +30,7 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
     partial = torch.empty(_programs(call), dtype=torch.float32, device=logits.device)
     want = kernels.TOTAL_AND_GRADIENT if with_gradient else kernels.TOTAL
     _launch(call, want.value, out=partial, gradient=gradient, divisor=divisor, scale=scale)
-    value = torch.empty((), dtype=logits.dtype, device=logits.device)
+    value = torch.empty((), dtype=call.total_dtype, device=logits.device)
     kernels.total_kernel[(1,)](
         partial,
         divisor,

@@ -45,9 +45,9 @@ enum { BFLOAT16 = 1, FLOAT16 = 2 }; /* format of 16-bit numbers */
 #if LOGITS == 16 /* error of e^r 2^-27 */
 static const real EXP[] = {0.4999999955201481, 0.16666577287455117, 0.0416668537547826, 0.008363146427613031,
                            0.0013901264869706024};
-#elif LOGITS == 32 /* 2^-42 */
-static const real EXP[] = {0.49999999999955363, 0.16666666666738397,    0.041666666785901996,  0.008333333293658771,
-                           0.0013888839187397973, 0.00019841308783249578, 2.4867829828505054e-05, 2.7577510477435468e-06};
+#elif LOGITS == 32 /* 2^-38 */
+static const real EXP[] = {0.5000000000020848,    0.16666666718793623,   0.04166666640592175,   0.008333298548245347,
+                           0.0013888923573826997, 0.0001989923355500042, 2.4820983893238277e-05};
 #else /* 2^-56 */
 static const real EXP[] = {0.5000000000000001,    0.16666666666666644,    0.041666666666624316,  0.00833333333335609,
                            0.0013888888917135445, 0.00019841269785012188, 2.4801521400230648e-05, 2.755735510816021e-06,
@@ -59,11 +59,10 @@ static const real EXP[] = {0.5000000000000001,    0.16666666666666644,    0.0416
 static const real LOG1P[] = {0.9999999698901127,   -0.49999493064707036, 0.3331909498801244,
                              -0.2484296868771847,  0.19105959174094618,  -0.1366315588122143,
                              0.07822501574281105,  -0.029504733421695779, 0.0052325839347097157};
-#elif LOGITS == 32 /* 2^-36 */
-static const real LOG1P[] = {0.9999999999811721,   -0.4999999934587167, 0.3333329543884696,   -0.24999130426326523,
-                             0.19989519635854733,  -0.16590366695513383, 0.1392148439244073,  -0.11297357845349997,
-                             0.08255448434974679,  -0.049543696327906954, 0.021912738064224748, -0.006163932144063209,
-                             0.0008131351090139374};
+#elif LOGITS == 32 /* 2^-30 */
+static const real LOG1P[] = {0.9999999992571326, -0.4999998141949835, 0.3333255920987311, -0.2498726630279822,
+                             0.19890721656114616, -0.16105604036513643, 0.12418253892124197, -0.08243936946666693,
+                             0.041476321195630134, -0.01340667821529276, 0.0020300783110416263};
 #else /* 2^-59 */
 static const real LOG1P[] = {1.0,                   -0.49999999999999853, 0.33333333333309166,   -0.24999999998420297,
                              0.1999999994508789,    -0.16666665492145904, 0.142856974125208,     -0.1249982748765962,
@@ -118,7 +117,7 @@ INLINE real exp_of_minus(real z) {
 #if LOGITS == 16
     const real magic = 12582912.0f, most = 104.0f, high = 0.693359375f, low = -2.1219444005469058e-4f;
 #else
-    const real magic = 6755399441055744.0, most = 708.0, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
+    const real magic = 6755399441055744.0, most = 700.0, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
 #endif
     real bounded = z > most ? most : z; /* NaN stays NaN */
     real shifted = bounded * (real)1.4426950408889634 + magic;
@@ -129,8 +128,7 @@ INLINE real exp_of_minus(real z) {
     int32_t whole = bits_of(shifted) - bits_of(magic), half = whole >> 1; /* two steps reach the subnormal numbers */
     return power * from_bits((127 - half) << 23) * from_bits((127 - (whole - half)) << 23);
 #else
-    uint64_t exponent = UINT64_C(1023) - (uint64_t)bits_of(shifted);
-    real result = power * from_bits((int64_t)(exponent << 52));
+    real result = from_bits((int64_t)((uint64_t)bits_of(power) - ((uint64_t)bits_of(shifted) << 52)));
     return LOGITS == 64 && z > most ? 0 : result; /* float32 rounds it to 0 */
 #endif
 }
@@ -447,11 +445,13 @@ static void read_targets(int bins, const void *targets, const number *weights, l
     for (long lane = 0; lane < LANES; lane++) {
         long row = start + (lane < count ? lane : count - 1);
         long label = bins ? (long)((const number *)targets)[row] : (long)((const int64_t *)targets)[row];
+        int missing = !bins && (label < 0 || label >= classes); /* no such class: the loss is NaN */
         if (bins) label = label > classes - 2 ? classes - 2 : label < 0 ? 0 : label;
+        if (missing) label = 0;
         at->first[lane] = label;
         at->last[lane] = label + bins;
         at->share[lane] = bins ? (real)((const number *)targets)[row] - label : 0;
-        at->weight[lane] = weights ? weights[bins ? row : label] : 1;
+        at->weight[lane] = missing ? (real)__builtin_nan("") : weights ? weights[bins ? row : label] : 1;
     }
 }
 

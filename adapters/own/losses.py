@@ -67,7 +67,8 @@ def focal_loss(
         reduction: ``none`` (the loss per element), ``mean`` (over all elements) or ``sum``.
         avg_factor: with ``mean``, the number the sum is divided by instead, e.g. the number of positives.
 
-    Returns the loss in the logits' dtype. Empty logits give 0 (of shape () unless ``none``), with a graph.
+    Returns the loss in the logits' dtype, under autocast in float32. Empty logits give 0 (of shape () unless
+    ``none``), with a graph. Where a gradient is asked for, backward may ask for its gradient in turn.
     Raises `ValueError` for targets of another shape, parameters out of range, or an unknown reduction, and `TypeError`
     for logits that are not floating point.
     """
@@ -122,7 +123,7 @@ def softmax_focal_loss(
 
     Args:
         logits: (..., C), C >= 1.
-        targets: (...) integer class index in 0 … C-1.
+        targets: (...) integer class index in 0 … C-1; any other gives NaN.
         gamma: focusing parameter, >= 0.
         alpha: (C,) class weights, or None for no weighting.
         reduction: ``none`` gives (...); ``mean`` divides by the number of rows, whatever their weights.

@@ -13,7 +13,7 @@ from .call import Call
 def total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
     """The sum of the losses times `scale` over `divisor`."""
     together = call.logits.requires_grad and call.logits.dtype != torch.float16
-    return _total(*_flat(call), divisor, scale, together)[0]
+    return _total(*_flat(call), divisor, scale, together, call.total_dtype)[0]
 
 
 def each(call: Call) -> Tensor:
@@ -26,8 +26,8 @@ def _flat(call: Call) -> tuple[Any, ...]:
     return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, alpha
 
 
-def _call(logits, targets, labels, weights, loss, power, alpha) -> Call:
-    return Call(loss, logits, targets, labels, weights, power, None if alpha == -1 else alpha)
+def _call(logits, targets, labels, weights, loss, power, alpha, result=None) -> Call:
+    return Call(loss, logits, targets, labels, weights, power, None if alpha == -1 else alpha, result)
 
 
 def _backend(call: Call) -> Any:
@@ -48,15 +48,16 @@ def _total(
     divisor: Tensor | None,
     scale: float,
     together: bool,
+    result: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
-    call = _call(logits, targets, labels, weights, loss, power, alpha)
+    call = _call(logits, targets, labels, weights, loss, power, alpha, result)
     value, gradient = _backend(call).total(call, scale, divisor, together)
     return value, logits.new_empty(0) if gradient is None else gradient
 
 
 @_total.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha, divisor, scale, together):
-    return logits.new_empty(()), torch.empty_like(logits) if together else logits.new_empty(0)
+def _(logits, targets, labels, weights, loss, power, alpha, divisor, scale, together, result):
+    return logits.new_empty((), dtype=result), torch.empty_like(logits) if together else logits.new_empty(0)
 
 
 @torch.library.custom_op("focalbench::each", mutates_args=())
@@ -102,7 +103,7 @@ def _(logits, targets, labels, weights, loss, power, alpha, incoming, divisor, s
 
 
 def _keep_total(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    *call, divisor, scale, together = inputs
+    *call, divisor, scale, together, _ = inputs
     ctx.arguments, ctx.scale, ctx.together = call[4:], scale, together
     tensors = (output[1],) if together else (*call[:4], divisor)
     ctx.save_for_backward(*tensors)
@@ -110,11 +111,11 @@ def _keep_total(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
 
 def _total_backward(ctx: Any, incoming: Tensor, _unused: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.together:
-        gradient = ctx.saved_tensors[0] * incoming
+        gradient = ctx.saved_tensors[0] * incoming.to(ctx.saved_tensors[0].dtype)
     else:
         *tensors, divisor = ctx.saved_tensors
         gradient = _gradient(*tensors, *ctx.arguments, incoming, divisor, ctx.scale)
-    return gradient, *(None,) * 9
+    return gradient, *(None,) * 10
 
 
 def _keep_each(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -14,11 +14,11 @@ from .call import Call
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
     if not with_gradient:
-        return over(readable.evaluate(call).sum() * scale, divisor).detach().to(call.logits.dtype), None
+        return over(readable.evaluate(call).sum() * scale, divisor).detach().to(call.total_dtype), None
     with torch.enable_grad():
         logits = call.logits.detach().requires_grad_()
         loss = over(readable.evaluate(replace(call, logits=logits)).sum() * scale, divisor)
-        return loss.detach().to(logits.dtype), torch.autograd.grad(loss, logits)[0]
+        return loss.detach().to(call.total_dtype), torch.autograd.grad(loss, logits)[0]
 
 
 def each(call: Call) -> Tensor:

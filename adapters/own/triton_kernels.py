@@ -1,9 +1,9 @@
 """The fused losses on a GPU: Triton kernels that read each logit once and yield the loss and its gradient together.
 
 Arithmetic is float32. For float32 logits the exponential, the logarithm and the probabilities carry their rounding
-error along as a second float32 (`hi + lo`), which costs arithmetic the memory-bound kernel has to spare and keeps
-results within 4 ULP. Half-precision logits do without. Sums are taken in a fixed order, so that they repeat bit by bit:
-one partial sum a program, then one program over the partial sums, in float64.
+error along as a second float32 (`hi + lo`), which keeps results within 4 ULP; half precision does without. Sums are
+taken in a fixed order, so that they repeat bit by bit: one partial sum a program, then one program over the partial
+sums, in float64.
 """
 
 # ruff: noqa: N803 — compile-time arguments are capitals in Triton
@@ -134,24 +134,23 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     gap_hi = tl.fma(y, r_hi, -miss_hi)
     gap_lo = y * r_lo - miss_lo
 
-    if POWER == -1:  # log of q or |gap|, from e where a label is hard (σ may be 0 there), else from the number itself
-        u = tl.where(below, e_hi, 1.0)
-        v = tl.where(below, 1.0, e_hi)
+    if POWER == -1:  # log of q or |gap|; at a hard label that is -z - log(1 + e^-z), also where σ is 0
+        hard = ((y == 0.0) & below) | ((y == 1.0) & (x > 0))
+        less_hi, less_lo = log_hi, log_lo
         if LOSS == FOCAL:
-            scaled = not_y * u + y * v
-            hard = ((y == 0.0) & below) | ((y == 1.0) & (x > 0))
+            scaled = not_y * tl.where(below, e_hi, 1.0) + y * tl.where(below, 1.0, e_hi)  # q (1 + e^-z)
         elif LOSS == QUALITY_FOCAL:
-            scaled = tl.abs(y * v - not_y * u)
-            hard = ((y == 0.0) & below) | ((y == 1.0) & (x > 0))
+            scaled = tl.abs(gap_hi + gap_lo)
+            less_hi, less_lo = tl.where(hard, log_hi, 0.0), tl.where(hard, log_lo, 0.0)
         else:
-            scaled = u
             hard = below
+            scaled = tl.where(below, e_hi, 1.0)
         whole, fraction = _log(tl.maximum(scaled, SMALLEST))
         whole = tl.where(hard, -z, whole)
         fraction = tl.where(hard, 0.0, fraction)
-        rest_hi, rest_lo = _two_sum(fraction, -log_hi)
+        rest_hi, rest_lo = _two_sum(fraction, -less_hi)
         power_hi, power_lo = _two_sum(whole, rest_hi)
-        m = _power_of_log(power_hi, power_lo + rest_lo - log_lo, gamma, gamma_lo)
+        m = _power_of_log(power_hi, power_lo + rest_lo - less_lo, gamma, gamma_lo)
 
     if LOSS == QUALITY_FOCAL:
         square = tl.fma(gap_hi, gap_hi, 2.0 * gap_hi * gap_lo)
@@ -203,6 +202,79 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
 
 
 @triton.jit
+def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
+    """As `_sigmoid_loss`, to the digits of half precision, with half the instructions.
+
+    Flipping the sign of a logit and its label with it changes only the derivative's sign: z = |x|, t its label,
+    o = 1 - t, s = σ(z), r = 1 - s.
+    """
+    z = tl.abs(x)
+    below = x < 0
+    e = tl.exp2(z * -1.4426950408889634)
+    s = 1.0 / (1.0 + e)
+    r = e * s
+    p = 0.01414103658443807899
+    p = p * e - 0.066401798446989509359
+    p = p * e + 0.14922382907108443075
+    p = p * e - 0.23503856326191968029
+    p = p * e + 0.33109448114068208157
+    p = p * e - 0.4998696571819027779
+    p = p * e + 0.99999873174318690701
+    log_sum = e * p
+    not_y = 1.0 - y
+    t = tl.where(below, not_y, y)
+    o = tl.where(below, y, not_y)
+    b = o * z + log_sum
+    gap = t * r - o * s
+    weight = 1.0
+    cross = b
+    if LOSS == QUALITY_FOCAL:
+        q = tl.abs(gap)
+        scaled = tl.abs(t * e - o)
+        hard = o == 0.0
+    elif LOSS == VARIFOCAL:
+        weight = negative
+        q = tl.where(below, r, s)
+        cross = tl.where(below, 0.0, z) + log_sum
+        scaled = tl.where(below, e, 1.0)
+        hard = below
+    else:
+        weight = positive * y + negative * not_y
+        q = t * r + o * s
+        scaled = t * e + o
+        hard = o == 0.0
+
+    if POWER == 0:
+        m = tl.where(x == x, 1.0, 1.0)
+    elif POWER == 2:
+        m = q * q
+    else:
+        log_q = tl.where(hard, z * -1.4426950408889634, tl.log2(tl.maximum(scaled, SMALLEST)))
+        m = tl.exp2(gamma * (log_q - log_sum * 1.4426950408889634))
+        if LOSS == QUALITY_FOCAL:
+            m = tl.where(scaled == 0.0, 0.0, m)
+    loss = weight * (m * cross)
+
+    if LOSS == VARIFOCAL:
+        slope = weight * (m * (gamma * tl.where(below, s, r) * cross + q))
+        slope = tl.where(y > 0, -y * tl.where(below, -gap, gap), slope)
+        return tl.where(y > 0, y * b, loss), slope
+    if LOSS == QUALITY_FOCAL:
+        if POWER == 0:
+            slope = -gap
+        elif POWER == 2:
+            slope = -gap * (2.0 * (s * r) * b + m)
+        else:
+            size = m * (gamma * (s * r / tl.maximum(q, SMALLEST)) * b + q)
+            slope = tl.where(gap > 0, -size, size)
+    elif POWER == 2:
+        slope = weight * (q * (2.0 * (s * r) * (o - t) * b - q * gap))
+    else:
+        slope = weight * (m * (gamma * (s * r / tl.maximum(q, SMALLEST)) * (o - t) * b - gap))
+    return loss, tl.where(below, -slope, slope)
+
+
+@triton.jit
 def sigmoid_kernel(
     logits,
     targets,  # dense: the logits' shape; else the score of each row, or nothing
@@ -246,7 +318,10 @@ def sigmoid_kernel(
     else:
         y = tl.load(targets + at, mask=inside, other=0.0).to(tl.float32)
 
-    loss, slope = _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
+    if logits.dtype.element_ty == tl.float32:
+        loss, slope = _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
+    else:
+        loss, slope = _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS, POWER)
     if DIVIDED:
         scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), 1.1920928955078125e-07)
     if WANT == EACH:
@@ -272,6 +347,14 @@ def _surprise(others, own, depth, total):
     near = tl.log(shifted) * tl.where(rounded == 0.0, 1.0, ratio / tl.where(rounded == 0.0, 1.0, rounded))
     near = tl.where(rounded == 0.0, ratio, near)  # log(1 + ratio) with all its digits
     return tl.where(others < own, near, tl.log(total) + depth)
+
+
+@triton.jit
+def _named(logits, at, known, top):
+    """e^(x - max) of the class that the target of each row names, and max - x."""
+    depth, depth_lo = _two_sum(top, -tl.load(logits + at, mask=known, other=0.0).to(tl.float32))
+    e_hi, e_lo = _exp_of_minus(depth)
+    return e_hi.to(tl.float64) + (e_lo - e_hi * depth_lo), depth.to(tl.float64) + depth_lo
 
 
 @triton.jit
@@ -309,43 +392,42 @@ def row_kernel(
     depth, depth_lo = _two_sum(top[:, None], -x)
     e_hi, e_lo = _exp_of_minus(depth)
     e = tl.where(inside, e_hi + (e_lo - e_hi * depth_lo), 0.0)
-    weights_of_row = e.to(tl.float64)  # what is once a row is float64
-    total = tl.sum(weights_of_row, axis=1)
-    total = tl.where(is_row, total, 1.0)
-    depth = tl.where(inside, depth.to(tl.float64) + depth_lo, 0.0)
-
     if BINS:
         target = tl.load(targets + row, mask=is_row, other=0.0).to(tl.float32)
         left = tl.minimum(tl.maximum(tl.floor(target), 0.0), classes - 2.0)
         share = target - left
-        left = left.to(tl.int32)
-        is_left = column[None, :] == left[:, None]
-        is_right = column[None, :] == left[:, None] + 1
-        left_own = tl.sum(tl.where(is_left, weights_of_row, 0.0), axis=1)
-        right_own = tl.sum(tl.where(is_right, weights_of_row, 0.0), axis=1)
-        neither = tl.sum(tl.where(is_left | is_right, 0.0, weights_of_row), axis=1)
-        left_depth = tl.sum(tl.where(is_left, depth, 0.0), axis=1)
-        right_depth = tl.sum(tl.where(is_right, depth, 0.0), axis=1)
-        left_loss = _surprise(neither + right_own, left_own, left_depth, total)
-        right_loss = _surprise(neither + left_own, right_own, right_depth, total)
-        loss = (1.0 - share) * left_loss + share * right_loss
-        left_slope = (share * left_own - (1.0 - share) * (neither + right_own)) / total
-        right_slope = ((1.0 - share) * right_own - share * (neither + left_own)) / total
+        first = left.to(tl.int32)
+        last = first + 1
+    else:
+        first = tl.load(targets + row, mask=is_row, other=0).to(tl.int32)
+        last = first
+    known = is_row & (first >= 0) & (last < classes)
+    first_own, first_depth = _named(logits, row * classes + first, known, top)
+    is_first = column[None, :] == first[:, None]
+    is_last = column[None, :] == last[:, None]
+    others = tl.sum(tl.where(is_first | is_last, 0.0, e).to(tl.float64), axis=1)  # what is once a row is float64
+
+    if BINS:
+        last_own, last_depth = _named(logits, row * classes + last, known, top)
+        total = others + first_own + last_own
+        not_first = others + last_own
+        not_last = others + first_own
+        first_loss = _surprise(not_first, first_own, first_depth, total)
+        last_loss = _surprise(not_last, last_own, last_depth, total)
+        loss = (1.0 - share) * first_loss + share * last_loss
+        first_slope = (share * first_own - (1.0 - share) * not_first) / total
+        last_slope = ((1.0 - share) * last_own - share * not_last) / total
         slope = e * (1.0 / total).to(tl.float32)[:, None]
-        slope = tl.where(is_left, left_slope.to(tl.float32)[:, None], slope)
-        slope = tl.where(is_right, right_slope.to(tl.float32)[:, None], slope)
+        slope = tl.where(is_first, first_slope.to(tl.float32)[:, None], slope)
+        slope = tl.where(is_last, last_slope.to(tl.float32)[:, None], slope)
         if WEIGHTED:
             weight = tl.load(weights + row, mask=is_row, other=0.0).to(tl.float32)
             loss *= weight
             slope *= weight[:, None]
     else:
-        target = tl.load(targets + row, mask=is_row, other=0).to(tl.int32)
-        is_target = column[None, :] == target[:, None]
-        own = tl.sum(tl.where(is_target, weights_of_row, 0.0), axis=1)
-        others = tl.sum(tl.where(is_target, 0.0, weights_of_row), axis=1)
-        own_depth = tl.sum(tl.where(is_target, depth, 0.0), axis=1)
-        surprise = _surprise(others, own, own_depth, total)
-        p = own / total
+        total = others + first_own
+        surprise = _surprise(others, first_own, first_depth, total)
+        p = first_own / total
         q = others / total
         if POWER == 0:
             m = tl.full(q.shape, 1.0, tl.float64)
@@ -356,12 +438,12 @@ def row_kernel(
             m = tl.exp(gamma * log_q + gamma_lo * log_q)
             m = tl.where(q == 0.0, 0.0, m)
         if WEIGHTED:
-            m *= tl.load(weights + target, mask=is_row & (target >= 0) & (target < classes), other=0.0).to(tl.float32)
-        m = tl.where((target >= 0) & (target < classes), m, float("nan"))
+            m *= tl.load(weights + first, mask=known, other=0.0).to(tl.float32)
+        m = tl.where(known, m, float("nan"))
         loss = m * surprise
         pull = m * (gamma * p * surprise + q)
         slope = e * (pull / tl.maximum(others, SMALLEST)).to(tl.float32)[:, None]
-        slope = tl.where(is_target, -pull.to(tl.float32)[:, None], slope)
+        slope = tl.where(is_first, -pull.to(tl.float32)[:, None], slope)
 
     if DIVIDED:
         scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), 1.1920928955078125e-07)

@@ -1,0 +1,105 @@
+"""The GPU's kernels without a GPU: run in Triton's interpreter, and compiled for real GPUs."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from adapters.own import readable
+from tests.adapters.own.cases import calls
+
+triton = pytest.importorskip("triton", reason="Triton is made for Linux alone")
+
+CALLS = dict(calls())
+
+
+@pytest.fixture(scope="module")
+def interpreted(tmp_path_factory):
+    """What the kernels give, by the name of the call."""
+    out = tmp_path_factory.mktemp("interpreted") / "results.pt"
+    subprocess.run([sys.executable, "-m", "tests.adapters.own.interpreted", str(out)], check=True, capture_output=True)
+    return torch.load(out)
+
+
+def truth(call):
+    """Losses and gradients of the readable form in float64, which is itself held to 60 digits."""
+    logits = call.logits.double().requires_grad_()
+    each = readable.evaluate(replace(call, logits=logits))
+    return each.detach(), torch.autograd.grad(each.sum(), logits)[0]
+
+
+def ulp_error(result, exact, least):
+    """The largest error in units in the last place of float32, or of `least` for what is smaller."""
+    _, exponent = torch.frexp(exact.abs().clamp(min=least))
+    return ((result.double() - exact).abs() / torch.ldexp(torch.ones(()).double(), exponent - 24)).max().item()
+
+
+EXACT = [name for name, call in CALLS.items() if call.logits.dtype == torch.float32 and name != "none such"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_float32_is_within_four_units_in_the_last_place(interpreted, name):
+    each, slopes = truth(CALLS[name])
+    # soft labels' losses and gradients cross zero, where their own last place is no measure
+    crosses = any(word in name for word in ("soft", "distribution", "label_score"))
+    least = 1e-2 if crosses and not name.startswith("softmax") else 1e-37
+    assert ulp_error(interpreted[name]["each"], each, least) <= 4
+    assert ulp_error(interpreted[name]["gradient"], slopes, least) <= 4
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name.startswith("float16")])
+def test_half_precision_is_rounded_once(interpreted, name):
+    each, slopes = truth(CALLS[name])
+    for result, exact in ((interpreted[name]["each"], each), (interpreted[name]["gradient"], slopes)):
+        _, exponent = torch.frexp(exact.abs().clamp(min=2.0**-14))
+        assert ((result.double() - exact).abs() <= torch.ldexp(torch.ones(()).double(), exponent - 11)).all()
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "none such"])
+def test_every_way_to_ask_gives_the_same(interpreted, name):
+    results, (each, _) = interpreted[name], truth(CALLS[name])
+    count = each.numel()
+    close = {"rtol": 1e-6 if results["each"].dtype == torch.float32 else 1e-3, "atol": 1e-7}
+    for total in ("total", "total_by_divisor", "total_alone"):
+        torch.testing.assert_close(results[total].double(), each.mean(), **close)
+    torch.testing.assert_close(results["slopes"].double() * count, results["gradient"].double(), rtol=1e-3, atol=1e-4)
+    assert torch.equal(results["total"], results["total_alone"])
+    torch.testing.assert_close(results["slopes_by_divisor"], results["slopes"])
+    torch.testing.assert_close(results["gradient_each"], 2 * results["gradient"])
+    torch.testing.assert_close(results["scaled"], 3 * results["slopes"])
+
+
+def test_a_class_that_is_none_gives_nan(interpreted):
+    assert interpreted["none such"]["each"].isnan().all()
+
+
+COMPILED = """
+import sys
+from triton import compile
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from adapters.own import triton_kernels as kernels
+
+given = {"LOSS": 0, "POWER": -1, "WANT": 1, "LABELLED": True, "SCORED": True, "DIVIDED": True, "INCOMING_EACH": False,
+         "BINS": True, "WEIGHTED": True, "ROWS": 8, "COLUMNS": 16, "BLOCK": 128}
+integers = ("elements", "classes", "rows", "count")
+for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel, "bf16"), (kernels.row_kernel, "fp32"),
+                      (kernels.total_kernel, "fp32"), (kernels.scale_kernel, "fp16")):
+    types = {"logits": "*" + dtype, "gradient": "*" + dtype, "labels": "*i64", "incoming": "*fp32", "out": "*fp32",
+             "targets": "*fp32", "weights": "*fp32", "divisor": "*fp32", "partial": "*fp32"}
+    constants = {name: given[name] for name in kernel.arg_names if name in given}
+    signature = {name: "constexpr" if name in given else types.get(name, "i32" if name in integers else "fp32")
+                 for name in kernel.arg_names}
+    places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    source = ASTSource(kernel, signature=signature, constexprs=places)
+    print(len(compile(source, target=GPUTarget("cuda", int(sys.argv[1]), 32)).asm["cubin"]) > 0)
+"""
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_the_kernels_compile_for_a_gpu(capability):
+    command = [sys.executable, "-c", COMPILED, str(capability)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True"] * 5
