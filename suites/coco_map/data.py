@@ -1,14 +1,14 @@
-"""COCO-format data: found, checked, thinned to a subset, and converted to what Ultralytics reads.
+"""COCO-format data: found, checked, and thinned to a subset.
 
 The user's folder is only ever read. Whatever is written goes to the cache, under the hash of what it was made from.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import platformdirs
-import yaml
 
 SPLITS = ("train", "val")
 LAYOUTS = (  # image folder, annotation file
@@ -43,11 +42,17 @@ class Dataset:
 
     def read(self, split: str) -> dict[str, Any]:
         """The content of the split's ``instances`` file."""
-        return json.loads(self.annotations[split].read_text())
+        path = self.annotations[split]
+        return _parsed(path, path.stat().st_mtime_ns)
 
     def categories(self) -> list[dict[str, Any]]:
         """Categories by id, the order in which both hosts number their classes."""
         return sorted(self.read("train")["categories"], key=lambda category: category["id"])
+
+
+@functools.lru_cache(maxsize=4)  # COCO's own train file takes seconds to parse, and every training asks for it
+def _parsed(path: Path, modified: int) -> dict[str, Any]:
+    return json.loads(path.read_text())
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def locate(folder: Path) -> Dataset:
 def _check_json(annotations: dict[str, Path]) -> None:
     for path in annotations.values():
         try:
-            content = json.loads(path.read_text())
+            content = _parsed(path, path.stat().st_mtime_ns)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not JSON: {error}") from None
         lacking = [key for key in ("images", "annotations", "categories") if key not in content]
@@ -170,7 +175,7 @@ def prepare(dataset: Dataset, images: int | None = None, seed: int = 0) -> tuple
     if images is not None:
         contents["train"] = subset(contents["train"], images, seed)
     left_out = dict(Counter(fault.kind for fault in fatal))
-    folder = cache_folder() / f"prepared-{_digest(contents)}"
+    folder = cache_folder() / f"prepared-{digest(contents)}"
     folder.mkdir(parents=True, exist_ok=True)
     files = {split: folder / f"instances_{split}.json" for split in SPLITS}
     for split, path in files.items():
@@ -215,58 +220,8 @@ def subset(content: dict[str, Any], count: int, seed: int) -> dict[str, Any]:
     return content | {"images": sorted(chosen, key=lambda image: image["id"]), "annotations": annotations}
 
 
-def for_ultralytics(dataset: Dataset) -> Path:
-    """The data set as Ultralytics reads it: links to images, a label file each, and the yaml whose path is returned.
-
-    A label is ``class x y width height``, centre and size as fractions of the image. Images are linked as their COCO
-    id, which is how a detection finds its image again. Crowd boxes are left out.
-    """
-    contents = {split: dataset.read(split) for split in SPLITS}
-    folder = (
-        cache_folder() / f"ultralytics-{_digest(contents, *sorted(str(p.resolve()) for p in dataset.images.values()))}"
-    )
-    description = folder / "data.yaml"
-    if description.is_file():
-        return description
-    numbers = {category["id"]: number for number, category in enumerate(dataset.categories())}
-    unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-    for split in SPLITS:
-        _convert_split(unfinished, split, dataset.images[split].resolve(), contents[split], numbers)
-    names = {number: category["name"] for number, category in enumerate(dataset.categories())}
-    settings = {"path": str(folder), "train": "images/train", "val": "images/val", "names": names}
-    (unfinished / "data.yaml").write_text(yaml.safe_dump(settings))
-    try:
-        unfinished.rename(folder)
-    except OSError:  # another process was faster: its conversion is the same
-        shutil.rmtree(unfinished)
-    return description
-
-
-def _convert_split(folder: Path, split: str, images: Path, content: dict[str, Any], numbers: dict[int, int]) -> None:
-    (folder / "images" / split).mkdir(parents=True)
-    (folder / "labels" / split).mkdir(parents=True)
-    lines = defaultdict(list)
-    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    for annotation in content["annotations"]:
-        if not annotation.get("iscrowd"):
-            width, height = sizes[annotation["image_id"]]
-            left, top, right, bottom = _clip(annotation["bbox"], width, height)
-            centre_and_size = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
-            fractions = (value / side for value, side in zip(centre_and_size, (width, height) * 2, strict=True))
-            label = " ".join(f"{fraction:.8f}" for fraction in fractions)
-            lines[annotation["image_id"]].append(f"{numbers[annotation['category_id']]} {label}")
-    for image in content["images"]:
-        stem = f"{image['id']:012d}" if isinstance(image["id"], int) else str(image["id"])
-        (folder / "images" / split / f"{stem}{Path(image['file_name']).suffix}").symlink_to(images / image["file_name"])
-        (folder / "labels" / split / f"{stem}.txt").write_text("\n".join(lines[image["id"]]))
-
-
-def _clip(box: list[float], width: float, height: float) -> tuple[float, float, float, float]:
-    left, top = max(box[0], 0.0), max(box[1], 0.0)
-    return left, top, min(box[0] + box[2], width), min(box[1] + box[3], height)
-
-
-def _digest(*contents: Any) -> str:
+def digest(*contents: Any) -> str:
+    """A short name for what a cached folder was made from."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -94,7 +94,6 @@ class Outcome:
     detections: list[dict[str, Any]]
     recorder: Recorder
     own_map: dict[str, float] = field(default_factory=dict)
-    stated: dict[str, Any] = field(default_factory=dict)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ import torch
 
 from adapters._ultralytics import ensure_quiet
 from suites.coco_map.bridge import AdapterLoss
-from suites.coco_map.data import Dataset, for_ultralytics
+from suites.coco_map.conversion import for_ultralytics
+from suites.coco_map.data import Dataset
 from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
 

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from suites.coco_map.data import check, for_ultralytics, locate, prepare, subset
+from suites.coco_map.conversion import for_ultralytics
+from suites.coco_map.data import check, locate, prepare, subset
 
 FINE = ([(1, "a.jpg")], [(1, 1, 7, [0, 0, 10, 10], 0)])
 VAL = ([(9, "z.jpg")], [(1, 9, 3, [10, 5, 20, 10], 0)])
