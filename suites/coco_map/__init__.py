@@ -3,9 +3,9 @@
 A cell is one training: host, variant, data set, schedule, seed. It trains to its end or leaves no record, so a run that
 was killed in the middle resumes with the same numbers as one that was not: a training depends on nothing but its seed.
 
-The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what), `mmdetection` and
-`ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `recording` (conditions and course),
-`evaluation` (the one evaluator).
+The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what),
+`mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `recording` (conditions and
+course), `evaluation` (the one evaluator).
 """
 
 from __future__ import annotations
