@@ -44,6 +44,7 @@ def selecting(command):
         click.option("--schedule", help="coco-map's training schedule: smoke, quick, full, short or 1x."),
         click.option("--seeds", type=click.IntRange(min=1), help="coco-map's trainings of each variant."),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
+        click.option("--cell", multiple=True, metavar="CELL", help="Only this cell, as `list --cells` names it."),
     )
     for option in reversed(options):
         command = option(command)
@@ -79,7 +80,7 @@ def main(context, names, out, resume, baseline, as_json, **options):
 
 
 def make_selection(
-    profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant
+    profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant, cell
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     for reference in adapter:
@@ -95,11 +96,14 @@ def make_selection(
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
     training = (coco, images, seed, backbone, schedule, seeds, variant)
-    selection = Selection(profile, adapter, loss, devices(device), dtype, *training)
+    selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
     try:
         suites.load("coco-map").plan(selection)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    planned = {c.key for name in SUITES if cell for task in suites.plan(name, selection) for c in task.cells}
+    if unknown := set(cell) - planned:
+        raise click.UsageError(f"--cell: this selection has no cell {min(unknown)!r}; `list --cells` names them")
     return selection
 
 
@@ -145,7 +149,7 @@ def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: 
     """Run what has no record yet, with progress, and append every record as it comes."""
     from suites.execution import as_line, run_tasks
 
-    tasks = suites.remaining([task for name in names for task in suites.load(name).plan(selection)], run.keys())
+    tasks = suites.remaining([task for name in names for task in suites.plan(name, selection)], run.keys())
     with progress_bar(hidden=as_json) as progress:
         bars = {name: progress.add_task(name, total=n) for name, n in Counter(t.suite for t in tasks).items()}
         for task, records in run_tasks(tasks, started=lambda task: show(progress, bars, task)):
@@ -207,7 +211,7 @@ def list_command(names, cells, **options):
         )
     console.print(table)
     table = Table("suite", "tasks", "cells", title=f"Suites, {selection.profile} profile")
-    plans = {name: suites.load(name).plan(selection) for name in names or SUITES}
+    plans = {name: suites.plan(name, selection) for name in names or SUITES}
     for name, plan in plans.items():
         table.add_row(name, str(len(plan)), str(sum(len(task.cells) for task in plan)))
     console.print(table)

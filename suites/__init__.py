@@ -46,6 +46,7 @@ class Selection:
     schedule: str | None = None
     seeds: int | None = None
     variants: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
     def wants(self, loss: str, adapter: str) -> bool:
         """Whether a loss of an adapter is in the selection; ``--adapter fvcore`` also takes ``fvcore.jit``."""
@@ -121,3 +122,11 @@ def remaining(tasks: list[Task], done: set[str]) -> list[Task]:
 def load(name: str) -> ModuleType:
     """The suite's module, by its name on the command line."""
     return importlib.import_module(SUITES[name])
+
+
+def plan(name: str, selection: Selection) -> list[Task]:
+    """A suite's tasks for this selection; of them only the cells that it names, where it names any."""
+    tasks = load(name).plan(selection)
+    if not selection.cells:
+        return tasks
+    return remaining(tasks, {cell.key for task in tasks for cell in task.cells} - set(selection.cells))

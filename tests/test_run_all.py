@@ -1,5 +1,6 @@
 """The command line as a user meets it: each test is one call of `run_all.py`."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def run_all(*arguments, **options):
         (["compare", "one"], ["two runs"]),
         (["compare", "--rerun", "no-such-commit"], ["no-such-commit", "neither a folder nor a commit"]),
         (["report", str(ROOT / "tests")], ["is not a run"]),
+        (["--cell", "claims/nope"], ["claims/nope", "list --cells"]),
         (["check", "nowhere.py:loss", "--as", "focal"], ["nowhere.py"]),
     ],
 )
@@ -52,3 +54,12 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):
     assert done.returncode == 2
     assert "already holds a run; go on with it by --resume" in done.stderr
     assert Run.open(run.folder).environment() == {"cpu": "abacus"}
+
+
+def test_one_cell_is_run_again_by_its_name(tmp_path):
+    cell = "claims/cross_entropy/own/cpu/float64/Focal Loss, arXiv:1708.02002"
+    done = run_all("--suite", "claims", "--cell", cell, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["key"] for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()] == [cell]
+    asked = json.loads((tmp_path / "run" / "environment.json").read_text())["selection"]
+    assert asked["cells"] == [cell]

@@ -25,6 +25,10 @@ FILTERED = ("loss", "adapter", "device", "dtype", "quantity", "probe", "kind", "
             "variant", "verdict", "status", "suite", "source")  # fmt: skip
 
 
+SINGLE = ("coco", "images", "seed", "backbone", "schedule", "seeds")  # options of a selection, by their names
+REPEATED = {"loss": "losses", "adapter": "adapters", "device": "devices", "dtype": "dtypes", "variant": "variants"}
+
+
 class Section(NamedTuple):
     """One suite's part of the page."""
 
@@ -170,28 +174,17 @@ def _record(record: dict[str, Any], environment: dict[str, Any]) -> dict[str, An
         "reason": record["reason"],
         "seconds": record["seconds"],
         "seed": record["data"].get("run", asked).get("seed", 0),
-        "command": command(record, asked),
+        "command": command(record["key"], asked),
     }
 
 
-def command(record: dict[str, Any], asked: dict[str, Any]) -> str:
-    """The command that runs one cell again (and its neighbours of other workloads), as it was asked for."""
-    cell, training = record["cell"], record["data"].get("run")
-    adapter = cell["adapter"].partition("+")[0].partition(".")[0]
-    given = {reference.rpartition(":")[2]: reference for reference in asked.get("adapters", ())}
-    if training:
-        what = {"variant": f"{training['host']}/{training['variant']}", "seeds": 1}
-    else:
-        what = {"loss": cell["loss"], "adapter": given.get(adapter, adapter), "dtype": cell["dtype"]}
-    options = {
-        "suite": cell["suite"],
-        **what,
-        "device": cell["device"],
-        "profile": asked.get("profile", "quick"),
-        **{name: asked[name] for name in ("coco", "images", "backbone", "schedule") if asked.get(name)},
-        "seed": training["seed"] if training else asked.get("seed", 0),
-    }
-    return "uv run run_all.py " + " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())
+def command(key: str, asked: dict[str, Any]) -> str:
+    """The command that runs one cell again, within the selection that it was asked for in."""
+    options = [("suite", key.partition("/")[0]), ("profile", asked.get("profile", "quick"))]
+    options += [(name, asked[name]) for name in SINGLE if asked.get(name)]
+    options += [(name, value) for name, plural in REPEATED.items() for value in asked.get(plural) or ()]
+    options.append(("cell", key))
+    return "uv run run_all.py " + " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)
 
 
 def _standings(loss: str, members: list[Standing]) -> dict[str, Any]:

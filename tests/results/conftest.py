@@ -171,7 +171,7 @@ def timed(adapter: str, ms: float, workload: str = "yolov8-640px-b1", rows: int 
         "check": "agrees",
         "reduction": "mean",
         "parameters": {"gamma": 2.0, "alpha": 0.25},
-        "compile_s": 0.0,
+        "first_call_s": 0.0,
         "launches": [launch, launch],
     }
     return record("throughput", "focal", adapter, workload, data=data)

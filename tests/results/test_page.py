@@ -135,7 +135,7 @@ def test_a_number_leads_to_its_record_and_the_command_that_repeats_it(open_page)
     page = open_page()
     page.locator("#table-throughput tbody tr").first.locator("button").click()
     told = page.locator("dialog[open]").inner_text()
-    assert "uv run run_all.py --suite throughput --loss focal --adapter own" in told
+    assert "--cell throughput/focal/own/cpu/float32/yolov8-640px-b1" in told
     assert "torch 2.13.0" in told
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0

@@ -89,16 +89,10 @@ def test_the_summary_fits_one_screen(run):
 
 
 def test_every_number_leads_to_the_command_that_repeats_its_cell():
-    cell = {"suite": "throughput", "loss": "focal", "adapter": "fvcore.jit", "device": "cpu", "dtype": "float32"}
-    asked = {"profile": "full", "seed": 3, "adapters": ["my losses.py:fvcore"], "coco": None}
-    assert command({"cell": cell, "data": {}}, asked) == (
-        "uv run run_all.py --suite throughput --loss focal --adapter 'my losses.py:fvcore' --dtype float32 --device cpu"
-        " --profile full --seed 3"
-    )
-    training = {"cell": cell | {"suite": "coco-map"}, "data": {"run": {"host": "gfl", "variant": "own", "seed": 2}}}
-    assert command(training, {"profile": "quick", "schedule": "short"}) == (
-        "uv run run_all.py --suite coco-map --variant gfl/own --seeds 1 --device cpu --profile quick --schedule short"
-        " --seed 2"
+    asked = {"profile": "full", "seed": 3, "adapters": ["my losses.py:mine"], "devices": ["cpu"], "coco": None}
+    assert command("throughput/focal/mine/cpu/float32/yolov8-640px-b1", asked) == (
+        "uv run run_all.py --suite throughput --profile full --seed 3 --adapter 'my losses.py:mine' --device cpu"
+        " --cell throughput/focal/mine/cpu/float32/yolov8-640px-b1"
     )
 
 
