@@ -79,7 +79,7 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "floor_ms": floor,
             "cpu_ms": median_interval([launch["cpu_ms"] for launch in rounds]).center,
             "faults_per_call": float(np.median([fault for launch in rounds for fault in launch["faults"]])),
-            "first_call_s": data["compile_s"],
+            "first_call_s": data["first_call_s"],
             "load": max(launch["load"] for launch in data["launches"]),
         }
 

@@ -27,6 +27,7 @@ from suites.throughput.workloads import PARAMETERS, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
+THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, else every core
 LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 5)}  # profile -> least, most
 SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.5}  # of timed rounds, a subject and pass
 ROUNDS = {"smoke": 2, "quick": 4, "full": 5}
@@ -120,7 +121,7 @@ def import_libraries(group: Group) -> None:
 
 def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any]]:
     """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
-    threads = os.cpu_count() if group.device == "cpu" else 1
+    threads = THREADS if group.device == "cpu" else 1
     least, most = LAUNCHES[profile]
     measure = measure_step if group.workload.step else launch.measure
     reports: list[dict[str, Any]] = []
@@ -190,7 +191,7 @@ def _record(cell: Cell, launches: list[dict[str, Any]], sources: dict[str, Adapt
         "device_name": launches[0]["device_name"], "threads": launches[0]["threads"],
         "bytes": launches[0]["bytes"][cell.adapter], "input_sets": launches[0]["sets"],
         "check": first["check"], "parameters": first["parameters"], "reduction": first["reduction"],
-        "compile_s": first["compile_s"], "memory": first["memory"], "compiled": cell.adapter.endswith(COMPILED),
+        "first_call_s": first["first_call_s"], "memory": first["memory"], "compiled": cell.adapter.endswith(COMPILED),
         "launches": [
             {"rounds": report["rounds"], "stopped": report["stopped"], **{key: whole[key] for key in shared}}
             for report, whole in zip(reports, launches, strict=True)

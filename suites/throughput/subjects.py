@@ -40,7 +40,9 @@ class Subject:
         return total(self.function(*inputs.arguments, **inputs.keywords, **self.parameters, **keywords))
 
     def elementwise(self, inputs: Inputs) -> torch.Tensor:
-        """The loss per element; raises `Unsupported` where the library only reduces."""
+        """The loss per element; raises `Unsupported` where the library only reduces, as every detector loss does."""
+        if inputs.keywords:
+            raise Unsupported("a detector loss gives its terms")
         return self.loss.elementwise(*inputs.arguments, **self.parameters)
 
 
@@ -104,7 +106,7 @@ def closeness(theirs: torch.Tensor, truth: torch.Tensor, tolerance: float) -> st
     if (theirs - truth).abs().max() <= limit:
         return "agrees"
     scale = (theirs @ truth) / (truth @ truth)
-    return "agrees_up_to_scale" if (theirs - scale * truth).abs().max() <= limit * scale.abs() else "differs"
+    return "agrees_up_to_scale" if (theirs - scale * truth).abs().max() < limit * scale else "differs"
 
 
 def in_double(inputs: Inputs) -> Inputs:

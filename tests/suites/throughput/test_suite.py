@@ -1,0 +1,188 @@
+"""The suite from plan to table, on cells small enough for a test; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from adapters import Loss
+from results.throughput import step_table, table
+from suites import Cell, Selection, Task
+from suites.execution import as_line
+from suites.throughput import clocks, execute, launch, plan
+from suites.throughput.launch import LaunchDied, forked
+from suites.throughput.subjects import Subject, check, closeness, subject
+from suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
+
+SELECTION = Selection(profile="smoke", adapters=("own", "torchvision", "articles"), losses=("focal",))
+
+
+@pytest.fixture(scope="module")
+def records():
+    (task,) = plan(SELECTION)
+    return [json.loads(json.dumps(as_line(record))) for record in forked(execute, task)]
+
+
+@pytest.fixture(scope="module")
+def rows(records):
+    return {(row["adapter"], row["pass"]): row for row in table(records).to_dict("records")}
+
+
+def test_every_cell_has_a_record_and_two_rows(records, rows):
+    assert {record["cell"]["adapter"] for record in records} == {
+        "own", "torchvision", "articles.first", "articles.second"
+    }  # fmt: skip
+    assert {record["status"] for record in records} == {"ok"}
+    assert len(rows) == 2 * len(records)
+
+
+def test_what_is_timed_was_checked(rows):
+    assert rows["torchvision", "forward"]["check"] == "agrees"
+    assert rows["articles.second", "forward"]["check"] == "agrees_up_to_scale"  # mean over classes, sum over rows
+    assert rows["articles.first", "forward"]["check"] == "differs"
+
+
+def test_intervals_hold_their_medians(rows):
+    for row in rows.values():
+        assert 0 < row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]
+        assert row["ratio_ci_low"] <= row["ratio_to_own"] <= row["ratio_ci_high"]
+        assert row["stopped"] in ("narrow", "budget", "rounds")
+    assert rows["own", "forward"]["ratio_to_own"] == 1
+
+
+def test_memory_is_what_the_formula_needs(rows):
+    """torchvision's eager forward pass holds several tensors of the logits' size; backward, a gradient more."""
+    logits = 4 * rows["torchvision", "forward"]["rows"] * 80
+    assert rows["torchvision", "forward"]["peak_memory_bytes"] >= 2 * logits
+    assert rows["torchvision", "forward_backward"]["peak_memory_bytes"] >= 3 * logits
+
+
+def test_rows_and_rates_fit_together(rows):
+    row = rows["torchvision", "forward_backward"]
+    assert row["rows"] == 525
+    assert row["elements_per_second"] == pytest.approx(525 * 80 / row["median_ms"] * 1e3)
+    assert row["bandwidth_fraction"] == pytest.approx(row["floor_ms"] / row["median_ms"])
+    assert row["roofline_fraction"] >= row["bandwidth_fraction"]
+
+
+def test_an_absent_library_is_said_to_be_absent(monkeypatch):
+    monkeypatch.setattr("adapters.Adapter.version", property(lambda self: None if self.name == "monai" else "1"))
+    task = Task((Cell("throughput", "focal", "monai", workload="yolov8-160px-b1"),), SELECTION)
+    (record,) = execute(task)
+    assert (record.status, record.reason) == ("absent", "monai is not installed")
+
+
+def peak(call) -> int:
+    return clocks.peak_extra_bytes(call, "cpu")
+
+
+def test_peak_memory_counts_what_is_held_at_once():
+    x = torch.ones(1000, 1000)
+
+    def one_after_the_other():
+        for _ in range(3):
+            x.exp()
+
+    assert peak(one_after_the_other) == 4_000_000
+    assert peak(lambda: (x.exp(), x.log(), x.abs())) == 12_000_000
+    assert peak(lambda: x.exp_()) == 0
+
+
+def group(losses: dict[str, Loss], rows: int = 64) -> launch.Group:
+    workload = Workload("test", rows, 8, ("focal",))
+    return launch.Group("focal", "cpu", "float32", workload, losses, seconds=0.05, least_rounds=2, most_rounds=4)
+
+
+def loss(call, **declared) -> Loss:
+    return Loss("focal", "test", call, **declared)
+
+
+def good(logits, targets, *, gamma, alpha):
+    return (torch.sigmoid(logits) ** gamma).sum()
+
+
+def test_a_loss_that_answers_differently_each_time_is_not_timed():
+    def random(logits, targets, *, gamma, alpha):
+        return (logits * torch.rand(())).sum()
+
+    report = forked(launch.measure, group({"own": loss(good), "random": loss(random)}), 0, 1)
+    assert "on the same input" in report["subjects"]["random"]["failed"]
+    assert "rounds" in report["subjects"]["own"]
+
+
+def test_a_loss_that_raises_does_not_take_others_down():
+    def broken(logits, targets, *, gamma, alpha):
+        raise RuntimeError("boom")
+
+    report = forked(launch.measure, group({"own": loss(good), "broken": loss(broken)}), 0, 1)
+    assert report["subjects"]["broken"] == {"failed": "RuntimeError: boom"}
+    assert set(report["subjects"]["own"]["rounds"]) == {"forward", "forward_backward"}
+
+
+def test_a_gradient_that_is_not_finite_is_not_timed():
+    def infinite(logits, targets, *, gamma, alpha):
+        return (logits - logits.detach()).abs().sqrt().sum()  # derivative 1 / (2 sqrt(0))
+
+    report = forked(launch.measure, group({"own": loss(good), "infinite": loss(infinite)}), 0, 1)
+    assert "not finite" in report["subjects"]["infinite"]["failed"]
+
+
+def test_input_sets_exceed_the_cache_and_differ():
+    sets = launch._input_sets(group({}, rows=64), cache=1 << 16, seed=0)
+    assert sum(inputs.bytes_read for inputs in sets) >= 2 << 16
+    assert not torch.equal(sets[0].leaves[0], sets[1].leaves[0])
+
+
+def test_a_launch_that_dies_is_told():
+    with pytest.raises(LaunchDied, match="status -11"):
+        forked(lambda: __import__("ctypes").string_at(0))
+    with pytest.raises(LaunchDied, match="ValueError: no"):
+        forked(lambda: (_ for _ in ()).throw(ValueError("no")))
+
+
+def test_closeness():
+    truth = torch.tensor([1.0, 2.0, 3.0])
+    assert closeness(truth * (1 + 1e-6), truth, 1e-4) == "agrees"
+    assert closeness(truth * 3, truth, 1e-4) == "agrees_up_to_scale"
+    assert closeness(truth + 1, truth, 1e-4) == "differs"
+    assert closeness(truth * math.nan, truth, 1e-4) == "differs"
+    assert closeness(torch.zeros(3), truth, 1e-4) == "differs"
+
+
+def test_zeros_and_a_wrong_sign_are_no_scale_of_the_loss():
+    truth = torch.tensor([1.0, 2.0, 3.0])
+    assert closeness(-truth, truth, 1e-4) == "differs"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_workloads_plan_for_every_device_they_name(name):
+    workload = WORKLOADS[name]
+    for device in workload.devices:
+        profile = workload.profiles[0]
+        cells = [cell for task in plan(Selection(profile=profile, devices=(device,))) for cell in task.cells]
+        assert any(cell.workload == name and cell.device == device for cell in cells)
+
+
+def test_detector_losses_are_checked_by_ours():
+    from adapters import discover
+
+    sources = discover()
+    own = next(one for one in sources["own"].losses if one.name == "v8_detection")
+    inputs = canonical_inputs("v8_detection", WORKLOADS["yolov8-head-160px-b1"], "float32", "cpu", 0)
+    found = subject(own, "own", inputs)
+    assert check(found, Subject("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
+
+
+def test_step_share_is_what_is_left_of_one():
+    record = {
+        "cell": {"suite": "throughput", "loss": "focal", "adapter": "own", "device": "cpu", "dtype": "float32",
+                 "workload": "step"},
+        "status": "ok",
+        "data": {"device_name": "cpu", "rows": 9, "step": [{"ms": [10.0, 20.0], "without_ms": [9.0, 18.0]}]},
+    }  # fmt: skip
+    (row,) = step_table([record]).to_dict("records")
+    assert row["loss_share"] == pytest.approx(0.1)
+    assert row["rounds"] == 2
