@@ -8,7 +8,6 @@ from results.frames import Frames, Row, rows
 from results.plots.figure import INK, Palette, Plot, by_option, figure, significant
 
 PASSES = {"forward": "forward", "forward_backward": "forward and backward"}
-SCALES = {"rows": "rows", "classes": "classes", "bins": "bins"}
 
 
 def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> list[Plot]:
