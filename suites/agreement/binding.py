@@ -17,9 +17,28 @@ ALIASES = {  # canonical parameter -> names under which functions take it
     "beta": ("beta", "gamma", "b", "β", "power", "exponent"),
     "weight": ("weight", "weights", "row_weight", "sample_weight", "loss_weight", "w"),
 }
-OTHER = ("eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "ignore_index", "num_classes",
-         "from_logits", "size_average", "normalize", "normalized", "reg_max", "threshold", "temperature", "dim",
-         "scale", "background", "loss_weight", "pos_weight")  # fmt: skip
+OTHER = (
+    "eps",
+    "epsilon",
+    "reduction",
+    "avg_factor",
+    "label_smoothing",
+    "smoothing",
+    "ignore_index",
+    "num_classes",
+    "from_logits",
+    "size_average",
+    "normalize",
+    "normalized",
+    "reg_max",
+    "threshold",
+    "temperature",
+    "dim",
+    "scale",
+    "background",
+    "loss_weight",
+    "pos_weight",
+)
 
 
 class CannotCall(Exception):
@@ -97,7 +116,7 @@ class Bound:
         free = [*self._constructor, *self._parameters[2:]]
         places: dict[str, inspect.Parameter] = {}
         for name in canonical:
-            places |= {name: p for p in free if p.name == name}
+            places |= {p.name: p for p in free if p.name == name}
         for name in canonical:
             known = ALIASES[name] + (("weight", "weights") if CANONICAL[self.loss].inputs == "index" else ())
             for alias in known if name not in places else ():

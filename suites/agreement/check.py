@@ -78,8 +78,14 @@ def _defaults(bound: Bound) -> Iterator[Finding]:
         default = bound.default(name) if name in bound.accepts else None
         number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0
         if number and default not in usual:
-            yield Finding("defaults", f"by default {name} is {default:g}, in the paper {usual[0]:g}", "note", "",
-                          f"{usual[0]:g}", f"{default:g}")  # fmt: skip
+            yield Finding(
+                "defaults",
+                f"by default {name} is {default:g}, in the paper {usual[0]:g}",
+                "note",
+                "",
+                f"{usual[0]:g}",
+                f"{default:g}",
+            )
 
 
 def _reference(function: Any) -> str | None:

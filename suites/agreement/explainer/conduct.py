@@ -74,9 +74,13 @@ def _mutation(subject: Subject, calls: list[Call], dtype: torch.dtype) -> Iterat
                 subject.code, subject.loss, call, _name(dtype), raw_print=f"{name}.tolist()", detached=True
             )
             yield Finding(
-                "mutation", f"changes its argument {name} in place", "different", example,
-                repr(before[name].flatten()[first].item()), repr(tensor.flatten()[first].item()),
-            )  # fmt: skip
+                "mutation",
+                f"changes its argument {name} in place",
+                "different",
+                example,
+                repr(before[name].flatten()[first].item()),
+                repr(tensor.flatten()[first].item()),
+            )
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -160,10 +164,13 @@ def _backward_again(subject: Subject, call: Call, dtype: torch.dtype) -> Iterato
     if not torch.allclose(one, other, rtol=1e-6, atol=1e-12, equal_nan=True):
         at = int((one - other).abs().argmax())
         yield Finding(
-            "gradient", "a second backward pass through the same graph gives another gradient", "different",
+            "gradient",
+            "a second backward pass through the same graph gives another gradient",
+            "different",
             value_example(subject.code, subject.loss, call, _name(dtype), gradient=True),
-            repr(one.flatten()[at].item()), repr(other.flatten()[at].item()),
-        )  # fmt: skip
+            repr(one.flatten()[at].item()),
+            repr(other.flatten()[at].item()),
+        )
 
 
 def _dtypes(subject: Subject, call: Call) -> Iterator[Finding]:
@@ -178,15 +185,27 @@ def _dtypes(subject: Subject, call: Call) -> Iterator[Finding]:
             wide.error,
         )
     if not narrow.ok and wide.ok:
-        yield Finding("dtype", f"raises for float32: {narrow.error}", "fragile",
-                      value_example(subject.code, subject.loss, call, "float32"), "", narrow.error)  # fmt: skip
+        yield Finding(
+            "dtype",
+            f"raises for float32: {narrow.error}",
+            "fragile",
+            value_example(subject.code, subject.loss, call, "float32"),
+            "",
+            narrow.error,
+        )
     for given, seen, less in (
         ("float64", wide, ("float32", "float16", "bfloat16")),
         ("float32", narrow, ("float16", "bfloat16")),
     ):
         if seen.ok and seen.dtype in less:
-            yield Finding("dtype", f"returns {seen.dtype} for {given} logits", "fragile",
-                          value_example(subject.code, subject.loss, call, given, raw_print="out.dtype"), given, seen.dtype)  # fmt: skip
+            yield Finding(
+                "dtype",
+                f"returns {seen.dtype} for {given} logits",
+                "fragile",
+                value_example(subject.code, subject.loss, call, given, raw_print="out.dtype"),
+                given,
+                seen.dtype,
+            )
 
 
 def _shapes(subject: Subject, setting: dict[str, Any], dtype: torch.dtype) -> Iterator[Finding]:
@@ -206,8 +225,14 @@ def _shapes(subject: Subject, setting: dict[str, Any], dtype: torch.dtype) -> It
     if "N ≠ C" in raised and len(raised) >= 4:
         return  # it raises whatever the shape
     for told, (call, seen) in raised.items():
-        yield Finding("shape", f"raises for {told}: {seen.error}", fine[told],
-                      value_example(subject.code, subject.loss, call, _name(dtype)), "", seen.error)  # fmt: skip
+        yield Finding(
+            "shape",
+            f"raises for {told}: {seen.error}",
+            fine[told],
+            value_example(subject.code, subject.loss, call, _name(dtype)),
+            "",
+            seen.error,
+        )
 
 
 def _shaped(loss: str, setting: dict[str, Any]) -> Iterator[tuple[str, Call]]:

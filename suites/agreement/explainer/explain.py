@@ -258,7 +258,7 @@ def _raises_background(labelled: Batches) -> bool:
 def _tell_reduction(
     case: Case, semantics: Semantics, whole: Whole | None, asked: Batches, elements: Elements, wanted: str | None
 ) -> str:
-    """The reduction's name; a finding where it is none of none, mean, sum, comes too early, or is not the wanted one."""
+    """The reduction's name; a finding where it is not plain, comes too early, or is not the wanted one."""
     i = next(asked.answered(), None)
     if i is None:
         return "unknown"

@@ -10,7 +10,7 @@ import numpy
 import torch
 
 from adapters import CANONICAL
-from suites.agreement.explainer import binary, grid, measured, multiclass
+from suites.agreement.explainer import binary, bins, contexts, entropies, grid, measured, softmax
 from suites.agreement.explainer.grid import Call
 from suites.agreement.explainer.observe import Seen, see
 from suites.agreement.explainer.option import Context, Option, Points, Semantics, Vocabulary
@@ -82,7 +82,9 @@ def ask(
     """The function on single elements, in the first layout in which its answers say something."""
     dense = CANONICAL[loss].inputs == "dense"
     best = None
-    layouts = ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
+    layouts = (
+        ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
+    )
     for layout in layouts if dense else ("one",):
         calls = grid.elements(loss, parameters, labels, layout)
         seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
@@ -145,8 +147,9 @@ def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Readin
     if fits or not dense or elements.tolerance is TOLERANCES["half"]:
         return Reading(fits, "all" if fits else "none")
     hard = usable.keep(usable.hard)
-    plain = Vocabulary(*(_without_soft(group) for group in (
-        known.weights, known.modulations, known.entropies, known.contexts)))  # fmt: skip
+    plain = Vocabulary(
+        *(_without_soft(group) for group in (known.weights, known.modulations, known.entropies, known.contexts))
+    )
     fits = _simplest(hard, plain)
     for fit in fits[:6]:  # what soft labels leave open is tried over soft changes alone
         points = replace(usable.points, share=shares(usable)[fit.share]) if fit.share else usable.points
@@ -216,16 +219,16 @@ def near(elements: Elements) -> numpy.ndarray:
 def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
     inputs = CANONICAL[elements.loss].inputs
     if inputs == "index":
-        return multiclass.softmax_vocabulary(accepts)
+        return softmax.vocabulary(accepts)
     if inputs == "bins":
-        return multiclass.bins_vocabulary(accepts)
+        return bins.vocabulary(accepts)
     read_off = list(measured.labels_read_off(elements.points, elements.values))
-    smoothing = read_off if {"gamma", "beta"} & accepts else binary.smoothing_grid()
+    smoothing = read_off if {"gamma", "beta"} & accepts else contexts.smoothing_grid()
     found = binary.vocabulary(elements.loss, accepts, smoothing)
-    found.entropies.extend(binary.entropy_smoothed(*pair) for pair in smoothing)
+    found.entropies.extend(entropies.entropy_smoothed(*pair) for pair in smoothing)
     found.contexts.extend(measured.activations(elements.points, elements.values))
     if labels == "index":
-        found.contexts.extend(binary.index_contexts())
+        found.contexts.extend(contexts.index_contexts())
     return found
 
 

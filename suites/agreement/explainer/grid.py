@@ -13,10 +13,20 @@ from suites.agreement.explainer.option import Points, Tensor
 
 LOGITS = (-5.0, -2.0, -1.0, -0.3, 0.0, 0.2, 0.45, 0.8, 1.0, 2.0, 3.0, 5.0)
 LABELS = (1.0, 0.0, 0.25, 0.5, 0.7, 0.9)
-ROWS = ((1.0, 0.0, -1.0, 0.5), (0.0, 2.0, 0.3, -0.7), (-1.5, 0.4, 1.2, 3.0), (0.1, 0.6, 0.2, 0.1), (0.3, 0.25, 0.05, 0.4),
-        (2.0, -3.0, 0.5, 1.0))  # fmt: skip
-BINS = ((1.0, 0.0, -1.0, 0.5, 0.2, -0.4), (0.0, 2.0, 0.3, -0.7, 1.1, 0.6), (-1.5, 0.4, 1.2, 3.0, -0.2, 0.8),
-        (0.3, 0.25, 0.05, 0.1, 0.1, 0.2))  # fmt: skip
+ROWS = (
+    (1.0, 0.0, -1.0, 0.5),
+    (0.0, 2.0, 0.3, -0.7),
+    (-1.5, 0.4, 1.2, 3.0),
+    (0.1, 0.6, 0.2, 0.1),
+    (0.3, 0.25, 0.05, 0.4),
+    (2.0, -3.0, 0.5, 1.0),
+)
+BINS = (
+    (1.0, 0.0, -1.0, 0.5, 0.2, -0.4),
+    (0.0, 2.0, 0.3, -0.7, 1.1, 0.6),
+    (-1.5, 0.4, 1.2, 3.0, -0.2, 0.8),
+    (0.3, 0.25, 0.05, 0.1, 0.1, 0.2),
+)
 BIN_TARGETS = (1.75, 0.0, 0.3, 1.0, 1.5, 2.6, 3.25, 4.0, 4.4, 4.9, 4.995, 4.9995, 5.0)
 CLASS_WEIGHTS = ((0.5, 1.0, 2.0, 0.25), (1.0, 0.3, 0.6, 0.1), (0.7, 0.2, 0.9, 1.6))
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
@@ -24,21 +34,50 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "balanced_cross_entropy": [{"alpha": a} for a in (0.25, 0.5, 0.75, 1.0)],
     "focal": [
         {"gamma": g, "alpha": a}
-        for g, a in ((2.0, 0.25), (0.0, 0.25), (1.0, 0.25), (0.5, 0.25), (1.5, 0.25), (3.5, 0.25), (2.0, 0.5), (0.0, 0.5),
-                     (2.0, 0.75), (1.0, 0.75), (2.0, 1.0))
+        for g, a in (
+            (2.0, 0.25),
+            (0.0, 0.25),
+            (1.0, 0.25),
+            (0.5, 0.25),
+            (1.5, 0.25),
+            (3.5, 0.25),
+            (2.0, 0.5),
+            (0.0, 0.5),
+            (2.0, 0.75),
+            (1.0, 0.75),
+            (2.0, 1.0),
+        )
     ],
     "quality_focal": [{"beta": b} for b in (2.0, 0.0, 1.0, 0.5, 1.5, 3.5)],
     "varifocal": [
         {"gamma": g, "alpha": a}
-        for g, a in ((2.0, 0.75), (0.0, 0.75), (1.0, 0.75), (0.5, 0.75), (1.5, 0.75), (3.5, 0.75), (2.0, 0.25), (2.0, 0.5), (1.0, 0.4))
+        for g, a in (
+            (2.0, 0.75),
+            (0.0, 0.75),
+            (1.0, 0.75),
+            (0.5, 0.75),
+            (1.5, 0.75),
+            (3.5, 0.75),
+            (2.0, 0.25),
+            (2.0, 0.5),
+            (1.0, 0.4),
+        )
     ],
     "softmax_focal": [
         {"gamma": g, "alpha": a}
-        for g, a in ((2.0, CLASS_WEIGHTS[0]), (0.0, CLASS_WEIGHTS[0]), (1.0, CLASS_WEIGHTS[0]), (0.5, CLASS_WEIGHTS[0]),
-                     (1.5, CLASS_WEIGHTS[0]), (3.5, CLASS_WEIGHTS[0]), (2.0, CLASS_WEIGHTS[1]), (1.0, CLASS_WEIGHTS[2]))
+        for g, a in (
+            (2.0, CLASS_WEIGHTS[0]),
+            (0.0, CLASS_WEIGHTS[0]),
+            (1.0, CLASS_WEIGHTS[0]),
+            (0.5, CLASS_WEIGHTS[0]),
+            (1.5, CLASS_WEIGHTS[0]),
+            (3.5, CLASS_WEIGHTS[0]),
+            (2.0, CLASS_WEIGHTS[1]),
+            (1.0, CLASS_WEIGHTS[2]),
+        )
     ],
     "distribution_focal": [{"weight": (1.0,)}, {"weight": (0.5,)}, {"weight": (2.0,)}, {"weight": (0.0,)}],
-}  # fmt: skip
+}
 FIXED = {"gamma": 2.0, "beta": 2.0}  # what a function without the parameter should use
 
 
@@ -175,5 +214,7 @@ def first_calls(loss: str, setting: dict[str, Any]) -> list[Call]:
             Call([[0.5, -1.0]] * 2, [[1.0, 0.0], [0.0, 0.0]], setting),
         ]
     row = list(ROWS[0]) if kind == "index" else list(BINS[0])
-    return [Call([row, row[::-1], row], [1, 2, 0] if kind == "index" else [1.5, 2.25, 0.0], _rows_of(setting, 3)),
-            Call([row], [1 if kind == "index" else 1.5], setting)]  # fmt: skip
+    return [
+        Call([row, row[::-1], row], [1, 2, 0] if kind == "index" else [1.5, 2.25, 0.0], _rows_of(setting, 3)),
+        Call([row], [1 if kind == "index" else 1.5], setting),
+    ]

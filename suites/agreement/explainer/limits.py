@@ -52,20 +52,29 @@ def _coarse(subject: Subject, model: numpy.ndarray, elements: Elements) -> Itera
         return
     told = "float16 or bfloat16" if elements.tolerance.relative > 1e-2 else "float32, or an epsilon is added"
     yield Finding(
-        "precision", f"float64 logits give a result of relative error {error[i]:.1g}: an intermediate is {told}", "fragile",
-        value_example(subject.code, subject.loss, elements.calls[i]), repr(float(model[i])), repr(float(elements.values[i])),
-    )  # fmt: skip
+        "precision",
+        f"float64 logits give a result of relative error {error[i]:.1g}: an intermediate is {told}",
+        "fragile",
+        value_example(subject.code, subject.loss, elements.calls[i]),
+        repr(float(model[i])),
+        repr(float(elements.values[i])),
+    )
 
 
 def _undefined(subject: Subject, model: numpy.ndarray, elements: Elements) -> Iterator[Finding]:
     """NaN or infinity at moderate logits, where the function that was found has a number."""
-    i = simplest(elements.calls, lambda i: numpy.isfinite(model[i]) and not numpy.isfinite(elements.values[i]))
-    if i is not None:
+    undefined = numpy.isfinite(model) & ~numpy.isfinite(elements.values)
+    if undefined.any():
+        i = simplest(elements.calls, lambda i: bool(undefined[i]))
         call = elements.calls[i]
         yield Finding(
-            "nonfinite", f"value is {elements.values[i]} at logits {call.logits}, targets {call.targets}, {call.parameters}", "fragile",
-            value_example(subject.code, subject.loss, call), repr(float(model[i])), repr(float(elements.values[i])),
-        )  # fmt: skip
+            "nonfinite",
+            f"value is {elements.values[i]} at logits {call.logits}, targets {call.targets}, {call.parameters}",
+            "fragile",
+            value_example(subject.code, subject.loss, call),
+            repr(float(model[i])),
+            repr(float(elements.values[i])),
+        )
 
 
 def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:
@@ -91,10 +100,14 @@ def _cut_off(subject: Subject, setting: dict[str, Any], fixed: dict[str, Any]) -
         if numpy.isfinite(seen).all() and seen[0] == seen[1] > 0 and abs(seen[0] - expected) > 1e-3 * expected:
             limit = 60 * seen[0] / expected
             yield Finding(
-                "precision", f"the loss of {'positives' if y else 'negatives'} is cut off where the logit passes {sign * limit:.3g}"
-                f" (an epsilon of {math.exp(-limit):.1g} in the logarithm, or clamped logits): beyond, it has no gradient",
-                "fragile", value_example(subject.code, subject.loss, calls[0]), repr(expected), repr(seen[0]),
-            )  # fmt: skip
+                "precision",
+                f"the loss of {'positives' if y else 'negatives'} is cut off where the logit passes {sign * limit:.3g}"
+                f" (an epsilon of {math.exp(-limit):.1g} in the logarithm, or clamped logits), with no gradient beyond",
+                "fragile",
+                value_example(subject.code, subject.loss, calls[0]),
+                repr(expected),
+                repr(seen[0]),
+            )
             return
 
 
@@ -128,9 +141,13 @@ def _nonfinite(subject: Subject, elements: Elements, settings: list[dict[str, An
                     bad = numbers[~numpy.isfinite(numbers)].flat[0]
                     told = "NaN" if numpy.isnan(bad) else "infinite"
                     yield Finding(
-                        "nonfinite", f"{quantity} is {told} in float64 at logit {x:g}, target {call.targets}", "fragile",
-                        value_example(subject.code, subject.loss, call, gradient=quantity == "gradient"), "finite", repr(float(bad)),
-                    )  # fmt: skip
+                        "nonfinite",
+                        f"{quantity} is {told} in float64 at logit {x:g}, target {call.targets}",
+                        "fragile",
+                        value_example(subject.code, subject.loss, call, gradient=quantity == "gradient"),
+                        "finite",
+                        repr(float(bad)),
+                    )
 
 
 def _at(elements: Elements, x: float, setting: dict[str, Any]) -> list[Call]:

@@ -1,7 +1,7 @@
 """Where no combination fits: which part is wrong can often still be proved, and else the smallest counterexample found.
 
-If the loss over alpha's weight does not depend on alpha, the weight is right; if it is the cross entropy at gamma = 0, so
-is that, and what is left is the modulating factor. Nothing is said that the probes do not show.
+If the loss over alpha's weight does not depend on alpha, the weight is right; if it is the cross entropy at gamma = 0,
+so is that, and what is left is the modulating factor. Nothing is said that the probes do not show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Located = tuple[Change, int, float]
 
 def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str) -> Iterator[Located]:
     """One change with the simplest call that shows it and the paper's number there."""
-    usable = elements.keep(elements.answered & formula.near(elements))
+    finite = numpy.isfinite(elements.values)
+    usable = elements.keep(elements.answered & formula.near(elements) & (finite if finite.any() else True))
     vocabulary = formula.vocabulary(usable, accepts, labels)
     default = Semantics(
         vocabulary.contexts[0], vocabulary.weights[0], vocabulary.modulations[0], vocabulary.entropies[0]
@@ -54,8 +55,11 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
 
 def _over_rows(subject: Subject, usable: Elements) -> Change | None:
     """One row alone gives the same whatever its logits, two rows do not: they are normalised against each other."""
-    first = [s.value for s, c in zip(usable.seen, usable.calls, strict=True)
-             if c.parameters == usable.calls[0].parameters and c.targets == usable.calls[0].targets]  # fmt: skip
+    first = [
+        s.value
+        for s, c in zip(usable.seen, usable.calls, strict=True)
+        if c.parameters == usable.calls[0].parameters and c.targets == usable.calls[0].targets
+    ]
     if len(first) < 4 or numpy.ptp(first) > 1e-6 * max(numpy.abs(first).max(), 1e-9):
         return None
     pairs = [
@@ -161,8 +165,14 @@ def _shrunk(subject: Subject, elements: Elements, default: Semantics) -> tuple[C
         seen = see(subject.call, call.logits, call.targets, call.parameters, backward=False)
         return seen.ok and _wrong(seen.value, paper(call))
 
-    quiet = settings(max_examples=200, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck),
-                     phases=(Phase.generate, Phase.shrink))  # fmt: skip
+    quiet = settings(
+        max_examples=200,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
     try:
         x, y, setting = shrink(cases, differs, settings=quiet)
     except NoSuchExample:

@@ -17,8 +17,10 @@ import torch
 from suites.agreement.explainer.option import Change, Context, Option, Points, Semantics, Tensor, Vocabulary
 from suites.agreement.explainer.search import Tolerance, reproduces
 
-CONSTANTS = {1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
-             1 / math.log(10): ("cross_entropy", "the logarithm has base 10")}  # fmt: skip
+CONSTANTS = {
+    1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
+    1 / math.log(10): ("cross_entropy", "the logarithm has base 10"),
+}
 Table = dict[tuple[float, float], float]
 
 
@@ -104,9 +106,12 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
     weight = parts.weight
     return replace(
         parts,
-        weight=Option((Change(kind, statement),), " · ".join(filter(None, (f"{scale:.6g}", weight.formula))),
-                      lambda s: scale * weight.apply(s)),
-    )  # fmt: skip
+        weight=Option(
+            (Change(kind, statement),),
+            " · ".join(filter(None, (f"{scale:.6g}", weight.formula))),
+            lambda s: scale * weight.apply(s),
+        ),
+    )
 
 
 def _alphas(points: Points) -> list[float]:
@@ -205,7 +210,7 @@ def _row_miss(s: Points) -> Tensor:
 
 
 def labels_read_off(points: Points, observed: numpy.ndarray) -> Iterable[tuple[float, float]]:
-    """What the labels 1 and 0 have become, from the calls without modulation: there the loss is k (softplus(x) - y' x)."""
+    """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x)."""
     found = {}
     plain = (points.gamma[:, 0] == 0).numpy()
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
@@ -227,7 +232,7 @@ def labels_read_off(points: Points, observed: numpy.ndarray) -> Iterable[tuple[f
 
 
 def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
-    """Another probability in place of the sigmoid, read off the calls without modulation, where the loss is -k log p_t."""
+    """Another probability in place of the sigmoid, read off calls without modulation, where the loss is -k log p_t."""
     plain = (points.gamma[:, 0] == 0).numpy() & numpy.isfinite(observed)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():

@@ -27,8 +27,14 @@ class Seen:
         return not self.error
 
 
-def see(call: Callable[..., torch.Tensor], logits: Any, targets: Any, parameters: dict[str, Any],
-        dtype: torch.dtype = torch.float64, backward: bool = True) -> Seen:  # fmt: skip
+def see(
+    call: Callable[..., torch.Tensor],
+    logits: Any,
+    targets: Any,
+    parameters: dict[str, Any],
+    dtype: torch.dtype = torch.float64,
+    backward: bool = True,
+) -> Seen:
     """Call once, and go back once; whatever is raised becomes the error's text."""
     x, y = _leaf(logits, dtype), _tensor(targets, dtype)
     with warnings.catch_warnings():

@@ -78,7 +78,7 @@ REDUCTIONS = [
     Reduction("mean", lambda b: b.terms.mean()),
     Reduction("sum", lambda b: b.terms.sum()),
     _divided("sum / rows", lambda b: float(len(b.terms)), "reduction"),
-    _divided("sum / classes", lambda b: float(b.classes), "reduction"),
+    _divided("mean over dim 1, then sum", lambda b: float(b.classes), "reduction"),
     _other("sum over each row", _rows(lambda t: t.sum(-1))),
     _other("mean over each row", _rows(lambda t: t.mean(-1))),
     _other("sum over each column", _rows(lambda t: t.sum(0))),
@@ -93,8 +93,10 @@ REDUCTIONS = [
     _divided("sum / elements that are not ignored", lambda b: b.kept.sum()),
     _divided("sum / elements that are not ignored (at least 1)", lambda b: b.kept.sum().clamp(min=1)),
     _divided("sum / rows that are not ignored", lambda b: b.kept.reshape(len(b.kept), -1).amax(-1).sum()),
-    _divided("sum / rows with a positive (at least 1)",
-             lambda b: (b.targets > 0).reshape(len(b.targets), -1).any(-1).sum().clamp(min=1)),
+    _divided(
+        "sum / rows with a positive (at least 1)",
+        lambda b: (b.targets > 0).reshape(len(b.targets), -1).any(-1).sum().clamp(min=1),
+    ),
     _divided("sum / sum of weights", lambda b: (b.weight * b.kept).sum()),
     _divided("sum / (sum of weights, at least 1)", lambda b: (b.weight * b.kept).sum().clamp(min=1)),
     _divided("sum / sum of modulating factors", lambda b: b.modulation.sum()),
@@ -115,40 +117,58 @@ REDUCTIONS = [
     _other("median", lambda b: b.terms.median()),
     _other("first row only", _rows(lambda t: t[0].sum())),
     _other("square root of the mean of squares", lambda b: (b.terms**2).mean().sqrt()),
-    _early("mean of the cross entropy, then modulation",
-           "the cross entropy is averaged over the batch first and modulated then, with p_t = exp(-mean)",
-           lambda b: _of_mean(b, _mean, True)),
-    _early("sum of the cross entropy, then modulation",
-           "the cross entropy is summed over the batch first and modulated then, with p_t = exp(-sum)",
-           lambda b: _of_mean(b, _total, True)),
-    _early("mean of the cross entropy, modulation, then weights",
-           "the cross entropy is averaged over the batch before it is modulated and weighted",
-           lambda b: _of_mean(b, _mean, False)),
-    _early("mean of the cross entropy, modulation, mean of weights",
-           "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then averaged",
-           lambda b: _of_mean(b, _mean, False).mean()),
-    _early("mean of the cross entropy, modulation, sum of weights",
-           "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then summed",
-           lambda b: _of_mean(b, _mean, False).sum()),
-    _early("sum of the cross entropy, modulation, mean of weights",
-           "the cross entropy is summed over the batch before it is modulated and weighted",
-           lambda b: _of_mean(b, _total, False).mean()),
-    _early("row means of the cross entropy, then modulation",
-           "the cross entropy is averaged over each row before it is modulated",
-           lambda b: _by_row(b, lambda t: t.mean(-1)).mean()),
-    _early("row sums of the cross entropy, then modulation",
-           "the cross entropy is summed over each row before it is modulated",
-           lambda b: _by_row(b, lambda t: t.sum(-1)).mean()),
-    _early("row sums of the cross entropy, then modulation, summed",
-           "the cross entropy is summed over each row before it is modulated",
-           lambda b: _by_row(b, lambda t: t.sum(-1)).sum()),
-    _early("row means of the cross entropy, then modulation, summed",
-           "the cross entropy is averaged over each row before it is modulated",
-           lambda b: _by_row(b, lambda t: t.mean(-1)).sum()),
+    _early(
+        "mean of the cross entropy, then modulation",
+        "the cross entropy is averaged over the batch first and modulated then, with p_t = exp(-mean)",
+        lambda b: _of_mean(b, _mean, True),
+    ),
+    _early(
+        "sum of the cross entropy, then modulation",
+        "the cross entropy is summed over the batch first and modulated then, with p_t = exp(-sum)",
+        lambda b: _of_mean(b, _total, True),
+    ),
+    _early(
+        "mean of the cross entropy, modulation, then weights",
+        "the cross entropy is averaged over the batch before it is modulated and weighted",
+        lambda b: _of_mean(b, _mean, False),
+    ),
+    _early(
+        "mean of the cross entropy, modulation, mean of weights",
+        "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then averaged",
+        lambda b: _of_mean(b, _mean, False).mean(),
+    ),
+    _early(
+        "mean of the cross entropy, modulation, sum of weights",
+        "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then summed",
+        lambda b: _of_mean(b, _mean, False).sum(),
+    ),
+    _early(
+        "sum of the cross entropy, modulation, mean of weights",
+        "the cross entropy is summed over the batch before it is modulated and weighted",
+        lambda b: _of_mean(b, _total, False).mean(),
+    ),
+    _early(
+        "row means of the cross entropy, then modulation",
+        "the cross entropy is averaged over each row before it is modulated",
+        lambda b: _by_row(b, lambda t: t.mean(-1)).mean(),
+    ),
+    _early(
+        "row sums of the cross entropy, then modulation",
+        "the cross entropy is summed over each row before it is modulated",
+        lambda b: _by_row(b, lambda t: t.sum(-1)).mean(),
+    ),
+    _early(
+        "row sums of the cross entropy, then modulation, summed",
+        "the cross entropy is summed over each row before it is modulated",
+        lambda b: _by_row(b, lambda t: t.sum(-1)).sum(),
+    ),
+    _early(
+        "row means of the cross entropy, then modulation, summed",
+        "the cross entropy is averaged over each row before it is modulated",
+        lambda b: _by_row(b, lambda t: t.mean(-1)).sum(),
+    ),
     *(
-        _early(f"{told} of {what}",
-               f"the factors are averaged apart: {what}, {told}",
-               lambda b, f=f, r=r: r(f(b)))
+        _early(f"{told} of {what}", f"the factors are averaged apart: {what}, {told}", lambda b, f=f, r=r: r(f(b)))
         for what, f in {
             "weight · modulating factor · mean(cross entropy)": lambda b: b.weight * b.modulation * b.entropy.mean(),
             "weight · modulating factor · sum(cross entropy)": lambda b: b.weight * b.modulation * b.entropy.sum(),
@@ -157,26 +177,36 @@ REDUCTIONS = [
             "sum(weight) · modulating factor · cross entropy": lambda b: b.weight.sum() * b.modulation * b.entropy,
             "weight · mean(modulating factor · cross entropy)": lambda b: b.weight * (b.modulation * b.entropy).mean(),
             "weight · sum(modulating factor · cross entropy)": lambda b: b.weight * (b.modulation * b.entropy).sum(),
-            "mean(weight) · mean(modulating factor) · mean(cross entropy)":
-                lambda b: b.weight.mean() * b.modulation.mean() * b.entropy.mean(),
-            "mean(modulating factor) · mean(weight · cross entropy)":
-                lambda b: b.modulation.mean() * (b.weight * b.entropy).mean(),
+            "mean(weight) · mean(modulating factor) · mean(cross entropy)": lambda b: (
+                b.weight.mean() * b.modulation.mean() * b.entropy.mean()
+            ),
+            "mean(modulating factor) · mean(weight · cross entropy)": lambda b: (
+                b.modulation.mean() * (b.weight * b.entropy).mean()
+            ),
             "mean(weight · modulating factor) · cross entropy": lambda b: (b.weight * b.modulation).mean() * b.entropy,
         }.items()
         for told, r in {"mean": _mean, "sum": _total, "no reduction": lambda t: t}.items()
     ),
     *(
-        _early(f"{told} over all pairs of rows", "a weight or factor is broadcast over all pairs of rows (N, N)",
-               lambda b, f=f, r=r: r(f(b)))
+        _early(
+            f"{told} over all pairs of rows",
+            "a weight or factor is broadcast over all pairs of rows (N, N)",
+            lambda b, f=f, r=r: r(f(b)),
+        )
         for f in (
             lambda b: _pairs(b, b.weight, b.modulation * b.entropy),
             lambda b: _pairs(b, b.weight * b.modulation, b.entropy),
             lambda b: _pairs(b, b.modulation, b.weight * b.entropy),
             lambda b: _pairs(b, b.modulation * b.entropy, b.weight),
         )
-        for told, r in {"mean": _mean, "sum": _total, "no reduction": lambda t: t, "sum / rows": lambda t: t.sum() / len(t)}.items()
+        for told, r in {
+            "mean": _mean,
+            "sum": _total,
+            "no reduction": lambda t: t,
+            "sum / rows": lambda t: t.sum() / len(t),
+        }.items()
     ),
-]  # fmt: skip
+]
 
 
 def _pairs(b: Batch, one: Tensor, other: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ Factors = tuple[Tensor, Tensor, Tensor]
 
 
 def check(semantics: Semantics, elements: Elements, share: Tensor | None) -> tuple[Change, int, numpy.ndarray] | None:
-    """The change that explains the gradients, one call that shows it, and the right gradients; None where all is well."""
+    """The change that explains the gradients, a call that shows it, the right gradients; None where all is well."""
     if all(seen.gradient is None for seen in elements.seen):
         return (
             Change("gradient", "the result has no gradient to the logits"),
@@ -77,16 +77,18 @@ def _whole(f: Factors) -> Tensor:
 
 
 DETACHED: dict[str, Callable[[Factors], Tensor]] = {
-    "the modulating factor is detached: the gradient is that of the cross entropy alone, times the factor":
-        lambda f: f[0] * f[1].detach() * f[2],
-    "the cross entropy is detached: the gradient is that of the modulating factor alone":
-        lambda f: f[0] * f[1] * f[2].detach(),
+    "the modulating factor is detached: the gradient is that of the cross entropy alone, times the factor": lambda f: (
+        f[0] * f[1].detach() * f[2]
+    ),
+    "the cross entropy is detached: the gradient is that of the modulating factor alone": lambda f: (
+        f[0] * f[1] * f[2].detach()
+    ),
     "the gradient leaves out the modulating factor": lambda f: f[0] * f[2],
     "the gradient leaves out the weight and the modulating factor": lambda f: f[2],
     "the gradient leaves out the weight": lambda f: f[1] * f[2],
     "the modulating factor is detached and the weight left out of the gradient": lambda f: f[1].detach() * f[2],
     "the gradient has the wrong sign": lambda f: -(f[0] * f[1] * f[2]),
-}  # fmt: skip
+}
 
 
 def _pattern(observed: numpy.ndarray, right: numpy.ndarray, tolerance: Tolerance) -> str:

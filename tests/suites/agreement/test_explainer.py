@@ -23,8 +23,10 @@ def test_a_wrong_loss_is_named_for_what_is_wrong_with_it(example):
     kinds = {finding["kind"] for finding in verdict["findings"]}
     assert set(example.kinds) <= kinds
     assert "unexplained" not in kinds
-    harmless = {"precision", "nonfinite", "dtype"}
-    assert verdict["verdict"] == "different" or (set(example.kinds) <= {*harmless, "normaliser"} and verdict["verdict"] == "fragile")
+    harmless = {"precision", "nonfinite", "dtype", "shape"}
+    assert verdict["verdict"] == "different" or (
+        set(example.kinds) <= {*harmless, "normaliser"} and verdict["verdict"] == "fragile"
+    )
 
 
 @pytest.mark.parametrize("example", right.EXAMPLES, ids=name)
@@ -82,7 +84,10 @@ def test_an_asked_for_reduction_is_a_difference_where_another_is_found():
 def test_the_answer_is_plain_data_and_can_be_shown(capsys):
     verdict = check(wrong.labels_smoothed, "focal")
     assert set(verdict) == {"loss", "verdict", "reduction", "formula", "findings"}
-    assert all(set(f) == {"kind", "statement", "example", "expected", "got"} for f in json.loads(json.dumps(verdict))["findings"])
+    assert all(
+        set(f) == {"kind", "statement", "example", "expected", "got"}
+        for f in json.loads(json.dumps(verdict))["findings"]
+    )
     from rich.console import Console
 
     Console(file=sys.stdout, width=100).print(render(verdict))

@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 
 from tests.suites.agreement.losses import collection
 
@@ -19,7 +19,9 @@ class WithPositiveWeight(nn.Module):
         self.register_buffer("pos_weight", torch.tensor(3.0))
 
     def forward(self, logits, targets):
-        bce = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.pos_weight.to(logits), reduction="none")
+        bce = F.binary_cross_entropy_with_logits(
+            logits, targets, pos_weight=self.pos_weight.to(logits), reduction="none"
+        )
         p = logits.sigmoid()
         pt = torch.where(targets == 1, p, 1 - p)
         return (bce * (1 - pt).pow(self.gamma)).mean()
@@ -368,7 +370,9 @@ def quality_detached(pred, target, beta=2.0):
 
 @example("quality_focal", "gamma")
 def quality_plain_distance(pred, target, beta=2.0):
-    return (beta * (target - pred.sigmoid()).abs() * F.binary_cross_entropy_with_logits(pred, target, reduction="none")).mean()
+    return (
+        beta * (target - pred.sigmoid()).abs() * F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+    ).mean()
 
 
 @example("quality_focal", "soft_labels")
@@ -398,7 +402,9 @@ def off_by_one_bin(pred, target):
     left = (target.floor() + 1).long().clamp(max=pred.shape[1] - 1)
     right = (left + 1).clamp(max=pred.shape[1] - 1)
     f = target - target.floor()
-    return (F.cross_entropy(pred, left, reduction="none") * (1 - f) + F.cross_entropy(pred, right, reduction="none") * f).mean()
+    return (
+        F.cross_entropy(pred, left, reduction="none") * (1 - f) + F.cross_entropy(pred, right, reduction="none") * f
+    ).mean()
 
 
 @example("distribution_focal", "cross_entropy")
@@ -413,7 +419,9 @@ def clamps_targets(pred, target):
     tl = target.long()
     tr = tl + 1
     wl = tr - target
-    return (F.cross_entropy(pred, tl, reduction="none") * wl + F.cross_entropy(pred, tr, reduction="none") * (1 - wl)).mean(-1, keepdim=True)
+    return (
+        F.cross_entropy(pred, tl, reduction="none") * wl + F.cross_entropy(pred, tr, reduction="none") * (1 - wl)
+    ).mean(-1, keepdim=True)
 
 
 @example("focal", "cross_entropy")

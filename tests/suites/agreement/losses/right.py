@@ -1,7 +1,7 @@
 """Right in many styles: none of them may be called different."""
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from torch import nn
 
 from tests.suites.agreement.losses import collection
@@ -149,4 +149,7 @@ def wrapping_a_bin_of_no_weight(pred, target):
     left = target.long()
     right = (left + 1) % pred.shape[1]
     wl = left + 1 - target
-    return (F.cross_entropy(pred, left, reduction="none") * wl + F.cross_entropy(pred, right, reduction="none") * (target - left)).sum()
+    return (
+        F.cross_entropy(pred, left, reduction="none") * wl
+        + F.cross_entropy(pred, right, reduction="none") * (target - left)
+    ).sum()

@@ -1,7 +1,7 @@
 """A second batch of wrong losses, written without a look at what the first taught the vocabulary."""
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from torch import nn
 
 from tests.suites.agreement.losses import collection
@@ -267,12 +267,18 @@ def softmax_modulated_mean(logits, targets, gamma=2.0):
 
 @example("quality_focal", "soft_labels")
 def quality_weighted(pred, target, beta=2.0):
-    return (target * (target - pred.sigmoid()).abs() ** beta * F.binary_cross_entropy_with_logits(pred, target, reduction="none")).sum()
+    return (
+        target
+        * (target - pred.sigmoid()).abs() ** beta
+        * F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+    ).sum()
 
 
 @example("quality_focal", "gamma")
 def quality_beta_fixed(pred, target, beta=2.0):
-    return ((target - pred.sigmoid()).pow(2) * F.binary_cross_entropy_with_logits(pred, target, reduction="none")).mean()
+    return (
+        (target - pred.sigmoid()).pow(2) * F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+    ).mean()
 
 
 @example("quality_focal", "activation")
@@ -298,7 +304,9 @@ def bins_scaled(pred, target):
     left = target.long()
     right = (left + 1).clamp(max=pred.shape[1] - 1)
     wr = target - left
-    return ((1 - wr) * F.cross_entropy(pred, left, reduction="none") + wr * F.cross_entropy(pred, right, reduction="none")).mean()
+    return (
+        (1 - wr) * F.cross_entropy(pred, left, reduction="none") + wr * F.cross_entropy(pred, right, reduction="none")
+    ).mean()
 
 
 @example("distribution_focal", "activation")
@@ -315,7 +323,9 @@ def bins_two_mistakes(pred, target, weight=None):
     left = target.long()
     right = (left + 1).clamp(max=pred.shape[1] - 1)
     wr = target - left
-    return (wr * F.cross_entropy(pred, left, reduction="none") + (1 - wr) * F.cross_entropy(pred, right, reduction="none")).mean()
+    return (
+        wr * F.cross_entropy(pred, left, reduction="none") + (1 - wr) * F.cross_entropy(pred, right, reduction="none")
+    ).mean()
 
 
 @example("distribution_focal", "gradient")
@@ -324,5 +334,5 @@ def bins_detached(pred, target):
     right = (left + 1).clamp(max=pred.shape[1] - 1)
     wr = target - left
     lp = pred.log_softmax(1)
-    l, r = lp.gather(1, left[:, None])[:, 0], lp.gather(1, right[:, None])[:, 0]
-    return -((1 - wr) * l + wr * r.detach()).sum()
+    at_left, at_right = lp.gather(1, left[:, None])[:, 0], lp.gather(1, right[:, None])[:, 0]
+    return -((1 - wr) * at_left + wr * at_right.detach()).sum()

@@ -1,7 +1,7 @@
 """Wrong on purpose, one mistake a function (some two), in the style of a good implementation."""
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 
 from tests.suites.agreement.losses import collection
 
