@@ -4,7 +4,8 @@
    double, where nothing has to be compensated and results are correctly rounded but for rare ties; half precision in
    float. The polynomials are minimax fits of the accuracy that the result needs, in relative terms. Loops are plain,
    without branches and without calls to the mathematical library, so that the compiler can vectorise them. Work is cut
-   into blocks of a fixed size whose sums are added in order: the result does not depend on the number of threads. */
+   into blocks of a fixed size whose sums are added in order, in double: the result does not depend on the number of
+   threads. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -218,7 +219,7 @@ typedef double Loop(const number *x, const number *y, long count, Parameters giv
 #define LOOP(name, loss, power)                                                                                        \
     static double name##_value(const number *restrict x, const number *restrict y, long count, Parameters given,       \
                                number *restrict each) {                                                                \
-        double sum = 0;                                                                                                \
+        real sum = 0;                                                                                                  \
         _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
             real value = element(loss, power, 0, x[i], y[i], given, 0);                                                \
             sum += value;                                                                                              \
@@ -228,7 +229,7 @@ typedef double Loop(const number *x, const number *y, long count, Parameters giv
     }                                                                                                                  \
     static double name##_slope(const number *restrict x, const number *restrict y, long count, Parameters given,       \
                                number *restrict each) {                                                                \
-        double sum = 0;                                                                                                \
+        real sum = 0;                                                                                                  \
         _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
             real slope;                                                                                                \
             sum += element(loss, power, 1, x[i], y[i], given, &slope);                                                 \
