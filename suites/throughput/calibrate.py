@@ -20,7 +20,7 @@ from rich.table import Table
 
 from results.statistics import MOST_LAUNCHES, gate_verdict
 from suites.environment import cpu_model
-from suites.throughput.gate import FIND, compare_cell
+from suites.throughput.gate import FIND, PAIRS, log_ratios
 from suites.throughput.paired import Side
 from suites.throughput.side import PairedCell
 
@@ -31,7 +31,7 @@ CELLS = (
     PairedCell("focal", "torchvision", 400, 20),
     PairedCell("focal", "torchvision", 40_000, 8),
 )
-PAIRS = 3
+MEASURED_PAIRS, LAUNCHES = 4, 3
 SLOWDOWNS = (0.03, FIND, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
 SIMULATED = 400
 FALSE_ALARMS, FOUND = 0.01, 0.95
@@ -53,13 +53,13 @@ class Noise:
     found: float
 
 
-def calibrate(cells: Sequence[PairedCell] = CELLS, pairs: int = PAIRS, folder: Path | None = None) -> Table:
+def calibrate(cells: Sequence[PairedCell] = CELLS, pairs: int = MEASURED_PAIRS, folder: Path | None = None) -> Table:
     """Measure every cell, keep the margins in `folder` (default: the user's cache), and return them as a table."""
     launches: dict[PairedCell, list[list[tuple[float, float]]]] = {cell: [] for cell in cells}
     for _ in range(pairs):
         with closing(Side("base")) as base, closing(Side("head")) as head:
             for cell in cells:
-                launches[cell].append(compare_cell(base, head, cell).launches)
+                launches[cell].append([log_ratios(base, head, cell, number)[0] for number in range(LAUNCHES)])
     noises = [noise_of(cell.name, seen) for cell, seen in launches.items()]
     file = calibration_file(folder)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -110,9 +110,10 @@ def rates(find: float, between: float, within: float, simulated: int = SIMULATED
 def _simulated(truth: float, find: float, between: float, within: float, generator: np.random.Generator) -> str:
     """One comparison by the gate's rule, confirmation included, with normal noise."""
     for _ in range(2):
-        center, launches, verdict = truth + generator.normal(0, between), [], "unclear"
+        centers = truth + generator.normal(0, between, PAIRS)
+        launches, verdict = [], "unclear"
         while verdict == "unclear":
-            value = center + generator.normal(0, within)
+            value = centers[len(launches) % PAIRS] + generator.normal(0, within)
             launches.append((value, value))
             verdict = gate_verdict(launches, find, last=len(launches) == MOST_LAUNCHES)
         if verdict != "slower":

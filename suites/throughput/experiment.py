@@ -33,7 +33,7 @@ CELLS = (
     PairedCell("balanced_cross_entropy", "own", 64, 8, repeats=REPEATS, backward=False),
 )
 MEMORY_BOUND = PairedCell("focal", "torchvision", 20_000, 8, repeats=1)  # tensors beyond a core's own cache
-PER_RERUN = 40  # comparisons that share a pair of processes, as the cells of one `compare --rerun` do
+PER_RERUN = 80  # comparisons that share processes, as the cells of one `compare --rerun` do
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def one_rerun(kinds: list[str], cells: tuple[PairedCell, ...], first: int) -> list[dict]:
-    """As many comparisons as there are kinds, in one pair of processes (and one more pair for confirmation)."""
+    """As many comparisons as there are kinds, in the same processes, and in new ones for confirmation."""
     chosen = [cells[(first + number) % len(cells)] for number in range(len(kinds))]
     started, load = time.perf_counter(), os.getloadavg()[0]
     outcomes = rerun((), (), chosen, slowed=[FACTORS[kind] for kind in kinds])

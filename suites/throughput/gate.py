@@ -1,7 +1,7 @@
 """The gate: is one version of the code slower than another? Paired launches until it is clear, then once more afresh.
 
-Every cell is first compared within one pair of processes; those that seem slower or faster are then compared again in a
-new pair, since a process's address layout alone can make a few per cent (Mytkowicz et al., ASPLOS 2009). Only what both
+A process's address layout alone can make 2 per cent, the same in every launch of it (Mytkowicz et al., ASPLOS 2009), so
+launches go round several pairs of processes. What seems slower or faster is compared again in new pairs; only what both
 say counts.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from suites.throughput.side import PairedCell
 
 FIND = 0.05  # the slowdown that must not escape, where calibration says nothing else of a cell
 BLOCKS, CALLS = 8, 3
+PAIRS = 3
 CHANGED = ("slower", "faster")
 
 
@@ -73,32 +74,52 @@ def confirmed(first: Outcome, second: Outcome) -> Outcome:
     )  # fmt: skip
 
 
-def _stage(base, head, cells, find, slowed) -> list[Outcome]:
-    with closing(Side("base", base)) as old, closing(Side("head", head)) as new:
+def _stage(
+    base: Sequence[Path],
+    head: Sequence[Path],
+    cells: Sequence[PairedCell],
+    find: Mapping[str, float],
+    slowed: Sequence[float],
+) -> list[Outcome]:
+    with ExitStack() as stack:
+        pairs = [
+            (stack.enter_context(closing(Side("base", base))), stack.enter_context(closing(Side("head", head))))
+            for _ in range(PAIRS)
+        ]
         outcomes = []
         for cell, factor in zip(cells, slowed, strict=True):
             try:
-                outcomes.append(compare_cell(old, new, cell, find.get(cell.name, FIND), factor))
+                outcomes.append(compare_cell(pairs, cell, find.get(cell.name, FIND), factor))
             except SideFailed as failure:
                 outcomes.append(Outcome(cell.name, "failed", reason=str(failure)))
-                old.restart()
-                new.restart()
+                for side in (side for pair in pairs for side in pair):
+                    side.restart()
         return outcomes
 
 
-def compare_cell(base: Side, head: Side, cell: PairedCell, find: float = FIND, slowed: float = 1.0) -> Outcome:
-    """Launch on alternating cores until the verdict is clear or the cap is reached."""
-    cores = sorted(os.sched_getaffinity(0))
+def compare_cell(
+    pairs: Sequence[tuple[Side, Side]], cell: PairedCell, find: float = FIND, slowed: float = 1.0
+) -> Outcome:
+    """Launch pair after pair, on alternating cores, until the verdict is clear or the cap is reached."""
     outcome = Outcome(cell.name, "unclear", find=find)
     while outcome.verdict == "unclear":
         number = len(outcome.launches)
-        times = launch(base, head, cell, cores[number % len(cores)], BLOCKS, CALLS, slowed)
-        outcome.launches.append(tuple(launch_log_ratio(*times.by_clock(clock)) for clock in (0, 1)))
-        outcome.faults = max(outcome.faults, *times.faults)
+        logs, faults = log_ratios(*pairs[number % len(pairs)], cell, number, slowed)
+        outcome.launches.append(logs)
+        outcome.faults = max(outcome.faults, faults)
         outcome.verdict = gate_verdict(outcome.launches, find, last=number + 1 >= MOST_LAUNCHES)
     outcome.ratio = _ratio(outcome.launches)
     logging.info("%s: %s after %d launches, ratio %.4f", cell.name, outcome.verdict, number + 1, outcome.ratio)
     return outcome
+
+
+def log_ratios(
+    base: Side, head: Side, cell: PairedCell, number: int, slowed: float = 1.0
+) -> tuple[tuple[float, float], float]:
+    """log(head / base) of one launch by wall and CPU clock, and minor faults a call; cores take turns by `number`."""
+    cores = sorted(os.sched_getaffinity(0))
+    times = launch(base, head, cell, cores[number % len(cores)], BLOCKS, CALLS, slowed)
+    return tuple(launch_log_ratio(*times.by_clock(clock)) for clock in (0, 1)), max(times.faults)
 
 
 def _ratio(launches: Sequence[tuple[float, float]]) -> float:
