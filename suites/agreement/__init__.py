@@ -18,7 +18,11 @@ DTYPES = {
 }
 SMOKE_ADAPTERS = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 DETECTORS = ("v8_detection", "gfl_head")
-ACCURACY_DTYPES = ("float32", "bfloat16")  # what detectors are trained in; the full profile takes all
+ACCURACY_DTYPES = {  # what detectors are trained in
+    "smoke": ("float32",),
+    "quick": ("float32", "bfloat16"),
+    "full": DTYPES["full"],
+}
 ONCE = ("findings", "capability")  # workloads that choose their dtypes themselves
 
 
@@ -39,7 +43,7 @@ def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
         reference = ("float64",) if loss.adapter == "own" else ()  # what the others are compared with
         exact = [dtype for dtype in dtypes if dtype in ("float32", "float64") and dtype not in reference]
         return [Cell("agreement", loss.name, loss.adapter, device, dtype, "terms") for dtype in exact]
-    accurate = selection.dtypes or (dtypes if selection.profile == "full" else ACCURACY_DTYPES)
+    accurate = selection.dtypes or ACCURACY_DTYPES[selection.profile]
     work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in ONCE]
     return [Cell("agreement", loss.name, loss.adapter, device, dtype, workload) for workload, dtype in work]
 
@@ -88,10 +92,8 @@ def _accuracy(cell: Cell, loss: Loss, task: Task) -> Record:
 def _findings(cell: Cell, loss: Loss, task: Task) -> Record:
     from suites.agreement import findings
 
-    return Record(
-        cell,
-        rows={"findings": findings.of_source(loss, task.options["reference"], cell.device)},
-    )
+    dtypes = ("float32", "bfloat16") if task.selection.profile == "smoke" else findings.SCANNED
+    return Record(cell, rows={"findings": findings.of_source(loss, task.options["reference"], cell.device, dtypes)})
 
 
 def _capability(cell: Cell, loss: Loss, task: Task) -> Record:

@@ -136,7 +136,7 @@ def _way(loss: Loss, objects: int) -> tuple[str, float | None]:
     for word in ("sum", "none"):
         if word in loss.reductions:
             return word, 1.0
-    row = measure.rows(loss, "float32", "cpu", smoke=True)[0]
+    row = measure.rows(loss, "float32", "cpu", smoke=True, asked_forms=("reduced",))[0]
     if row["reduction"] not in reductions.SCALARS or row["verdict"] not in ("agrees", "agrees_up_to_scale"):
         return "no reduction of the paper's values was found", None
     _, targets = head(objects)

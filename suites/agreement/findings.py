@@ -52,19 +52,20 @@ KINDS = {  # probe -> what kind of difference it shows
     "row weights": "normaliser",
 }
 WRONG = ("differs", "nonfinite", "error")
+SCANNED = ("float32", "bfloat16", "float16")
 COARSE = "does not compute in float64"
 SYMPTOMS = ("alpha", "gamma", "soft_labels", "gradient", "mutation")  # of which the explainer knows the reason
 
 
-def of_source(loss: Loss, reference: str, device: str) -> list[Finding]:
+def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] = SCANNED) -> list[Finding]:
     """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom.
 
     `known` of a finding is why it is accepted, empty where it is new.
     """
     subject = of(loss, reference)
     verdict, explained = _explained(subject)
-    measured = [*_probed(subject, loss, device), *_capable(subject, loss, device), *_defaults(loss)]
-    measured += numerics.scan(subject, device=device)
+    measured = [*_probed(subject, loss, device), *_capable(loss, reference, device), *_defaults(loss)]
+    measured += numerics.scan(subject, dtypes, device=device)
     symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
     measured = [finding for finding in measured if finding["kind"] not in symptoms]
     if "dtype" in _kinds(explained):
@@ -94,7 +95,7 @@ def _explained(subject: Subject) -> tuple[str, list[Finding]]:
 
 def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
     """The reduction, and every probe that shows something other than the usual one does."""
-    rows = [row for row in measure.rows(loss, "float64", device, smoke=False) if row["form"] == "reduced"]
+    rows = measure.rows(loss, "float64", device, smoke=False, asked_forms=("reduced",))
     usual = rows[0]["reduction"]
     if rows[0]["verdict"] not in ("agrees", "agrees_up_to_scale") or usual is None:
         yield from _other_function(subject, rows[0])
@@ -233,7 +234,7 @@ CAPABLE = {  # capability -> the kind of finding its lack is, and how it is said
 }
 
 
-def _capable(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
+def _capable(loss: Loss, reference: str, device: str) -> Iterator[Finding]:
     bench = capability.Bench(loss, device)
     for name, (kind, told) in CAPABLE.items():
         row = capability.tried(capability.CAPABILITIES[name], bench)
@@ -244,7 +245,7 @@ def _capable(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
                 "example": (
                     "from suites.agreement.capability import CAPABILITIES, Bench, tried\n"
                     "from suites.agreement.subject import declared\n"
-                    f"loss = declared({subject.loss!r}, {subject.name!r})\n"
+                    f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
                     f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
                     "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
                 ),
