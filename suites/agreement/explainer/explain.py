@@ -12,7 +12,7 @@ import torch
 from adapters import CANONICAL
 from suites.agreement.explainer import batches, conduct, formula, grid, limits, locality, slope
 from suites.agreement.explainer.batches import Batches, Whole
-from suites.agreement.explainer.examples import SEVERITIES, Finding, simplest, value_example
+from suites.agreement.explainer.examples import SEVERITIES, Finding, simplest, truth, value_example
 from suites.agreement.explainer.formula import Elements, Fit, Reading
 from suites.agreement.explainer.labels import MAPS
 from suites.agreement.explainer.observe import see
@@ -151,6 +151,7 @@ def _explained(
     if reading.where == "hard":
         _tell_soft(case, elements, share)
     _tell_labels(case, whole, labelled)
+    _tell_edge(case, elements)
     name = _tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)
     shown = reading.fits[fits.index(fit)].seen
     told = elements.keep(
@@ -247,6 +248,20 @@ def _tell_labels(case: Case, whole: Whole | None, labelled: Batches | None) -> N
             expected = right.reduction.apply(batches.batch_of(right.semantics, labelled, i, right.labels)).sum()
         example = value_example(case.subject.code, case.loss, labelled.calls[i], case.dtype_name, labels=True)
         case.add(change, "different", example, float(expected), labelled.seen[i].value)
+
+
+def _tell_edge(case: Case, elements: Elements) -> None:
+    """A target on the last bin is in range, and yet the bin to its right does not exist."""
+    if CANONICAL[case.loss].inputs != "bins":
+        return
+    i = simplest(
+        elements.calls,
+        lambda i: not elements.seen[i].ok and elements.calls[i].targets[0] == len(elements.calls[i].logits[0]) - 1,
+    )
+    if i is not None:
+        change = Change("target_range", f"raises for a target on the last bin, K-1: {elements.seen[i].error}")
+        expected = float(truth(case.loss, elements.calls[i])[0].sum())
+        _tell(case, change, elements, i, expected, "fragile")
 
 
 def _raises_background(labelled: Batches) -> bool:

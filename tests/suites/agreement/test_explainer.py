@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from mpmath import mp, mpf
 
 from suites.agreement.check import CannotCall, check, render
@@ -117,3 +118,26 @@ def test_what_cannot_be_explained_is_called_unexplained_with_a_small_example():
     finding = next(f for f in verdict["findings"] if f["kind"] == "unexplained")
     assert verdict["verdict"] == "different"
     assert float(finding["got"]) != pytest.approx(float(finding["expected"]), rel=1e-4)
+
+
+def without_last_bin(pred, label):
+    left = label.long()
+    right = left + 1
+    loss = F.cross_entropy(pred, left, reduction="none") * (right - label)
+    return (loss + F.cross_entropy(pred, right, reduction="none") * (label - left)).mean()
+
+
+def test_a_last_bin_that_raises_is_fragile():
+    verdict = check(without_last_bin, "distribution_focal")
+    assert verdict["verdict"] == "fragile"
+    assert any(f["kind"] == "target_range" and "last bin" in f["statement"] for f in verdict["findings"])
+
+
+def other_defaults(logits, targets, gamma=1.5, alpha=0.25):
+    return right.plain(logits, targets, gamma, alpha).mean()
+
+
+def test_defaults_of_its_own_are_told_and_make_no_difference():
+    verdict = check(other_defaults, "focal")
+    assert verdict["verdict"] == "fragile"
+    assert [f["expected"] for f in verdict["findings"] if f["kind"] == "defaults"] == ["2"]
