@@ -48,10 +48,16 @@ static const real EXP[] = {0.4999975015496972, 0.16666773841215888, 0.0418336297
 #elif LOGITS == 32 /* 2^-38 */
 static const real EXP[] = {0.5000000000020848,    0.16666666718793623,   0.04166666640592175,   0.008333298548245347,
                            0.0013888923573826997, 0.0001989923355500042, 2.4820983893238277e-05};
+#endif
+#if LOGITS == 16
+#define EXACT_EXP EXP
 #else /* 2^-56 */
-static const real EXP[] = {0.5000000000000001,    0.16666666666666644,    0.041666666666624316,  0.00833333333335609,
+static const real EXACT_EXP[] = {0.5000000000000001,    0.16666666666666644,    0.041666666666624316,  0.00833333333335609,
                            0.0013888888917135445, 0.00019841269785012188, 2.4801521400230648e-05, 2.755735510816021e-06,
                            2.762004507102383e-07, 2.506832045586098e-08};
+#endif
+#if LOGITS == 64
+#define EXP EXACT_EXP
 #endif
 
 /* log(1 + e) / e on [0, 1] */
@@ -93,6 +99,7 @@ static const real LOG[] = {2.0, 0.6666666666666666, 0.40000000000007585, 0.28571
         return p;                                                                                                      \
     }
 POLYNOMIAL(exp_tail, EXP)
+POLYNOMIAL(exact_exp_tail, EXACT_EXP)
 POLYNOMIAL(log1p_ratio, LOG1P)
 POLYNOMIAL(log_ratio, LOG)
 
@@ -112,7 +119,7 @@ INLINE real size_of(real x) { return sizeof x == 4 ? __builtin_fabsf(x) : __buil
 INLINE real at_least(real x, real least) { return x < least ? least : x; }
 
 /* e^-z of z >= 0: 2^-k e^r with r = k ln 2 - z. Adding `magic` rounds to an integer and leaves it in the low bits. */
-INLINE real exp_of_minus(real z) {
+INLINE real exp_of_minus_with(real z, int exact) {
 #if LOGITS == 16
     const real magic = 12582912.0f, most = 104.0f, high = 0.693359375f, low = -2.1219444005469058e-4f;
 #else
@@ -122,7 +129,7 @@ INLINE real exp_of_minus(real z) {
     real shifted = bounded * (real)1.4426950408889634 + magic;
     real k = shifted - magic;
     real r = (k * high - bounded) + k * low;
-    real power = (r * r) * exp_tail(r) + r + 1;
+    real power = (r * r) * (exact ? exact_exp_tail(r) : exp_tail(r)) + r + 1;
 #if LOGITS == 16
     int32_t whole = bits_of(shifted) - bits_of(magic), half = whole >> 1; /* two steps reach the subnormal numbers */
     return power * from_bits((127 - half) << 23) * from_bits((127 - (whole - half)) << 23);
@@ -131,6 +138,8 @@ INLINE real exp_of_minus(real z) {
     return LOGITS == 64 && z > most ? 0 : result; /* float32 rounds it to 0 */
 #endif
 }
+
+INLINE real exp_of_minus(real z) { return exp_of_minus_with(z, 0); }
 
 /* log q of a normal q > 0: k ln 2 + log m */
 INLINE real log_of(real q) {
@@ -472,7 +481,8 @@ static void exponentials(real *restrict values, long classes, const Targets *res
     for (long c = 0; c < classes; c++) {
         const real here = c;
         SIMD for (int lane = 0; lane < LANES; lane++) {
-            real x = values[c * LANES + lane], gap = top[lane] - x, e = exp_of_minus(gap);
+            real x = values[c * LANES + lane], gap = top[lane] - x;
+            real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
 #if LOGITS == 64 /* what the difference rounded away */
             real back = gap + x;
             e -= e * ((top[lane] - back) - (x - (back - gap)));
