@@ -27,7 +27,7 @@ WORSE = {  # table -> verdicts from best to worst; a verdict that is not listed 
     "claims": ("reproduced", "reproduced_if", "not_reproduced"),
 }
 KEYS = {
-    "agreement": ["loss", "adapter", "device", "dtype", "quantity", "probe"],
+    "agreement": ["loss", "adapter", "device", "dtype", "form", "quantity", "probe"],
     "claims": ["source", "place", "claim"],
     "findings": ["loss", "adapter", "kind", "statement"],
     "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device"],
@@ -140,7 +140,7 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
 
 
 def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
-    return {" / ".join(str(row[name]) for name in names): row for row in frame.to_dict("records")}
+    return {" / ".join(str(row[name]) for name in names if name in row): row for row in frame.to_dict("records")}
 
 
 def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:

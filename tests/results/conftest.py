@@ -94,7 +94,46 @@ def finding(adapter: str, kind: str, statement: str, expected: str, got: str) ->
 
 @pytest.fixture(scope="session")
 def records() -> list[dict[str, Any]]:
-    """Records of a run in which Ultralytics' reduction and one article's focal loss differ from the paper's."""
+    """Records of a run in which Ultralytics' reduction and one article's focal loss differ."""
+    agreement_rows = {
+        "own": [agreement("own", "grid", "agrees"), agreement("own", "extreme", "agrees")],
+        "torchvision": [agreement("torchvision", "grid", "agrees"), agreement("torchvision", "extreme", "agrees")],
+        "ultralytics": [agreement("ultralytics", "grid", "differs", "mean over dimension 1, then a sum")],
+        "articles.first": [agreement("articles.first", "grid", "differs", "cross entropy reduced before modulation")],
+    }
+    findings = {
+        "torchvision": [
+            finding("torchvision", "precision", "Loses easy negatives: exactly 0 below logit -16.", "1.1e-21", "0.0")
+        ],
+        "ultralytics": [
+            finding("ultralytics", "reduction", "Takes the mean over classes, then sums rows | sides.", "0.25", "2.0")
+        ],
+        "articles.first": [
+            finding(
+                "articles.first", "reduction", "Averages the cross entropy before modulating it.", "0.0211", "0.1406"
+            )
+        ],
+    }
+    lines = [
+        record(
+            "agreement",
+            "focal",
+            adapter,
+            rows={"agreement": rows, "findings": findings.get(adapter, [])}
+            | ({"capability": [capability(adapter)]} if adapter == "own" else {}),
+        )
+        for adapter, rows in agreement_rows.items()
+    ]
+    lines.append(record("agreement", "focal", "fvcore", status="absent", reason="fvcore is not installed"))
+    lines.append(record("agreement", "varifocal", "kornia", status="unsupported", reason="kornia has no varifocal"))
+    lines.append(record("agreement", "focal", "broken", status="failed", reason="ValueError: <no> & nonsense"))
+    lines.append(record("claims", "focal", "own", rows={"claims": [claim()]}))
+    return lines
+
+
+@pytest.fixture(scope="session")
+def everything() -> list[dict[str, Any]]:
+    """Records of every suite and status; Ultralytics' reduction and one article's focal loss differ."""
     lost = "= the paper's values; exactly 0 at 2 of 16 points where the paper has a number"
     rows = {
         "own": [agreement("own", "moderate", "agrees"), agreement("own", "extreme logits", "agrees")],
@@ -259,8 +298,8 @@ def write_run():
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, records, write_run) -> Run:
+def run(tmp_path_factory, everything, write_run) -> Run:
     """The records in a run folder, with tables and report written."""
-    stored = write_run(tmp_path_factory.mktemp("report") / "run", records)
+    stored = write_run(tmp_path_factory.mktemp("report") / "run", everything)
     report.write(stored, tables.write(stored))
     return stored

@@ -97,6 +97,16 @@ def test_a_worse_verdict_is_a_regression(against):
     assert comparison.exit_status == 1
 
 
+def test_a_verdict_that_got_worse_in_one_form_is_not_hidden_by_the_other(tmp_path, baseline, write_run):
+    both = copy.deepcopy(baseline)
+    rows = find(both, "agreement", "torchvision")["rows"]["agreement"]
+    rows.append(rows[0] | {"form": "elementwise"})
+    worse = copy.deepcopy(both)
+    find(worse, "agreement", "torchvision")["rows"]["agreement"][0]["verdict"] = "differs"
+    comparison = compare(write_run(tmp_path / "both", both), write_run(tmp_path / "worse", worse))
+    assert [change.detail for change in comparison.regressions] == ["agrees -> differs"]
+
+
 def test_a_better_verdict_is_an_improvement(against):
     def change(lines):
         find(lines, "agreement", "ultralytics")["rows"]["agreement"][0]["verdict"] = "agrees"

@@ -32,8 +32,8 @@ def test_who_differs_from_the_paper_and_how_is_read_from_the_verdicts(run):
     assert found["own"].relation(found["articles.first"]) == "unequal"
 
 
-def test_a_verdict_without_a_finding_still_says_where_it_differs(run, records, write_run, tmp_path):
-    without = [record for record in records if record["cell"]["workload"] != "findings"]
+def test_a_verdict_without_a_finding_still_says_where_it_differs(run, everything, write_run, tmp_path):
+    without = [record for record in everything if record["cell"]["workload"] != "findings"]
     found = {one.adapter: one for one in standings(tables.build(write_run(tmp_path / "run", without)))["focal"]}
     assert found["articles.first"].standing == "different"
     assert found["articles.first"].reason == "value, moderate, float32: 0.436 where the paper has 0.782"
@@ -54,9 +54,9 @@ def test_the_markdown_opens_with_the_answers(run):
     assert text.index("## Which are the same function?") < text.index("## Tables")
 
 
-def test_junit_has_a_truthful_test_case_for_every_cell(run, records):
+def test_junit_has_a_truthful_test_case_for_every_cell(run, everything):
     root = ElementTree.parse(run.folder / "junit.xml").getroot()
-    assert len(root.findall(".//testcase")) == len(records)
+    assert len(root.findall(".//testcase")) == len(everything)
     assert [case.get("name") for case in root.iter("testcase") if case.find("error") is not None] == [
         "broken/cpu/float32"
     ]

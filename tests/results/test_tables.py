@@ -56,9 +56,9 @@ def test_a_row_keeps_every_digit_and_names_the_cell_it_came_from(run):
     assert rows["cell"].iloc[0] == "claims/focal/own/cpu/float32/"
 
 
-def test_every_cell_is_accounted_for_with_its_reason(run, records):
+def test_every_cell_is_accounted_for_with_its_reason(run, everything):
     cells = tables.build(run)["cells"]
-    assert list(cells["cell"]) == [record["key"] for record in records]
+    assert list(cells["cell"]) == [record["key"] for record in everything]
     assert dict(cells["status"].value_counts())["failed"] == 1
     assert "ValueError: <no> & nonsense" in set(cells["reason"])
 
@@ -71,9 +71,9 @@ def test_parquet_and_csv_hold_the_same_rows(run):
         assert list(from_csv.columns) == list(from_parquet.columns)
 
 
-def test_a_column_of_numbers_and_words_becomes_text(tmp_path, write_run, records):
+def test_a_column_of_numbers_and_words_becomes_text(tmp_path, write_run, everything):
     mixed = [
-        {**records[-1], "key": str(n), "rows": {"claims": [{"printed": value}]}}
+        {**everything[-1], "key": str(n), "rows": {"claims": [{"printed": value}]}}
         for n, value in enumerate([0.5, "n/a", [1, 2], None, True])
     ]
     written = write_run(tmp_path / "mixed", mixed)
