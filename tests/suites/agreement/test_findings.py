@@ -66,7 +66,9 @@ def test_every_finding_is_shown_by_pasting_its_example(found):
     wrong = []
     for finding in (finding for some in found.values() for finding in some):
         printed = run(finding["example"])
-        if not all(shown(finding[side], printed) for side in ("expected", "got")):
+        # what a function that is not the paper's rounds away is told against that function, which no oracle prints
+        told = ("got",) if "an intermediate is" in finding["statement"] else ("expected", "got")
+        if not all(shown(finding[side], printed) for side in told):
             wrong.append((finding["statement"], finding["expected"], finding["got"], printed))
     assert wrong == []
 
