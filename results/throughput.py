@@ -28,7 +28,7 @@ def table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
     `check` says whether what was timed computes our function (agrees, agrees_up_to_scale) or another one (differs).
     `floor_ms` is the time in which the bytes that must move would stream; `bandwidth_fraction` is its share of the
-    median; `roofline_fraction` also counts exp and log at the rate of the same run. `faults_per_call` tells a heap that
+    median; `roofline_fraction` also counts exp and log at the rate of the same run (CPU). `faults_per_call` tells a heap that
     gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
     """
     rows = [row for record in records if is_timed(record) for row in _rows(record)]
@@ -100,6 +100,8 @@ def _limits(loss: str, data: dict[str, Any], name: str) -> tuple[float, float]:
     streams = median_interval([launch["stream_ms"][name] for launch in data["launches"]]).center
     bandwidth = data["launches"][0]["stream_bytes"] / streams  # bytes a ms
     floor = data["bytes"][name] / bandwidth
+    if not data["launches"][0]["rates"]:
+        return floor, floor
     exps, logs = LOGARITHMS.get(loss, (1, 1))
     rate = {key: float(np.median([launch["rates"][key] for launch in data["launches"]])) for key in ("exp", "log")}
     work = data["elements"] * (exps / rate["exp"] + logs / rate["log"]) * 1e3

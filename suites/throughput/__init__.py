@@ -23,14 +23,14 @@ from suites.throughput import launch, workloads
 from suites.throughput.launch import PASSES, REFERENCE, Group
 from suites.throughput.step import measure_step
 from suites.throughput.subjects import COMPILED
-from suites.throughput.workloads import PARAMETERS, WORKLOADS, Workload
+from suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
 THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, else every core
-LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 5)}  # profile -> least, most
-SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.5}  # of timed rounds, a subject and pass
-ROUNDS = {"smoke": 2, "quick": 4, "full": 5}
+LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (2, 4)}  # profile -> least, most; on a GPU one, it has no heap
+SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.4}  # of timed rounds, a subject and pass
+ROUNDS = {"smoke": 2, "quick": 3, "full": 4}
 
 
 def plan(selection: Selection) -> list[Task]:
@@ -48,29 +48,30 @@ def plan(selection: Selection) -> list[Task]:
 def _task(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> Iterator[Task]:
     cells = tuple(
         Cell("throughput", loss, label, device, dtype, workload.name)
-        for label in _labels(selection, workload, loss)
+        for label in _labels(selection, workload, loss, device, dtype)
         if selection.wants(loss, label.removesuffix(COMPILED))
     )
     if cells:
         yield Task(cells, selection, timeout_s=240.0 + 30 * len(cells))
 
 
-def _labels(selection: Selection, workload: Workload, loss: str) -> list[str]:
-    """Every adapter's label of this loss; peers a second time, compiled, where the workload asks for it."""
-    asked = selection.adapters or workload.adapters
+def _labels(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> list[str]:
+    """Every adapter's label of this loss, and those that are timed under torch.compile, too."""
+    asked = selection.adapters or workload.adapters or (() if dtype == "float32" else MAIN)
+    names = {reference.rpartition(":")[2].partition(".")[0] for reference in asked}
     labels = [
         found.adapter
         for name, adapter in suites.adapters_of(selection).items()
         for found in adapter.losses
-        if found.name == loss and (not asked or name in {reference.rpartition(":")[2] for reference in asked})
+        if found.name == loss and (not names or name in names)
     ]
-    peers = [label for label in labels if label.partition(".")[0] != REFERENCE]
-    return labels + [label + COMPILED for label in peers if workload.compiled]
+    return labels + [label + COMPILED for label in labels if device in workload.compiled and label in TO_COMPILE]
 
 
 def execute(task: Task) -> list[Record]:
     """Time a group in several launches; a record for every cell of the task."""
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # asking whether there is a GPU must not spoil a later fork
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # a pool of compilers would outlive its launch
     torch.set_num_threads(1)  # a parallel region in this process would hang its forks
     cell, profile = task.cells[0], task.selection.profile
     absent, losses = _present(task)
@@ -122,13 +123,14 @@ def import_libraries(group: Group) -> None:
 def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any]]:
     """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
     threads = THREADS if group.device == "cpu" else 1
-    least, most = LAUNCHES[profile]
+    least, most = LAUNCHES[profile] if group.device == "cpu" else (1, 1)
     measure = measure_step if group.workload.step else launch.measure
+    launched = launch.forked if group.device == "cpu" else launch.here
     reports: list[dict[str, Any]] = []
     while len(reports) < most and (len(reports) < least or time.perf_counter() < deadline):
         group = _replaced(group, first=not reports)
         try:
-            reports.append(launch.forked(measure, group, len(reports), threads))
+            reports.append(launched(measure, group, len(reports), threads))
         except launch.LaunchDied as death:
             if reports or group.workload.step:
                 break  # what was measured stands

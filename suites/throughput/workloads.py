@@ -12,6 +12,8 @@ from adapters import CANONICAL
 DENSE = ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "varifocal", "softmax_focal")
 BINS = ("distribution_focal", "generalized_focal")
 MAIN = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
+SCALED = ("own", "torchvision", "mmdetection")
+TO_COMPILE = ("torchvision", "ultralytics", "mmdetection", "fvcore")
 
 PARAMETERS = {  # what is timed, in order of preference: a library that cannot express the first is timed with the next
     "cross_entropy": ({},),
@@ -32,7 +34,8 @@ class Workload:
     """`rows` x `classes` logits (bins for the losses of `BINS`; of every anchor for a detector loss).
 
     `image` is the image side in pixels and `batch` the images of a detector loss; `adapters` limits who is timed
-    (empty: all), `compiled` adds each peer under torch.compile. A `step` is a training step with the loss in it.
+    (empty: all in float32, the main ones in half precision), and `compiled` names the devices on which the peers that
+    people compile are timed under torch.compile, too. A `step` is a training step with the loss in it.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Workload:
     image: int = 0
     batch: int = 0
     adapters: tuple[str, ...] = ()
-    compiled: bool = False
+    compiled: tuple[str, ...] = ()
     step: bool = False
 
 
@@ -70,25 +73,25 @@ WORKLOADS = {
         Workload("yolov8-head-640px-b1", anchors(640), 80, ("v8_detection",), ("quick",), image=640, batch=1),
         Workload("gfl-head-640px-b1", 0, 80, ("gfl_head",), ("quick",), image=640, batch=1),
         # full: what is trained with
-        Workload("yolov8-640px-b8", 8 * anchors(640), 80, DENSE, dtypes=("float32", "bfloat16"), compiled=True),
+        Workload("yolov8-640px-b8", 8 * anchors(640), 80, DENSE, dtypes=("float32", "bfloat16"), compiled=("cpu",)),
         Workload("yolov8-640px-b128", 128 * anchors(640), 80, DENSE, devices=("cuda",),
-                 dtypes=("float32", "bfloat16"), compiled=True),
+                 dtypes=("float32", "bfloat16"), compiled=("cuda",)),
         Workload("retinanet-800px-b1", anchors(800, **RETINANET), 80, ("focal", "quality_focal"), devices=("cpu",),
                  adapters=MAIN),
         Workload("retinanet-800px-b16", 16 * anchors(800, **RETINANET), 80, ("focal", "quality_focal"),
                  devices=("cuda",), dtypes=("float32", "bfloat16")),
-        Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=True),
+        Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=("cpu", "cuda")),
         Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
         Workload("gfl-head-800px-b2", 0, 80, ("gfl_head",), image=800, batch=2),
         # full, share of a training step
-        Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal", "quality_focal"), devices=("cpu",), image=256,
+        Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal",), devices=("cpu",), image=256,
                  batch=2, adapters=MAIN, step=True),
-        Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal", "quality_focal"), devices=("cuda",),
+        Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal",), devices=("cuda",),
                  image=640, batch=16, adapters=MAIN, step=True),
         # full, cost against size: the flat start is launch overhead
-        *(Workload(f"scaling-rows-1e{n}", 10**n, 1, ("focal",), adapters=MAIN) for n in range(3, 8)),
-        *(Workload(f"scaling-classes-{n}", 10_000, n, ("focal",), adapters=MAIN) for n in (1, 80, 365, 1203)),
-        *(Workload(f"scaling-bins-{n}", 20_000, n, ("distribution_focal",), adapters=MAIN) for n in (8, 16, 32, 64)),
+        *(Workload(f"scaling-rows-1e{n}", 10**n, 1, ("focal",), adapters=SCALED) for n in range(3, 8)),
+        *(Workload(f"scaling-classes-{n}", 10_000, n, ("focal",), adapters=SCALED) for n in (1, 80, 365, 1203)),
+        *(Workload(f"scaling-bins-{n}", 20_000, n, ("distribution_focal",), adapters=SCALED) for n in (8, 16, 32, 64)),
     )
 }  # fmt: skip
 
