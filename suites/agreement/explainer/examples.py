@@ -73,11 +73,11 @@ def value_example(
     if raw_print or labels:
         return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
     lines.insert(1, "from suites.agreement import oracle")
-    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{arguments})")  # before they can change
+    told = "gradient.high.tolist()" if gradient else 'value.high.tolist(), "mean", value.high.mean()'
+    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{arguments})")
+    lines.insert(-1, f'print("expected", {told})')  # before the call can change its targets, or raise
     lines += ["out.sum().backward()"] if gradient else []
-    reduced = "(value.high if out.numel() == value.high.size else value.high.mean()).tolist()"
-    told, got = ("gradient.high.tolist()", "logits.grad.tolist()") if gradient else (reduced, "out.tolist()")
-    return "\n".join([*lines, f'print("expected", {told}, "got", {got})'])
+    return "\n".join([*lines, f'print("got", {"logits.grad.tolist()" if gradient else "out.tolist()"})'])
 
 
 def _argument(value: Any, dtype: str) -> str:
