@@ -29,10 +29,10 @@ Record = dict[str, Any]
 def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataFrame:
     """Every variant of a host against the library's own: mean AP difference a - b, its interval, the verdict.
 
-    One row a pair that shares a data set, a schedule, a device and seeds. A training that diverged counts as AP 0.
+    One row a pair that shares data set, schedule, device, dtype and seeds. A training that diverged counts as AP 0.
     """
     rows = []
-    for (host, dataset, schedule, device), by_variant in _groups(records).items():
+    for (host, dataset, schedule, device, dtype), by_variant in _groups(records).items():
         for a, b in _pairs(by_variant):
             seeds = sorted(by_variant[a].keys() & by_variant[b].keys())
             if seeds:
@@ -54,6 +54,7 @@ def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataF
                         "dataset": dataset,
                         "schedule": schedule,
                         "device": device,
+                        "dtype": dtype,
                     }
                 )
     return pd.DataFrame(rows)
@@ -120,14 +121,14 @@ def _interpolated(right: np.ndarray, found: np.ndarray, positives: np.ndarray) -
 def drift_table(records: Iterable[Record]) -> pd.DataFrame:
     """Each variant against the library's own over the first steps: how far the losses drift apart, term by term."""
     rows = []
-    for (host, dataset, schedule, device), by_variant in _groups(records, dtype=None).items():
+    for (host, dataset, schedule, device, dtype), by_variant in _groups(records).items():
         for a, b in _pairs(by_variant):
-            for key in sorted(by_variant[a].keys() & by_variant[b].keys()):
-                one, other = by_variant[a][key], by_variant[b][key]
+            for seed in sorted(by_variant[a].keys() & by_variant[b].keys()):
+                one, other = by_variant[a][seed], by_variant[b][seed]
                 if _same_conditions(one, other):
                     rows += [
                         {"host": host, "variant_a": a, "variant_b": b, "dataset": dataset, "schedule": schedule}
-                        | {"device": device, "seed": one["data"]["run"]["seed"], "dtype": one["cell"]["dtype"]}
+                        | {"device": device, "seed": seed, "dtype": dtype}
                         | row
                         for row in _drift(one["data"]["curve"], other["data"]["curve"])
                     ]
@@ -154,10 +155,10 @@ def _drift(one: list[dict[str, float]], other: list[dict[str, float]]) -> Iterat
 def conditions_table(records: Iterable[Record]) -> pd.DataFrame:
     """The hashes of every training, and whether they are those of the library's own at the same seed."""
     rows = []
-    for by_variant in _groups(records, dtype=None).values():
+    for by_variant in _groups(records).values():
         for trainings in by_variant.values():
-            for key, record in trainings.items():
-                run, baseline = record["data"]["run"], by_variant.get(BASELINE, {}).get(key)
+            for seed, record in trainings.items():
+                run, baseline = record["data"]["run"], by_variant.get(BASELINE, {}).get(seed)
                 names = ("host", "variant", "dataset", "schedule", "seed", "device", "dtype", *CONDITIONS)
                 rows.append({name: run[name] for name in names} | {"same_as_library": _same(record, baseline)})
     return pd.DataFrame(rows)
@@ -179,14 +180,14 @@ def _same_conditions(one: Record, other: Record) -> bool:
     return all(first[name] == second[name] for name in names)
 
 
-def _groups(records: Iterable[Record], dtype: str | None = "float32") -> dict[tuple, dict[str, dict[Any, Record]]]:
-    """Trainings by (host, data set, schedule, device), then variant, then seed (and dtype)."""
-    groups: dict[tuple, dict[str, dict[Any, Record]]] = defaultdict(lambda: defaultdict(dict))
+def _groups(records: Iterable[Record]) -> dict[tuple, dict[str, dict[int, Record]]]:
+    """Trainings by (host, data set, schedule, device, dtype), then variant, then seed."""
+    groups: dict[tuple, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
         run = record["data"].get("run") if record["cell"]["suite"] == "coco-map" else None
-        if run and dtype in (None, run["dtype"]):
-            group = tuple(run[name] for name in ("host", "dataset", "schedule", "device"))
-            groups[group][run["variant"]][(run["seed"], run["dtype"])] = record
+        if run:
+            group = tuple(run[name] for name in ("host", "dataset", "schedule", "device", "dtype"))
+            groups[group][run["variant"]][run["seed"]] = record
     return groups
 
 

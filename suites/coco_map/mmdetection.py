@@ -54,6 +54,8 @@ def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, An
         model.bbox_head[key] = value
     if not ensure_ops():
         _replace_compiled(model.bbox_head)
+    if host == "gfl" and torch.get_default_dtype() == torch.float64:
+        model.bbox_head.type = "PreciseGFLHead"
     return model
 
 
@@ -78,21 +80,20 @@ def train(
     """Train `host` with its head changed by `head`, then detect on the val split.
 
     `head` holds entries of MMDetection's ``bbox_head`` configuration. A loss that is no number ends the training and
-    is a result; the detections are then none. In float64 nothing is detected: it is there to compare steps
-    (anchors and the targets made from them stay float32, which MMDetection fixes).
+    is a result; the detections are then none. In float64 anchors stay float32, which MMDetection fixes.
     """
     register()
     _be_deterministic()
     recorder = Recorder()
     categories = dataset.categories()
     with tempfile.TemporaryDirectory() as folder, default_dtype(dtype):
-        runner = _runner(host, head, dataset, schedule, seed, backbone, recorder, folder, dtype == "float32")
+        runner = _runner(host, head, dataset, schedule, seed, backbone, recorder, folder)
         runner.model.to(device, getattr(torch, dtype))
         try:
             runner.train()
         except Diverged as divergence:
             return Outcome("diverged", str(divergence), [], recorder)
-        detections = runner.val_evaluator.metrics[0].detections if dtype == "float32" else []
+        detections = runner.val_evaluator.metrics[0].detections
     numbers = [category["id"] for category in categories]
     return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections], recorder)
 
@@ -113,20 +114,17 @@ def _runner(
     backbone: str | None,
     recorder: Recorder,
     folder: str,
-    detect: bool,
 ) -> Any:
     from mmengine.runner import Runner
 
     steps = schedule.iterations
-    detecting = {
-        "val_dataloader": _loader(dataset, "val", schedule, seed),
-        "val_cfg": {},
-        "val_evaluator": {"type": "CollectDetections"},
-    }
     return Runner(
         model=model_config(host, schedule, len(dataset.categories()), head, backbone),
         work_dir=folder,
         train_dataloader=_loader(dataset, "train", schedule, seed),
+        val_dataloader=_loader(dataset, "val", schedule, seed),
+        val_cfg={},
+        val_evaluator={"type": "CollectDetections"},
         train_cfg={"by_epoch": False, "max_iters": steps, "val_interval": steps + 1},  # detects after the last step
         optim_wrapper=_optimizer(schedule),
         param_scheduler=_learning_rate(schedule),
@@ -136,7 +134,6 @@ def _runner(
         randomness={"seed": seed},
         log_level="ERROR",
         experiment_name=f"focalbench-{id(recorder)}",  # mmengine keeps every runner of a process by name
-        **(detecting if detect else {}),
     )
 
 
@@ -198,7 +195,7 @@ def register() -> None:
     ensure_ops()
     import mmdet.datasets
     import mmdet.models  # noqa: F401 - importing them is what registers the library's own losses, and then ours
-    from mmdet.models.dense_heads import VFNetHead
+    from mmdet.models.dense_heads import GFLHead, VFNetHead
     from mmdet.models.losses import FocalLoss
     from mmdet.registry import HOOKS, METRICS, MODELS
     from mmengine.evaluator import BaseMetric
@@ -245,6 +242,14 @@ def register() -> None:
             target = torch.nn.functional.one_hot(target, pred.shape[1] + 1)[:, :-1]
             return super().forward(pred, target, *arguments, **options)
 
+    class PreciseGFLHead(GFLHead):
+        """GFL's head for a float64 model: MMDetection makes the weights float32, and the soft labels after them."""
+
+        def get_targets(self, *arguments, **options):
+            anchors, labels, label_weights, box_targets, box_weights, count = super().get_targets(*arguments, **options)
+            label_weights, box_targets = ([t.double() for t in each] for each in (label_weights, box_targets))
+            return anchors, labels, label_weights, box_targets, box_weights, count
+
     class PortableVFNetHead(VFNetHead):
         """VFNet's head with torchvision's deformable convolution, which is the same function, for mmcv's."""
 
@@ -254,7 +259,7 @@ def register() -> None:
                 channels = self.feat_channels
                 setattr(self, name, DeformConv2d(channels, channels, self.dcn_kernel, 1, self.dcn_pad, bias=False))
 
-    for module in (AdapterLoss, PythonFocalLoss, PortableVFNetHead):
+    for module in (AdapterLoss, PythonFocalLoss, PreciseGFLHead, PortableVFNetHead):
         MODELS.register_module(module=module)
     HOOKS.register_module(module=RecordingHook)
     METRICS.register_module(module=CollectDetections)

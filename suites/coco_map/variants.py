@@ -46,8 +46,8 @@ def own(name: str, **parameters: Any) -> dict[str, Any]:
 
 
 def cls(loss: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A head with this classification loss."""
-    return {"loss_cls": loss, **more}
+    """A head with this classification loss, over sigmoid: without that word the heads add a background class."""
+    return {"loss_cls": loss | {"use_sigmoid": True}, **more}
 
 
 RETINANET = [
@@ -98,8 +98,8 @@ ATSS = [
 
 def gfl(beta: float = 2.0, dfl_weight: float = 0.25, **head: Any) -> dict[str, Any]:
     """GFL's head with our losses."""
-    quality = own("QualityFocalLoss", use_sigmoid=True, beta=beta, loss_weight=1.0)
-    return {"loss_cls": quality, "loss_dfl": own("DistributionFocalLoss", loss_weight=dfl_weight), **head}
+    quality = own("QualityFocalLoss", beta=beta, loss_weight=1.0)
+    return cls(quality, loss_dfl=own("DistributionFocalLoss", loss_weight=dfl_weight), **head)
 
 
 GFL = [
