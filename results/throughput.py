@@ -28,8 +28,8 @@ def table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
     `check` says whether what was timed computes our function (agrees, agrees_up_to_scale) or another one (differs).
     `floor_ms` is the time in which the bytes that must move would stream; `bandwidth_fraction` is its share of the
-    median; `roofline_fraction` also counts exp and log at the rate of the same run (CPU). `faults_per_call` tells a heap that
-    gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
+    median; `roofline_fraction` also counts exp and log at the rate of the same run (on a CPU). `faults_per_call` tells
+    a heap that gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
     """
     rows = [row for record in records if is_timed(record) for row in _rows(record)]
     return pd.DataFrame(rows, columns=COLUMNS)
