@@ -243,7 +243,13 @@ def register() -> None:
             return super().forward(pred, target, *arguments, **options)
 
     class PreciseGFLHead(GFLHead):
-        """GFL's head for a float64 model: MMDetection makes the weights float32, and the soft labels after them."""
+        """GFL's head for a float64 model: MMDetection's makes the sides' logits and the soft labels float32."""
+
+        def forward_single(self, x, scale):
+            scores, _ = super().forward_single(x, scale)
+            for convolution in self.reg_convs:
+                x = convolution(x)
+            return scores, scale(self.gfl_reg(x))
 
         def get_targets(self, *arguments, **options):
             anchors, labels, label_weights, box_targets, box_weights, count = super().get_targets(*arguments, **options)
