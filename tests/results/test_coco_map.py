@@ -114,6 +114,11 @@ def test_trainings_from_other_weights_have_no_drift_and_are_said_to_differ():
     ]
 
 
+def test_dtypes_are_compared_apart():
+    records = [record(v, 0, n, dtype=d) for v, n, d in (("library", 9, "float32"), ("own", 3, "float64"))]
+    assert compare_table(records).empty
+
+
 def test_nothing_in_nothing_out():
     assert compare_table([]).empty
     assert drift_table([]).empty

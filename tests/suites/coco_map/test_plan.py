@@ -18,13 +18,18 @@ def test_the_short_profiles_train_library_and_own_once_in_each_host(profile):
     assert trained(Selection(profile)) == CORE
 
 
-def test_the_full_profile_trains_five_seeds_and_compares_the_first_steps_in_float64():
+def test_the_full_profile_trains_five_seeds_in_float32_and_in_float64():
     tasks = plan(Selection("full"))
-    seeds = {task.options["seed"] for task in tasks if task.cells[0].dtype == "float32"}
-    assert seeds == {0, 1, 2, 3, 4}
+    trainings = {(task.options["seed"], task.cells[0].dtype) for task in tasks}
+    assert trainings == {(seed, dtype) for seed in range(5) for dtype in ("float32", "float64")}
     names = {task.options["variant"].name for task in tasks}
     assert names == {"library", "own", "article_1", "cross_entropy_no_prior"}
-    assert len([task for task in tasks if task.cells[0].dtype == "float64"]) == 6
+
+
+def test_only_what_a_host_can_train_in_is_trained():
+    assert {t.cells[0].dtype for t in plan(Selection("quick", dtypes=("bfloat16", "float64")))} == {"float64"}
+    tasks = plan(Selection("full", variants=("vfnet/own",), seeds=1))
+    assert {task.cells[0].dtype for task in tasks} == {"float32"}
 
 
 def test_a_variant_by_name_comes_with_the_librarys_own():
@@ -33,7 +38,7 @@ def test_a_variant_by_name_comes_with_the_librarys_own():
 
 
 def test_an_adapter_trains_where_it_has_a_variant():
-    assert trained(Selection("full", adapters=("articles",), seeds=1))[:2] == [
+    assert trained(Selection("full", adapters=("articles",), dtypes=("float32",)))[:2] == [
         "retinanet library",
         "retinanet article_1",
     ]

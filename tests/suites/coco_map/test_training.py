@@ -8,8 +8,9 @@ import pytest
 import suites.coco_map as suite
 from results.coco_map import conditions_table, drift_table
 from suites import Selection
+from suites.coco_map.mmdetection import model_config, register
 from suites.coco_map.schedules import SMOKE
-from suites.coco_map.variants import HOSTS, VARIANTS, users
+from suites.coco_map.variants import HOSTS, MMDETECTION, VARIANTS, users
 
 
 def train(variant, dtype="float32", seed=0, iterations=3):
@@ -39,17 +40,29 @@ def test_library_and_own_start_from_the_same_weights_and_see_the_same_pixels_in_
     assert rows["same_as_library"].tolist() == ["initial_weights data_order augmented_inputs"] * 2
 
 
-def test_ours_trains_yolo_as_its_own_loss_does_to_nine_digits(yolo):
-    drift = drift_table(yolo.values()).set_index("term")["largest"]
-    assert set(drift.index) == {"loss", "box", "cls", "dfl", "grad_norm"}
+@pytest.mark.parametrize(
+    ("host", "terms"),
+    [
+        ("gfl", {"loss", "cls", "bbox", "dfl", "grad_norm"}),
+        ("yolo", {"loss", "box", "cls", "dfl", "grad_norm"}),
+    ],
+)
+def test_ours_trains_a_host_as_its_own_losses_do_to_nine_digits(host, terms, request):
+    drift = drift_table(request.getfixturevalue(host).values()).set_index("term")["largest"]
+    assert set(drift.index) == terms
     assert (drift < 1e-9).all()
 
 
-def test_ours_trains_gfl_as_its_own_losses_do_up_to_the_float32_in_them(gfl):
-    """MMDetection's GFL head keeps soft labels in float32 (1 - y is rounded there) even when the model is float64."""
-    drift = drift_table(gfl.values()).set_index("term")["largest"]
-    assert set(drift.index) == {"loss", "cls", "bbox", "dfl", "grad_norm"}
-    assert (drift < 1e-6).all()
+@pytest.mark.parametrize("found", [v for v in VARIANTS if v.host in MMDETECTION], ids=lambda v: f"{v.host}/{v.name}")
+def test_every_variant_has_one_logit_a_class_as_the_librarys_head_has(found):
+    register()
+    from mmdet.registry import MODELS
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        model = model_config(found.host, SMOKE, 3, dict(found.change), None)
+        model.bbox_head.update(train_cfg=model.train_cfg, test_cfg=model.test_cfg)
+        assert MODELS.build(model.bbox_head).cls_out_channels == 3
 
 
 def test_a_row_has_what_the_table_promises_and_a_course_step_by_step():
