@@ -151,14 +151,17 @@ def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: 
 
     tasks = suites.remaining([task for name in names for task in suites.plan(name, selection)], run.keys())
     with progress_bar(hidden=as_json) as progress:
-        bars = {name: progress.add_task(name, total=n) for name, n in Counter(t.suite for t in tasks).items()}
-        for task, records in run_tasks(tasks, started=lambda task: show(progress, bars, task)):
+        totals = Counter(task.suite for task in tasks)
+        bars = {name: progress.add_task(name, total=total, cell="") for name, total in totals.items()}
+        for task, records in run_tasks(tasks, run.folder / "worker.log", lambda task: show(progress, bars, task)):
             for record in records:
                 line = as_line(record)
                 run.append(line)
                 if as_json:
                     click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
             progress.advance(bars[task.suite])
+            if progress.disable and not as_json and progress.tasks[bars[task.suite]].finished:
+                click.echo(f"{task.suite}: {totals[task.suite]} of {totals[task.suite]} done", err=True)
 
 
 def progress_bar(hidden: bool) -> Progress:
@@ -171,19 +174,13 @@ def progress_bar(hidden: bool) -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[cell]}"),
     )
-    return _Bars(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty())
-
-
-class _Bars(Progress):
-    def add_task(self, description, **fields):
-        return super().add_task(description, cell="", **fields)
+    return Progress(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty())
 
 
 def show(progress: Progress, bars: dict, task: suites.Task) -> None:
-    """Name the cell that is running; a plain line where there is no terminal."""
+    """Name the cell that is running."""
     cell = task.cells[0]
-    if not progress.disable:
-        progress.update(bars[task.suite], cell=" ".join(filter(None, (cell.loss, cell.adapter, cell.workload))))
+    progress.update(bars[task.suite], cell=" ".join(filter(None, (cell.loss, cell.adapter, cell.workload))))
 
 
 def finish(run: Run, quiet: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as TaskTimeout
+from pathlib import Path
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -25,24 +27,35 @@ ALLOCATOR = {
 
 
 def run_tasks(
-    tasks: Iterable[Task], started: Callable[[Task], None] = lambda task: None
+    tasks: Iterable[Task], log: Path, started: Callable[[Task], None] = lambda task: None
 ) -> Iterator[tuple[Task, list[Record]]]:
     """Run each task, in order, and yield it with a record for every one of its cells; `started` hears of it before.
 
-    Tasks of one suite share a worker process; a worker that dies or exceeds its task's time is replaced.
+    Tasks of one suite share a worker process; a worker that dies or exceeds its task's time is replaced. What the
+    measured libraries print goes to the file `log`.
     """
     os.environ.update(ALLOCATOR)
-    context = multiprocessing.get_context("spawn")
     pool, suite = None, None
     try:
         for task in tasks:
             if pool is None or task.suite != suite:
                 _close(pool)
-                pool, suite = ProcessPool(max_workers=1, context=context), task.suite
+                pool, suite = _pool(log), task.suite
             started(task)
             yield task, _run(pool, task)
     finally:
         _close(pool)
+
+
+def _pool(log: Path) -> ProcessPool:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=1, context=context, initializer=_print_to, initargs=[log])
+
+
+def _print_to(log: Path) -> None:
+    with log.open("ab") as stream:
+        os.dup2(stream.fileno(), sys.stdout.fileno())
+        os.dup2(stream.fileno(), sys.stderr.fileno())
 
 
 def _close(pool: ProcessPool | None) -> None:

@@ -15,6 +15,7 @@ FAULTY = """
 import os
 
 def raises(logits, targets, gamma, alpha):
+    print("chatter")
     raise RuntimeError("no such kernel")
 
 def dies(logits, targets, gamma, alpha):
@@ -59,6 +60,12 @@ def test_the_good_adapter_beside_them_is_measured(finished):
     rows = [row for record in records(finished[1], "own") for row in record["rows"].get("agreement", ())]
     assert rows
     assert {row["verdict"] for row in rows} == {"agrees"}
+
+
+def test_what_a_measured_function_prints_goes_to_the_log_of_the_run(finished):
+    process, folder = finished
+    assert "chatter" not in process.stdout + process.stderr
+    assert "chatter" in (folder / "worker.log").read_text()
 
 
 def test_every_table_of_the_design_and_the_report_are_there(finished):
