@@ -24,7 +24,7 @@ import torch
 from adapters import Loss, Unsupported
 from results.statistics import Interval, median_interval, ratio_interval
 from suites.throughput import clocks, subjects, workloads
-from suites.throughput.subjects import Subject
+from suites.throughput.subjects import COMPILED, Subject
 from suites.throughput.workloads import Inputs, Workload
 
 REFERENCE = "own"
@@ -107,15 +107,16 @@ def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    torch.compiler.reset()  # what an earlier group compiled counts against the limit of this one
+    if any(label.endswith(COMPILED) for label in group.losses):
+        torch.compiler.reset()  # what an earlier group compiled counts against the limit of this one
     cache = clocks.cache_bytes(group.device)
     machine = clocks.Machine(group.device, cache)
     sets = _input_sets(group, cache, seed)
     report, ready = _prepare(group, sets)
+    runners = {label: Runner(found, sets, group.device) for label, found in ready.items()}
     for name in PASSES:
-        backward = name == "forward_backward"
-        runners = {label: Runner(found, sets, backward, group.device) for label, found in ready.items()}
         for label in list(runners):
+            runners[label].backward = name == "forward_backward"
             try:
                 report[label]["first_call_s"] += runners[label].warm_up()
                 if group.first:
@@ -130,7 +131,8 @@ def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
             report[label].setdefault("stopped", {})[name] = stopped[label]
             if runners[label].unsteady:
                 report[label] = {"failed": f"{name}: {runners[label].unsteady}"}
-                ready.pop(label)
+        for label in [label for label, runner in runners.items() if runner.unsteady]:
+            ready.pop(label), runners.pop(label)
         report.setdefault(STREAM, {})[name] = rounds[STREAM].ms
     own = ready.get(REFERENCE)
     bytes_of = {label: _bytes(found, sets[0]) for label, found in ready.items()}
@@ -193,10 +195,10 @@ def _bytes(found: Subject, inputs: Inputs) -> dict[str, int]:
 
 
 class Runner:
-    """A subject in one pass, called with the next input set each time; watches that its answers stay the same."""
+    """A subject, with or without its backward pass, on the next input set each time; sees that answers stay the same."""
 
-    def __init__(self, found: Subject, sets: list[Inputs], backward: bool, device: str) -> None:
-        self.found, self.backward, self.device = found, backward, device
+    def __init__(self, found: Subject, sets: list[Inputs], device: str, backward: bool = False) -> None:
+        self.found, self.device, self.backward = found, device, backward
         self.sets = [found.native(inputs) for inputs in sets]
         self.answers: dict[int, float] = {}
         self.calls = 0

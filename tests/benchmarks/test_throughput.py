@@ -33,7 +33,7 @@ def test_speed(benchmark, cell, backward):
     loss = next(loss for loss in losses if (loss.name, loss.adapter) == (cell.loss, cell.adapter))
     inputs = canonical_inputs(cell.loss, WORKLOADS[cell.workload], cell.dtype, cell.device, seed=0)
     try:
-        runner = Runner(subject(loss, cell.adapter, inputs), [inputs], backward, cell.device)
+        runner = Runner(subject(loss, cell.adapter, inputs), [inputs], cell.device, backward)
     except Unsupported as limit:
         pytest.skip(str(limit))
     name = "forward_backward" if backward else "forward"
