@@ -195,7 +195,7 @@ def _bytes(found: Subject, inputs: Inputs) -> dict[str, int]:
 
 
 class Runner:
-    """A subject, with or without its backward pass, on the next input set each time; sees that answers stay the same."""
+    """A subject, with or without its backward pass, on the next input set each time; sees that answers stay alike."""
 
     def __init__(self, found: Subject, sets: list[Inputs], device: str, backward: bool = False) -> None:
         self.found, self.device, self.backward = found, device, backward
