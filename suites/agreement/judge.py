@@ -25,6 +25,7 @@ from suites.agreement.oracle import Exact
 from suites.agreement.probes import Case
 
 ROUNDINGS = 32
+WORTH_SAYING = 0.01  # a relative error within rounding of the intermediates that the relation names all the same
 WHOLE = 16
 
 
@@ -179,7 +180,9 @@ def _relation(name: str, answers: list[Answer], measured: list[errors.Errors]) -
         told = f"= {', '.join(f'{f:.6g}' for f in sorted(factors))} x the paper's sum ({name})"
     lost = sum(int(one.lost.sum()) for one in measured)
     points = sum(one.lost.size for one in measured)
-    return told + (f"; exactly 0 at {lost} of {points} points where the paper has a number" if lost else "")
+    off = [size for one in measured for size in one.relative[~one.lost] if size > WORTH_SAYING]
+    told += f"; exactly 0 at {lost} of {points} points where the paper has a number" if lost else ""
+    return told + (f"; off by up to {max(off):.0%} at {len(off)} of {points} points" if off else "")
 
 
 def _nonfinite(pairs: list[Compared], measured: list[errors.Errors], bad: int, points: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
@@ -73,6 +75,16 @@ def test_small_values_that_come_out_as_zero_do_not_agree():
     row = rows_of(lossy)["at the prior, no positives", "value"]
     assert row["verdict"] == "differs"
     assert row["relation"].startswith("0 at")
+
+
+def test_small_values_that_are_off_are_told_where_the_rest_hides_them():
+    def off(x, y, gamma, alpha):
+        loss = paper(x, y, gamma, alpha)
+        return torch.where(loss < 1e-14, 1.5 * loss, loss)
+
+    row = rows_of(off)["extreme logits", "value"]
+    assert row["verdict"] == "agrees"
+    assert re.search(r"off by up to 50% at \d+ of 16 points", row["relation"])
 
 
 def test_nan_is_nonfinite():
