@@ -79,7 +79,7 @@ WORKLOADS = {
         Workload("retinanet-800px-b1", anchors(800, **RETINANET), 80, ("focal", "quality_focal"), devices=("cpu",),
                  adapters=MAIN),
         Workload("retinanet-800px-b16", 16 * anchors(800, **RETINANET), 80, ("focal", "quality_focal"),
-                 devices=("cuda",), dtypes=("float32", "bfloat16")),
+                 devices=("cuda",), dtypes=("float32", "bfloat16"), adapters=MAIN),
         Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=("cpu", "cuda")),
         Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
         Workload("gfl-head-800px-b2", 0, 80, ("gfl_head",), image=800, batch=2),
