@@ -41,7 +41,7 @@ def selecting(command):
         click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
         click.option("--seed", type=int, default=0, show_default=True),
         click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
-        click.option("--schedule", help="coco-map's training schedule: smoke, quick, full, short or 1x."),
+        click.option("--schedule", help="coco-map's training schedule: smoke, quick, steps, full, short or 1x."),
         click.option("--seeds", type=click.IntRange(min=1), help="coco-map's trainings of each variant."),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
         click.option("--cell", multiple=True, metavar="CELL", help="Only this cell, as `list --cells` names it."),
@@ -153,13 +153,13 @@ def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: 
     with progress_bar(hidden=as_json) as progress:
         totals = Counter(task.suite for task in tasks)
         bars = {name: progress.add_task(name, total=total, cell="") for name, total in totals.items()}
-        for task, records in run_tasks(tasks, run.folder / "worker.log", lambda task: show(progress, bars, task)):
+        for task, records in run_tasks(tasks, run.folder / "worker.log"):
             for record in records:
                 line = as_line(record)
                 run.append(line)
                 if as_json:
                     click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
-            progress.advance(bars[task.suite])
+            progress.update(bars[task.suite], advance=1, cell=f"{task.cells[0].loss} {task.cells[0].adapter}")
             if progress.disable and not as_json and progress.tasks[bars[task.suite]].finished:
                 click.echo(f"{task.suite}: {totals[task.suite]} of {totals[task.suite]} done", err=True)
 
@@ -175,12 +175,6 @@ def progress_bar(hidden: bool) -> Progress:
         TextColumn("{task.fields[cell]}"),
     )
     return Progress(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty())
-
-
-def show(progress: Progress, bars: dict, task: suites.Task) -> None:
-    """Name the cell that is running."""
-    cell = task.cells[0]
-    progress.update(bars[task.suite], cell=" ".join(filter(None, (cell.loss, cell.adapter, cell.workload))))
 
 
 def finish(run: Run, quiet: bool) -> None:
@@ -236,7 +230,7 @@ def check(context, reference, loss, labels, reduction, strict, as_json):
     if as_json:
         click.echo(json.dumps(verdict, indent=2))
     else:
-        console.print(checking.render(verdict))
+        console.print(checking.render(verdict), crop=False)
     worse = ("different", "fragile") if strict else ("different",)
     context.exit(REGRESSION if verdict["verdict"] in worse else FINE)
 

@@ -67,7 +67,7 @@ class Run:
         return b"" if stream.read(1) == b"\n" else b"\n"
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records in the order they were written; of a cell that was run again, only the last.
+        """The records by their cells' names, whatever order they ended in; of a cell that was run again, only the last.
 
         A line that a kill cut short is left out: its cell has no record and is run again.
         """
@@ -78,9 +78,9 @@ class Run:
                     record = json.loads(line)
                 except json.JSONDecodeError:
                     continue
-                latest.pop(record["key"], None)
                 latest[record["key"]] = record
-        yield from latest.values()
+        for key in sorted(latest):
+            yield latest[key]
 
     def keys(self) -> set[str]:
         """The cells that have a record."""

@@ -75,12 +75,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Task:
-    """Cells that one worker process runs together (more than one where they are timed against each other)."""
+    """Cells that one worker process runs together (more than one where they are timed against each other).
+
+    `alone` says that nothing else may run meanwhile, since its times are what is measured.
+    """
 
     cells: tuple[Cell, ...]
     selection: Selection
     timeout_s: float = 300.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False
 
     @property
     def suite(self) -> str:

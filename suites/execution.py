@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as TaskTimeout
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 import suites
 from suites import Cell, Record, Task
@@ -24,32 +25,33 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a gigabyte
 
 
-def run_tasks(
-    tasks: Iterable[Task], log: Path, started: Callable[[Task], None] = lambda task: None
-) -> Iterator[tuple[Task, list[Record]]]:
-    """Run each task, in order, and yield it with a record for every one of its cells; `started` hears of it before.
+def run_tasks(tasks: Iterable[Task], log: Path) -> Iterator[tuple[Task, list[Record]]]:
+    """Run the tasks and yield each, as it ends, with a record for every one of its cells.
 
-    Tasks of one suite share a worker process; a worker that dies or exceeds its task's time is replaced. What the
-    measured libraries print goes to the file `log`.
+    A few run side by side; then, one after the other, those that must be alone. A worker process that dies or exceeds
+    its task's time is replaced. What the measured libraries print goes to the file `log`.
     """
-    os.environ.update(ALLOCATOR)
-    pool, suite = None, None
-    try:
-        for task in tasks:
-            if pool is None or task.suite != suite:
-                _close(pool)
-                pool, suite = _pool(log), task.suite
-            started(task)
-            yield task, _run(pool, task)
-    finally:
-        _close(pool)
+    tasks = list(tasks)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield from _run([task for task in tasks if not task.alone], min(cores, MOST_WORKERS), cores, log)
+    yield from _run([task for task in tasks if task.alone], 1, cores, log)
 
 
-def _pool(log: Path) -> ProcessPool:
+def _run(tasks: list[Task], workers: int, cores: int, log: Path) -> Iterator[tuple[Task, list[Record]]]:
+    if not tasks:
+        return
+    os.environ.update(ALLOCATOR | {"OMP_NUM_THREADS": str(cores // workers)})  # read by workers when they start
     context = multiprocessing.get_context("spawn")
-    return ProcessPool(max_workers=1, context=context, initializer=_print_to, initargs=[log])
+    with ProcessPool(max_workers=workers, context=context, initializer=_print_to, initargs=[log]) as pool:
+        futures = {pool.schedule(_work, args=[task], timeout=task.timeout_s): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], _records(futures[future], future)
+        finally:
+            pool.stop()
 
 
 def _print_to(log: Path) -> None:
@@ -58,32 +60,26 @@ def _print_to(log: Path) -> None:
         os.dup2(stream.fileno(), sys.stderr.fileno())
 
 
-def _close(pool: ProcessPool | None) -> None:
-    if pool is not None:
-        pool.stop()
-        pool.join()
-
-
-def _run(pool: ProcessPool, task: Task) -> list[Record]:
-    started = time.perf_counter()
+def _records(task: Task, future: ProcessFuture) -> list[Record]:
     try:
-        records = pool.schedule(_work, args=[task], timeout=task.timeout_s).result()
+        records, elapsed = future.result()
     except TaskTimeout:
-        records = _all_failed(task.cells, "timeout", f"no result after {task.timeout_s:.0f} s")
+        records, elapsed = _all_failed(task.cells, "timeout", f"no result after {task.timeout_s:.0f} s"), task.timeout_s
     except ProcessExpired as death:
-        records = _all_failed(task.cells, "failed", f"the worker process died with exit code {death.exitcode}")
+        reason = f"the worker process died with exit code {death.exitcode}"
+        records, elapsed = _all_failed(task.cells, "failed", reason), 0.0
     except Exception as error:  # the boundary: whatever a measured library raises becomes this cell's record
-        records = _all_failed(task.cells, "failed", f"{type(error).__name__}: {error}")
+        records, elapsed = _all_failed(task.cells, "failed", f"{type(error).__name__}: {error}"), 0.0
     missing = set(task.cells) - {record.cell for record in records}
     records += _all_failed(tuple(sorted(missing, key=lambda cell: cell.key)), "failed", "the suite left no record")
-    elapsed = time.perf_counter() - started
     for record in records:
         record.seconds = record.seconds or round(elapsed / len(records), 4)
     return records
 
 
-def _work(task: Task) -> list[Record]:
-    return suites.load(task.suite).execute(task)
+def _work(task: Task) -> tuple[list[Record], float]:
+    started = time.perf_counter()
+    return suites.load(task.suite).execute(task), time.perf_counter() - started
 
 
 def _all_failed(cells: tuple[Cell, ...], status: str, reason: str) -> list[Record]:

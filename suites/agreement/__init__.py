@@ -31,10 +31,15 @@ def plan(selection: Selection) -> list[Task]:
     return [
         Task((cell,), selection, timeout_s=120.0, options={"reference": reference})
         for adapter, loss, reference in selected(selection)
-        if selection.profile != "smoke" or selection.adapters or adapter.name in SMOKE_ADAPTERS
+        if selection.profile != "smoke" or selection.adapters or _in_smoke(adapter, loss)
         for device in selection.devices
         for cell in _cells(loss, device, selection)
     ]
+
+
+def _in_smoke(adapter: Adapter, loss: Loss) -> bool:
+    """The main sources, without a library's variants: the articles' two listings are no variants of one."""
+    return adapter.name in SMOKE_ADAPTERS and ("." not in loss.adapter or adapter.name == "articles")
 
 
 def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:

@@ -52,7 +52,7 @@ def _task(selection: Selection, workload: Workload, loss: str, device: str, dtyp
         if selection.wants(loss, label.removesuffix(COMPILED))
     )
     if cells:
-        yield Task(cells, selection, timeout_s=240.0 + 30 * len(cells))
+        yield Task(cells, selection, timeout_s=240.0 + 30 * len(cells), alone=True)
 
 
 def _labels(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> list[str]:

@@ -16,7 +16,7 @@ def test_a_record_that_was_appended_is_read_back(run):
 def test_of_a_cell_that_was_run_again_the_last_record_counts(run):
     for key, status in (("a", "failed"), ("b", "ok"), ("a", "ok")):
         run.append({"key": key, "status": status})
-    assert [(record["key"], record["status"]) for record in run.records()] == [("b", "ok"), ("a", "ok")]
+    assert [(record["key"], record["status"]) for record in run.records()] == [("a", "ok"), ("b", "ok")]
 
 
 def test_a_line_cut_short_by_a_kill_leaves_its_cell_undone_and_the_next_record_whole(run):
