@@ -17,6 +17,7 @@ import pandas as pd
 from results import statistics
 
 MARGIN = 0.01  # AP in [0, 1]: one point, twice what seeds alone do to a published RetinaNet
+SEED_SHARE = 0.5  # of the spread between the seeds, where that is more: the trainings are too short for one point
 RESAMPLES = 200  # of the val images
 THRESHOLDS = 10
 RECALLS = np.linspace(0, 1, 101)
@@ -26,7 +27,7 @@ BASELINE = "library"
 Record = dict[str, Any]
 
 
-def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataFrame:
+def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     """Every variant of a host against the library's own: mean AP difference a - b, its interval, the verdict.
 
     One row a pair that shares data set, schedule, device, dtype and seeds. A training that diverged counts as AP 0.
@@ -36,6 +37,7 @@ def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataF
         for a, b in _pairs(by_variant):
             seeds = sorted(by_variant[a].keys() & by_variant[b].keys())
             if seeds:
+                margin = equivalence_margin([by_variant[b][s]["data"]["run"]["ap"] or 0.0 for s in seeds])
                 difference = ap_difference([by_variant[a][s] for s in seeds], [by_variant[b][s] for s in seeds])
                 rows.append(
                     {
@@ -58,6 +60,15 @@ def compare_table(records: Iterable[Record], margin: float = MARGIN) -> pd.DataF
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def equivalence_margin(precisions: list[float]) -> float:
+    """The AP difference that matters: one point, or half of the standard deviation between the seeds of one variant.
+
+    A difference that changing the seed would swamp is none that the schedule could show.
+    """
+    spread = float(np.std(precisions, ddof=1)) if len(precisions) > 1 else 0.0
+    return max(MARGIN, SEED_SHARE * spread)
 
 
 def ap_difference(a: list[Record], b: list[Record]) -> statistics.Interval:

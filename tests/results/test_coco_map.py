@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from results.coco_map import compare_table, conditions_table, drift_table
+from results.coco_map import compare_table, conditions_table, drift_table, equivalence_margin
 from results.statistics import seeds_and_images
 
 IMAGES = 20
@@ -64,6 +64,12 @@ def test_differences_of_either_sign_are_undecided():
     row = compare([{"library": 10, "own": n} for n in (12, 8, 11, 9, 10)])
     assert row["ci_low"] < 0 < row["ci_high"]
     assert row["verdict"] == "undecided"
+
+
+def test_the_margin_is_one_point_or_half_of_what_the_seeds_differ():
+    assert equivalence_margin([0.30, 0.30, 0.30]) == 0.01
+    assert equivalence_margin([0.20, 0.30, 0.40]) == pytest.approx(0.05)  # standard deviation 0.1
+    assert equivalence_margin([0.3]) == 0.01
 
 
 def test_one_seed_decides_nothing():
