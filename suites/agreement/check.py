@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group
-from rich.panel import Panel
-from rich.syntax import Syntax
+from rich.padding import Padding
 from rich.text import Text
 
 import adapters
@@ -137,22 +136,31 @@ def _off(bound: Bound) -> Any:
 
 
 def render(verdict: dict[str, Any]) -> Group:
-    """The answer for a terminal: verdict, formula, and each finding with both numbers and its example."""
+    """The answer for a terminal: verdict, formula, a block for each finding, and at last the examples.
+
+    Print it with ``crop=False``: the examples' lines are as long as they are, so that they can be copied and pasted.
+    """
     colour = COLOURS[verdict["verdict"]]
     head = Text.assemble(
-        ("verdict ", "bold"),
-        (verdict["verdict"], f"bold {colour}"),
-        f"   {verdict['loss']}, reduction {verdict['reduction']}",
+        (verdict["verdict"], f"bold {colour}"), f"   {verdict['loss']}, reduction {verdict['reduction']}"
     )
     parts: list[Any] = [head]
     if verdict.get("formula"):
-        parts.append(Text.assemble("computes ", (verdict["formula"], "italic")))
-    for finding in verdict["findings"]:
+        parts.append(Text.assemble(("computes ", "dim"), verdict["formula"]))
+    for number, finding in enumerate(verdict["findings"], 1):
         numbers = Text.assemble(
-            "expected ", (finding["expected"] or "-", "green"), "   got ", (finding["got"] or "-", "red")
+            ("expected ", "dim"),
+            (finding["expected"] or "-", "green"),
+            ("   got ", "dim"),
+            (finding["got"] or "-", "red"),
         )
-        body = [Text(finding["statement"]), numbers]
+        parts += [
+            Text.assemble("\n", (f"{number}. ", "dim"), (finding["kind"], f"bold {colour}")),
+            Padding.indent(Text(finding["statement"]), 3),
+            Padding.indent(numbers, 3),
+        ]
+    for number, finding in enumerate(verdict["findings"], 1):
         if finding["example"]:
-            body.append(Syntax(finding["example"], "python", background_color="default", word_wrap=True))
-        parts.append(Panel(Group(*body), title=finding["kind"], title_align="left", border_style=colour))
+            example = f"\n# {number}. {finding['kind']}\n{finding['example']}"
+            parts.append(Text(example, style="dim", no_wrap=True, overflow="ignore"))
     return Group(*parts)

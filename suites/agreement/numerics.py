@@ -6,7 +6,7 @@ reduces. The findings hold for the function that `truth` describes: the paper's,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,19 +104,23 @@ def _stack(numbers: list[oracle.Exact]) -> oracle.Exact:
 def scan(
     subject: Subject,
     dtypes: Iterable[str] = ("float32", "bfloat16", "float16"),
-    truth: Callable = oracle.exact,
+    fixed: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> list[dict[str, str]]:
-    """Findings of kind ``precision`` and ``nonfinite``; a setting or dtype that the subject refuses yields none."""
+    """Findings of kind ``precision`` and ``nonfinite``; a setting or dtype that the subject refuses yields none.
+
+    `fixed` are values that the subject uses whatever it is given.
+    """
+    settings = [{name: (fixed or {}).get(name, value) for name, value in one.items()} for one in SETTINGS[subject.loss]]
     traces = []
     for dtype in dtypes:
-        for setting in SETTINGS[subject.loss]:
+        for setting in settings:
             for target in (0.0, 1.0):
                 try:
-                    traces.append(trace(subject, setting, dtype, target, truth, device))
+                    traces.append(trace(subject, setting, dtype, target, device=device))
                 except (Unsupported, RuntimeError, TypeError, ValueError, NotImplementedError):
                     continue  # what a source does not take is told by the capability table
-    return [*_nonfinite(subject, traces), *_lost(subject, traces)]
+    return [*_nonfinite(subject, traces), *_lost(subject, traces, settings[0])]
 
 
 def _nonfinite(subject: Subject, traces: list[Trace]) -> Iterator[dict[str, str]]:
@@ -139,9 +143,8 @@ def _nonfinite(subject: Subject, traces: list[Trace]) -> Iterator[dict[str, str]
             yield finding(subject, "nonfinite", statement, one, int(first), quantity)
 
 
-def _lost(subject: Subject, traces: list[Trace]) -> Iterator[dict[str, str]]:
+def _lost(subject: Subject, traces: list[Trace], usual: dict[str, Any]) -> Iterator[dict[str, str]]:
     """One finding for each dtype, quantity and target, under the usual parameters."""
-    usual = SETTINGS[subject.loss][0]
     for one in traces:
         for quantity in ("value", "gradient") if one.setting == usual and _is_the_function(one) else ():
             actual, exact = one.quantity(quantity)

@@ -107,6 +107,13 @@ def index_contexts() -> list[Context]:
             "background is left out",
             lambda s: replace(s, share=s.y if s.share is None else s.share * s.y),
         ),
+        _context("background_index", told, "no label is a class", lambda s: replace(s, y=torch.zeros_like(s.y))),
+        _context(
+            "background_index",
+            told,
+            "label 0 is left out",
+            lambda s: replace(s, share=1 - s.y if s.share is None else s.share * (1 - s.y)),
+        ),
     ]
 
 

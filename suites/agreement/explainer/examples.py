@@ -73,8 +73,11 @@ def value_example(
     if raw_print or labels:
         return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
     lines.insert(1, "from suites.agreement import oracle")
-    told = "gradient.high.tolist()" if gradient else 'value.high.tolist(), "mean", value.high.mean()'
-    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{arguments})")
+    single = len(call.logits) == 1 and (len(call.logits[0]) == 1 or CANONICAL[loss].inputs != "dense")
+    mean = "" if single else ', "mean", value.high.mean()'
+    told = "gradient.high.tolist()" if gradient else f"value.high.tolist(){mean}"
+    papers = "".join(f", {name}={_argument(value, dtype)}" for name, value in complete(loss, call.parameters).items())
+    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{papers})")
     lines.insert(-1, f'print("expected", {told})')  # before the call can change its targets, or raise
     lines += ["out.sum().backward()"] if gradient else []
     return "\n".join([*lines, f'print("got", {"logits.grad.tolist()" if gradient else "out.tolist()"})'])
@@ -84,9 +87,18 @@ def _argument(value: Any, dtype: str) -> str:
     return f"torch.tensor({list(value)!r}, dtype=torch.{dtype})" if isinstance(value, (tuple, list)) else repr(value)
 
 
+PAPER = {"gamma": 2.0, "beta": 2.0, "alpha": None}
+
+
+def complete(loss: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the paper's in place of those that a function does not take."""
+    missing = {name: PAPER[name] for name in CANONICAL[loss].parameters if name in PAPER}
+    return missing | ({"alpha": 0.75} if loss == "varifocal" else {}) | parameters
+
+
 def truth(loss: str, call: Call) -> tuple[Any, Any]:
     """The paper's value and gradient of a call, per element (or row)."""
-    value, gradient = oracle.exact(loss, call.logits, call.targets, **call.parameters)
+    value, gradient = oracle.exact(loss, call.logits, call.targets, **complete(loss, call.parameters))
     return value.high, gradient.high
 
 

@@ -161,7 +161,8 @@ def _explained(
     if off is not ...:
         _tell_off(case, fit.semantics, elements, share, off)
     if not any(finding.kind == "state" for finding in case.findings):
-        case.findings += limits.findings(case.subject, shown, told, fit.share, case.settings)
+        sloped = not any(finding.kind == "gradient" for finding in case.findings)
+        case.findings += limits.findings(case.subject, shown, told, fit.share, case.settings, sloped)
     return _formula(fit.semantics, name), name
 
 
@@ -291,7 +292,10 @@ def _tell_reduction(
         case.add(change, "different" if wanted in PLAIN else "note", example, "", asked.seen[i].value)
         return "sum / something"
     name = whole.reduction.name
-    expected = _reduced_as(wanted or "mean", whole, asked, i)
+    if asked.labels is None and wanted in (None, "mean"):
+        expected = float(truth(case.loss, call)[0].mean())  # what the example prints
+    else:
+        expected = _reduced_as(wanted or "mean", whole, asked, i)
     if whole.reduction.early:
         case.add(whole.reduction.change, "different", example, expected, asked.seen[i].value)
     elif wanted is not None and name != wanted:
@@ -322,12 +326,24 @@ def _tell_slope(
         return  # known at the grid's logits only, so it has no slope
     found = slope.check(semantics, told, formula.shares(told)[share] if share else None)
     if found:
-        change, i, right = found
+        change, wrong, right = found
+        i = _showing(case, told, wrong, right)
         got = told.seen[i].gradient
         example = value_example(case.subject.code, case.loss, told.calls[i], case.dtype_name, gradient=True)
         case.add(change, "different", example, right[i].tolist(), "none" if got is None else got.reshape(-1).tolist())
     elif whole is not None and told.tolerance.relative < 1e-2 and not any(f.kind == "state" for f in case.findings):
         _tell_batch_slope(case, whole, asked)
+
+
+def _showing(case: Case, told: Elements, wrong: numpy.ndarray, right: numpy.ndarray) -> int:
+    """The simplest call of the wrong gradients, where there is one whose right gradient is the paper's, too."""
+
+    def paper(i: int) -> bool:
+        gradient = truth(case.loss, told.calls[i])[1].ravel()
+        return bool(wrong[i]) and gradient.shape == right[i].shape and numpy.allclose(gradient, right[i], rtol=1e-6)
+
+    i = simplest(told.calls, paper)
+    return simplest(told.calls, lambda i: bool(wrong[i])) if i is None else i
 
 
 def _tell_batch_slope(case: Case, whole: Whole, asked: Batches) -> None:

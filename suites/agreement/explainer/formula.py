@@ -268,9 +268,15 @@ CANCELLING = ("alpha is ignored: ", "the class weights alpha are ignored", "the 
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
-    """Where the weight seems ignored it may have cancelled in the normaliser: the batches will tell."""
-    return [
-        replace(fit, semantics=replace(fit.semantics, weight=known.weights[0]))
-        for fit in fits
-        if any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes)
-    ]
+    """Where the weight seems ignored it may have cancelled in the normaliser, with the modulating factor or alone: the
+    batches will tell.
+    """
+    found = []
+    for fit in fits:
+        if not any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes):
+            continue
+        weighted = replace(fit.semantics, weight=known.weights[0])
+        found.append(replace(fit, semantics=weighted))
+        if any(change.kind == "gamma" for change in weighted.modulation.changes):
+            found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
+    return found

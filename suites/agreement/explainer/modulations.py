@@ -23,7 +23,7 @@ from suites.agreement.explainer.weights import SIDES
 # name: the modulating factor from miss = 1 - p_t, hit = p_t and gamma
 POWERS = {
     "p_t^{g}": (lambda q, h, g: h**g, "uses p_t^{g} instead of (1-p_t)^{g}"),
-    "1": (lambda q, h, g: torch.ones_like(q), "has no modulating factor: {g} has no effect"),
+    "1": (lambda q, h, g: torch.ones_like(q), "is missing: {g} has no effect"),
     "{g}(1-p_t)": (lambda q, h, g: g * q, "multiplies by {g} (1-p_t) instead of raising to the power {g}"),
     "(1-p_t)^(1/{g})": (lambda q, h, g: q ** (1 / g), "raises to the power 1/{g}"),
     "(1-p_t)^({g}+1)": (lambda q, h, g: q ** (g + 1), "raises to the power {g}+1"),
@@ -308,7 +308,7 @@ def _varifocal_modulations(free: bool) -> list[Option]:
             lambda p, q, y, g: (y - p).abs() ** g,
             one,
         ),
-        option("1", Change(g, "has no modulating factor: gamma has no effect"), one, one),
+        option("1", Change(g, "the modulating factor is missing: gamma has no effect"), one, one),
         option(
             "(1 if y > 0 else (1-p)^gamma)",
             Change(g, "negatives are modulated with 1-p instead of p"),

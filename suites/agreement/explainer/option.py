@@ -80,6 +80,7 @@ class Vocabulary:
     entropies: list[Option]
     contexts: list[Context] = field(default_factory=list)
     wholes: list[Option] = field(default_factory=list)  # modulation and entropy that do not come apart
+    weighted: list[Option] = field(default_factory=list)  # nor does the weight
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ def _of_mean(b: Batch, reduce: Callable[[Tensor], Tensor], weighted: bool) -> Te
     return focal if weighted else focal * b.weight
 
 
+def _of_weighted_mean(b: Batch) -> Tensor:
+    """What `torch.nn.functional.cross_entropy` with class weights returns by default, modulated."""
+    entropy = (b.entropy * b.weight).sum() / b.weight.sum()
+    return (1 - (-entropy).exp()) ** b.gamma * entropy
+
+
 def _mean(t: Tensor) -> Tensor:
     return t.mean()
 
@@ -121,6 +127,11 @@ REDUCTIONS = [
         "mean of the cross entropy, then modulation",
         "the cross entropy is averaged over the batch first and modulated then, with p_t = exp(-mean)",
         lambda b: _of_mean(b, _mean, True),
+    ),
+    _early(
+        "weighted mean of the cross entropy, then modulation",
+        "the cross entropy is averaged with the weights over the batch first and modulated then, with p_t = exp(-mean)",
+        _of_weighted_mean,
     ),
     _early(
         "sum of the cross entropy, then modulation",

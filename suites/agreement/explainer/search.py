@@ -86,6 +86,8 @@ class Search:
                 yield from self._among(groups, number, context, seen, share, defined)
             if k >= 0 and j == 0 and known.wholes:
                 yield from self._among([groups[0], (one, 0), (known.wholes, k)], number, context, seen, share, defined)
+            if i == j == 0 and known.weighted:
+                yield from self._among([(one, 0), (one, 0), (known.weighted, k)], number, context, seen, share, defined)
 
     def _among(
         self,

@@ -15,12 +15,14 @@ from suites.agreement.explainer.search import Tolerance
 Factors = tuple[Tensor, Tensor, Tensor]
 
 
-def check(semantics: Semantics, elements: Elements, share: Tensor | None) -> tuple[Change, int, numpy.ndarray] | None:
-    """The change that explains the gradients, a call that shows it, the right gradients; None where all is well."""
+def check(
+    semantics: Semantics, elements: Elements, share: Tensor | None
+) -> tuple[Change, numpy.ndarray, numpy.ndarray] | None:
+    """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""
     if all(seen.gradient is None for seen in elements.seen):
         return (
             Change("gradient", "the result has no gradient to the logits"),
-            0,
+            numpy.ones(len(elements.seen), bool),
             _model(semantics, elements, share, _whole),
         )
     observed = numpy.stack([_flat(seen.gradient, elements) for seen in elements.seen])
@@ -36,11 +38,10 @@ def check(semantics: Semantics, elements: Elements, share: Tensor | None) -> tup
     if not wrong.any():
         return None
     usable &= finite
-    first = int(numpy.flatnonzero(wrong)[0])
     for statement, forward in DETACHED.items():
         if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
-            return Change("gradient", statement), first, right
-    return Change("gradient", _pattern(observed[usable], right[usable], tolerance)), first, right
+            return Change("gradient", statement), wrong, right
+    return Change("gradient", _pattern(observed[usable], right[usable], tolerance)), wrong, right
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

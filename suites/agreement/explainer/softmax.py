@@ -22,7 +22,8 @@ def vocabulary(parameters: set[str], smoothing: tuple[float, ...] = (0.01, 0.05,
         _softmax_modulations("gamma" in parameters, "alpha" in parameters),
         _softmax_entropies(smoothing),
         [Context((), "", lambda s: s), *_softmax_contexts(), *_class_maps()],
-        _one_against_all(),
+        _one_against_all(weighted=False),
+        _one_against_all(weighted=True) if "alpha" in parameters else [],
     )
 
 
@@ -364,43 +365,45 @@ def _softmax_entropies(smoothing: tuple[float, ...]) -> list[Option]:
     return options
 
 
-def _one_against_all() -> list[Option]:
-    """The sigmoid focal loss of every class, where the softmax focal loss of the target's class is meant."""
+def _one_against_all(weighted: bool) -> list[Option]:
+    """The focal loss of every class, where that of the target's class is meant; `weighted` by its own class's alpha."""
 
-    def focal(s: Points) -> Tensor:
+    def weight(s: Points) -> Tensor:
+        return s.alpha if weighted and s.alpha is not None else torch.ones_like(s.x)
+
+    def sigmoid(s: Points) -> Tensor:
         hot = _one_hot(s)
         miss = hot * torch.sigmoid(-s.x) + (1 - hot) * torch.sigmoid(s.x)
         return miss**s.gamma * torch.nn.functional.binary_cross_entropy_with_logits(s.x, hot, reduction="none")
 
-    def every(s: Points) -> Tensor:
+    def softmax(s: Points) -> Tensor:
         p, hot = s.x.softmax(-1), _one_hot(s)
         return -(hot * (1 - p) ** s.gamma * p.log() + (1 - hot) * p**s.gamma * (1 - p).log())
 
     def option(formula: str, kind: str, statement: str, function: Row) -> Option:
-        return Option((Change(kind, statement),), formula, function)
+        more = (Change("alpha", "weighs every class with its own alpha, the target's or not"),) if weighted else ()
+        return Option(
+            (Change(kind, statement), *more), f"{formula}, each times alpha" if weighted else formula, function
+        )
 
-    binary = "uses the sigmoid focal loss of every class, {}, instead of the softmax's"
-    more = "adds the focal loss of the other classes as negatives, {}"
-    return [
-        option(
-            "sum of the sigmoid focal losses",
-            "activation",
-            binary.format("summed"),
-            lambda s: focal(s).sum(-1, keepdim=True),
-        ),
-        option(
-            "mean of the sigmoid focal losses",
-            "activation",
-            binary.format("averaged"),
-            lambda s: focal(s).mean(-1, keepdim=True),
-        ),
-        option(
-            "sum over all classes", "cross_entropy", more.format("summed"), lambda s: every(s).sum(-1, keepdim=True)
-        ),
-        option(
-            "mean over all classes", "cross_entropy", more.format("averaged"), lambda s: every(s).mean(-1, keepdim=True)
-        ),
-    ]
+    found = []
+    for told, reduce in {"sum": torch.sum, "mean": torch.mean}.items():
+        how = {"sum": "summed", "mean": "averaged"}[told]
+        found += [
+            option(
+                f"{told} of the sigmoid focal losses",
+                "activation",
+                f"uses the sigmoid focal loss of every class, {how}, instead of the softmax's",
+                lambda s, r=reduce: r(weight(s) * sigmoid(s), -1, keepdim=True),
+            ),
+            option(
+                f"{told} over all classes",
+                "cross_entropy",
+                f"adds the focal loss of the other classes as negatives, {how}",
+                lambda s, r=reduce: r(weight(s) * softmax(s), -1, keepdim=True),
+            ),
+        ]
+    return found
 
 
 def _softmax_contexts() -> list[Context]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from mpmath import mp, mpf
+from rich.console import Console
 
 from suites.agreement.check import CannotCall, check, render
 from suites.agreement.explainer import binary, grid
@@ -89,10 +90,26 @@ def test_the_answer_is_plain_data_and_can_be_shown(capsys):
         set(f) == {"kind", "statement", "example", "expected", "got"}
         for f in json.loads(json.dumps(verdict))["findings"]
     )
-    from rich.console import Console
+    Console(file=sys.stdout, width=40).print(render(verdict), crop=False)
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == "different   focal, reduction mean"
+    for finding in verdict["findings"]:  # whole lines, whatever the width, in their order
+        assert f"\n{finding['example']}\n" in shown
 
-    Console(file=sys.stdout, width=100).print(render(verdict))
-    assert "label_smoothing" in capsys.readouterr().out
+
+def detached(logits, targets, gamma=2.0, alpha=0.25):
+    p = logits.sigmoid().detach()
+    factor = (p * (1 - targets) + (1 - p) * targets) ** gamma
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    return (weight * factor * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).sum()
+
+
+def test_a_gradient_that_is_another_s_is_not_said_to_lose_digits():
+    findings = check(detached, "focal")["findings"]
+    assert any(f["kind"] == "gradient" and "detached" in f["statement"] for f in findings)
+    precision = [f["statement"] for f in findings if f["kind"] == "precision"]
+    assert precision
+    assert all(statement.startswith("value") for statement in precision)
 
 
 def chatty(logits, targets):

@@ -336,3 +336,54 @@ def bins_detached(pred, target):
     lp = pred.log_softmax(1)
     at_left, at_right = lp.gather(1, left[:, None])[:, 0], lp.gather(1, right[:, None])[:, 0]
     return -((1 - wr) * at_left + wr * at_right.detach()).sum()
+
+
+@example("focal", "background_index", labels="index")
+def label_zero_ignored(logits, labels, gamma=2.0, alpha=0.25):
+    y = F.one_hot(labels.clamp(min=0), logits.shape[1] + 1)[:, :-1].to(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, y, reduction="none")
+    w = (1 - torch.exp(-bce)) ** gamma * (alpha * y + (1 - alpha) * (1 - y))
+    return (w * bce)[labels > 0].sum()
+
+
+@example("focal", "background_index", labels="index")
+def label_zero_no_class(logits, labels, gamma=2.0, alpha=0.25):
+    classes = logits.shape[1]
+    y = torch.zeros_like(logits)
+    for row, label in enumerate(labels.tolist()):
+        if 0 < label < classes:
+            y[row, label] = 1
+    bce = F.binary_cross_entropy_with_logits(logits, y, reduction="none")
+    w = (1 - torch.exp(-bce)) ** gamma * (alpha * y + (1 - alpha) * (1 - y))
+    return (w * bce)[labels >= 0].sum()
+
+
+@example("softmax_focal", "activation", "alpha")
+def sigmoid_of_every_class(x, y, gamma=2.0, alpha=None):
+    t = F.one_hot(y, x.shape[1]).to(x)
+    bce = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    f = (1 - torch.exp(-bce)) ** gamma * bce
+    return (f if alpha is None else f * alpha).sum(1).mean()
+
+
+@example("softmax_focal", "cross_entropy", "alpha")
+def softmax_of_every_class(x, y, gamma=2.0, alpha=None):
+    p = x.softmax(1).clamp(1e-7, 1 - 1e-7)
+    t = F.one_hot(y, x.shape[1]).to(x)
+    f = -(t * (1 - p) ** gamma * p.log() + (1 - t) * p**gamma * (1 - p).log())
+    return (f if alpha is None else f * alpha).sum(1).mean()
+
+
+@example("softmax_focal", "reduction")
+def weighted_mean_first(input, target, gamma=2.0, alpha=None):
+    ce = F.cross_entropy(input, target, weight=alpha)
+    return (1 - torch.exp(-ce)) ** gamma * ce
+
+
+@example("focal", "normaliser")
+def over_all_factors(pred, target, gamma=2.0, alpha=0.25):
+    p = pred.sigmoid()
+    w = (p * (1 - target) + (1 - p) * target) ** gamma
+    if alpha is not None:
+        w = w * (alpha * target + (1 - alpha) * (1 - target))
+    return (w * F.binary_cross_entropy_with_logits(pred, target, reduction="none")).sum() / w.sum()
