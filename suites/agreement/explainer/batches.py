@@ -164,7 +164,9 @@ def _rows(semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
         entropy = (modulation * entropy * (1.0 if seen.share is None else seen.share)).sum(-1, keepdim=True)
         modulation = torch.ones_like(weight)
     flat = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
-    return Batch(*flat, torch.ones(rows, dtype=x.dtype), torch.ones(rows, dtype=x.dtype), float(gamma[0]), x.shape[-1])
+    ones = torch.ones(rows, dtype=x.dtype)
+    ignored = seen.share is not None and seen.share.shape == (rows, 1)
+    return Batch(*flat, ones, seen.share[:, 0] if ignored else ones, float(gamma[0]), x.shape[-1])
 
 
 def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:

@@ -21,7 +21,15 @@ def vocabulary(parameters: set[str]) -> Vocabulary:
 
 
 def _expectations() -> list[Option]:
-    """Errors of the expected bin, half in either column, since columns are summed."""
+    """Losses that are no sum over the two bins, half in either column, since columns are summed."""
+
+    def blended(s: Points) -> Tensor:
+        p = s.x.softmax(-1).gather(-1, s.left)
+        return -((1 - s.right) * p[:, :1] + s.right * p[:, 1:]).log().expand(-1, 2) / 2
+
+    between = Change(
+        "cross_entropy", "takes the logarithm of the two bins' blended probability, not blends their logarithms"
+    )
 
     def option(formula: str, statement: str, function: Callable[[Tensor], Tensor]) -> Option:
         def whole(s: Points) -> Tensor:
@@ -33,6 +41,7 @@ def _expectations() -> list[Option]:
         )
 
     return [
+        Option((between,), "-log((y_r - y) S_l + (y - y_l) S_r)", blended),
         option("|E - y|", "the absolute error of the expected bin", torch.abs),
         option("(E - y)^2", "the squared error of the expected bin", torch.square),
         option("(E - y)^2/2", "half the squared error of the expected bin", lambda d: d**2 / 2),

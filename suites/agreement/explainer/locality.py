@@ -60,7 +60,7 @@ def _over_rows(subject: Subject, usable: Elements) -> Change | None:
         for s, c in zip(usable.seen, usable.calls, strict=True)
         if c.parameters == usable.calls[0].parameters and c.targets == usable.calls[0].targets
     ]
-    if len(first) < 4 or numpy.ptp(first) > 1e-6 * max(numpy.abs(first).max(), 1e-9):
+    if len(first) < 4 or not numpy.any(first) or numpy.ptp(first) > 1e-6 * max(numpy.abs(first).max(), 1e-9):
         return None
     pairs = [
         see(

@@ -435,7 +435,15 @@ def _softmax_contexts() -> list[Context]:
             "x = -logits",
             lambda s: replace(s, x=-s.x),
         ),
-        context("activation", "halves the logits", "x = logits/2", lambda s: replace(s, x=s.x / 2)),
+        *(
+            context(
+                "activation",
+                f"divides the logits by a temperature of {t:g}",
+                f"x = logits/{t:g}",
+                lambda s, t=t: replace(s, x=s.x / t),
+            )
+            for t in (0.1, 0.25, 0.5, 2.0, 4.0, 10.0)
+        ),
     ]
 
 
@@ -444,7 +452,14 @@ def _class_maps() -> list[Context]:
         return Context((Change(kind, statement),), where, lambda s: replace(s, y=apply(s)))
 
     kind = "background_index"
+
+    def left_out(told: str, where: str, out: Callable[[Points], Tensor]) -> Context:
+        change = Change("ignore_label", f"rows of the {told} are left out")
+        return Context((change,), where, lambda s: replace(s, share=(~out(s)).to(s.x)))
+
     return [
+        left_out("first class", "y = 0 is ignored", lambda s: s.y == 0),
+        left_out("last class", "y = C-1 is ignored", lambda s: s.y == s.x.shape[-1] - 1),
         context(
             kind, "class indices are off by one: y+1 is used", "y = (y+1) mod C", lambda s: (s.y + 1) % s.x.shape[-1]
         ),

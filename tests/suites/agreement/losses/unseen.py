@@ -387,3 +387,25 @@ def over_all_factors(pred, target, gamma=2.0, alpha=0.25):
     if alpha is not None:
         w = w * (alpha * target + (1 - alpha) * (1 - target))
     return (w * F.binary_cross_entropy_with_logits(pred, target, reduction="none")).sum() / w.sum()
+
+
+@example("softmax_focal", "ignore_label")
+def first_class_left_out(x, y, gamma=2.0, alpha=None):
+    ce = F.cross_entropy(x, y, reduction="none", ignore_index=0)
+    f = (1 - torch.exp(-ce)) ** gamma * ce
+    return (f if alpha is None else f * alpha[y]).sum()
+
+
+@example("softmax_focal", "activation")
+def softmax_sharpened(x, y, gamma=2.0, alpha=None):
+    lp = (x / 0.5).log_softmax(1).gather(1, y[:, None])[:, 0]
+    f = -((1 - lp.exp()) ** gamma) * lp
+    return (f if alpha is None else f * alpha[y]).mean()
+
+
+@example("distribution_focal", "cross_entropy")
+def logarithm_of_the_blend(pred, target):
+    left = target.long()
+    right = (left + 1).clamp(max=pred.shape[1] - 1)
+    p, wr = pred.softmax(1), (target - left)[:, None]
+    return -((1 - wr) * p.gather(1, left[:, None]) + wr * p.gather(1, right[:, None])).log().mean()
