@@ -77,7 +77,7 @@ def _settings(
         "plots": False,
         "verbose": False,
         "workers": 0,
-        "optimizer": schedule.optimizer,
+        "optimizer": schedule.yolo_optimizer,
         "lr0": schedule.yolo_rate,
         "lrf": 0.01,
         "momentum": 0.9,
