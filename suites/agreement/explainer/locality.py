@@ -55,13 +55,13 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
 
 def _over_rows(subject: Subject, usable: Elements) -> Change | None:
     """One row alone gives the same whatever its logits, two rows do not: they are normalised against each other."""
-    first = [
-        s.value
-        for s, c in zip(usable.seen, usable.calls, strict=True)
-        if c.parameters == usable.calls[0].parameters and c.targets == usable.calls[0].targets
-    ]
-    if len(first) < 4 or not numpy.any(first) or numpy.ptp(first) > 1e-6 * max(numpy.abs(first).max(), 1e-9):
-        return None
+    groups: dict[str, list[float]] = {}
+    for seen, call in zip(usable.seen, usable.calls, strict=True):
+        if call.parameters == usable.calls[0].parameters:
+            groups.setdefault(str(call.targets), []).append(seen.value)
+    for group in groups.values():
+        if len(group) < 4 or numpy.ptp(group) > 1e-6 * max(numpy.abs(group).max(), 1e-9):
+            return None
     pairs = [
         see(
             subject.call, [*one.logits, *other.logits], [*one.targets, *other.targets], one.parameters, backward=False
