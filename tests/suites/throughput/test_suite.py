@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
@@ -24,7 +26,9 @@ SELECTION = Selection(profile="smoke", adapters=("own", "torchvision", "articles
 @pytest.fixture(scope="module")
 def records():
     (task,) = plan(SELECTION)
-    return [json.loads(json.dumps(as_line(record))) for record in forked(execute, task)]
+    # a fresh process, as a worker is: a fork of one whose threads have worked would wait for them for ever
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+        return [json.loads(json.dumps(as_line(record))) for record in fresh.submit(execute, task).result()]
 
 
 @pytest.fixture(scope="module")
