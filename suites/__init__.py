@@ -77,7 +77,7 @@ class Cell:
 class Task:
     """Cells that one worker process runs together (more than one where they are timed against each other).
 
-    `alone` says that nothing else may run meanwhile, since its times are what is measured.
+    `alone` says that nothing else may run meanwhile: times are measured, or results depend on the number of threads.
     """
 
     cells: tuple[Cell, ...]

@@ -31,13 +31,14 @@ MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a 
 def run_tasks(tasks: Iterable[Task], log: Path) -> Iterator[tuple[Task, list[Record]]]:
     """Run the tasks and yield each, as it ends, with a record for every one of its cells.
 
-    A few run side by side; then, one after the other, those that must be alone. A worker process that dies or exceeds
-    its task's time is replaced. What the measured libraries print goes to the file `log`.
+    A few run side by side; then, one after the other, those that must be alone, in a process for each suite. A worker
+    process that dies or exceeds its task's time is replaced. What the measured libraries print goes to the file `log`.
     """
     tasks = list(tasks)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield from _run([task for task in tasks if not task.alone], min(cores, MOST_WORKERS), cores, log)
-    yield from _run([task for task in tasks if task.alone], 1, cores, log)
+    for suite in dict.fromkeys(task.suite for task in tasks if task.alone):
+        yield from _run([task for task in tasks if task.alone and task.suite == suite], 1, cores, log)
 
 
 def _run(tasks: list[Task], workers: int, cores: int, log: Path) -> Iterator[tuple[Task, list[Record]]]:

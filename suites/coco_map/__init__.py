@@ -57,7 +57,7 @@ def _task(
     workload = f"{variant.host} {variant.name} {data} {schedule.name} seed {seed}"
     cell = Cell(SUITE, variant.loss, variant.adapter, device, dtype, workload)
     options = {"variant": variant, "schedule": schedule, "seed": seed}
-    return Task((cell,), selection, TIMEOUTS.get(schedule.name, 3600), options)
+    return Task((cell,), selection, TIMEOUTS.get(schedule.name, 3600), options, alone=True)
 
 
 def schedule_of(selection: Selection) -> Schedule:
