@@ -47,7 +47,7 @@ def median_interval(launches: Launches, confidence: float = 0.95, seed: int = 0)
 
     Launches are resampled with replacement, then rounds within each drawn launch (Davison and Hinkley, "Bootstrap
     Methods and their Application", 1997, section 3.8). With fewer than about five launches such an interval is too
-    narrow for what differs between launches; it says so of nobody but this session's processes.
+    narrow for what differs between launches.
     """
     launches = [np.asarray(rounds, dtype=float) for rounds in launches if len(rounds)]
     if not launches:
