@@ -35,16 +35,20 @@ def run_tasks(tasks: Iterable[Task], log: Path) -> Iterator[tuple[Task, list[Rec
     process that dies or exceeds its task's time is replaced. What the measured libraries print goes to the file `log`.
     """
     tasks = list(tasks)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield from _run([task for task in tasks if not task.alone], min(cores, MOST_WORKERS), cores, log)
+    yield from _run([task for task in tasks if not task.alone], min(cores(), MOST_WORKERS), log)
     for suite in dict.fromkeys(task.suite for task in tasks if task.alone):
-        yield from _run([task for task in tasks if task.alone and task.suite == suite], 1, cores, log)
+        yield from _run([task for task in tasks if task.alone and task.suite == suite], 1, log)
 
 
-def _run(tasks: list[Task], workers: int, cores: int, log: Path) -> Iterator[tuple[Task, list[Record]]]:
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, list[Record]]]:
     if not tasks:
         return
-    os.environ.update(ALLOCATOR | {"OMP_NUM_THREADS": str(cores // workers)})  # read by workers when they start
+    os.environ.update(ALLOCATOR | {"OMP_NUM_THREADS": str(cores() // workers)})  # read by workers when they start
     context = multiprocessing.get_context("spawn")
     with ProcessPool(max_workers=workers, context=context, initializer=_print_to, initargs=[log]) as pool:
         futures = {pool.schedule(_work, args=[task], timeout=task.timeout_s): task for task in tasks}

@@ -23,6 +23,7 @@ from typing import Any
 from suites import Cell, Record, Selection, Task
 from suites.coco_map.schedules import SCHEDULES, Schedule
 from suites.coco_map.variants import MMDETECTION, SETS, VARIANTS, Variant, users
+from suites.execution import cores
 
 SUITE = "coco-map"
 logger = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ def _only(losses: tuple[str, ...]) -> str | None:
 
 def execute(task: Task) -> list[Record]:
     """Train, detect on the val split, evaluate; a training that diverges is a row like any other."""
+    import torch
+
     from suites.coco_map.data import locate, prepare
     from suites.coco_map.evaluation import average_precision, matches
     from suites.coco_map.shapes import shapes
@@ -103,6 +106,7 @@ def execute(task: Task) -> list[Record]:
         dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
     for fault in faults:
         logger.warning("%s%s", fault, "; left out" if fault.fatal else "")
+    torch.set_num_threads(cores())  # whatever ran before in this process: sums round differently on one thread
     started = time.perf_counter()
     with _quiet():
         outcome = _host(variant.host).train(
@@ -132,6 +136,7 @@ def execute(task: Task) -> list[Record]:
         "host_ap_difference": None if host_ap is None else host_ap - (measured["ap"] or 0.0),
         "backbone": selection.backbone or "from scratch",
         "dtype": cell.dtype,
+        "threads": torch.get_num_threads(),
         **outcome.recorder.conditions(),
     }
     data = {
