@@ -25,6 +25,7 @@ from suites import DEVICES, DTYPES, PROFILES, SUITES, Selection
 
 ROOT = Path(__file__).resolve().parent
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 console = Console(highlight=False)
 
 
@@ -67,10 +68,16 @@ def main(context, names, out, resume, baseline, as_json, **options):
     if resume:
         run = open_run(resume)
         names, selection = stored_selection(run)
+        tasks = plan(names, selection)
     else:
         names, selection = names or tuple(SUITES), make_selection(**options)
+        tasks = plan(names, selection)
         run = create_run(out, names, selection)
-    run_suites(run, names, selection, as_json)
+    try:
+        run_suites(run, tasks, as_json)
+    except KeyboardInterrupt:
+        click.echo(f"run_all.py: stopped; go on with --resume {run.folder}", err=True)
+        context.exit(STOPPED)
     finish(run, quiet=as_json)
     compared = tell(compare_sources(baseline, run.folder), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
@@ -83,11 +90,6 @@ def make_selection(
     profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant, cell
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
-    for reference in adapter:
-        try:
-            adapters.load(reference, loss[0] if len(loss) == 1 else None)
-        except LookupError as error:
-            raise click.UsageError(f"--adapter: {error}") from None
     if coco:
         from suites.coco_map.data import locate
 
@@ -97,6 +99,7 @@ def make_selection(
             raise click.UsageError(f"--coco: {error}") from None
     training = (coco, images, seed, backbone, schedule, seeds, variant)
     selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
+    load_adapters(selection)
     try:
         suites.load("coco-map").plan(selection)
     except ValueError as error:
@@ -105,6 +108,15 @@ def make_selection(
     if unknown := set(cell) - planned:
         raise click.UsageError(f"--cell: this selection has no cell {min(unknown)!r}; `list --cells` names them")
     return selection
+
+
+def load_adapters(selection: Selection) -> None:
+    """Raise `click.UsageError` with one line where an adapter that is named cannot be had."""
+    for reference in selection.adapters:
+        try:
+            adapters.load(reference, selection.losses[0] if len(selection.losses) == 1 else None)
+        except LookupError as error:
+            raise click.UsageError(f"--adapter: {error}") from None
 
 
 def devices(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -122,12 +134,17 @@ def create_run(out: str | None, names: tuple[str, ...], selection: Selection) ->
 
     default = f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
     folder = Path(out or ROOT / "results" / "runs" / default)
-    if folder.is_file():
-        raise click.UsageError(f"--out {out} is a file; name a folder")
-    if Run(folder).keys():
-        raise click.UsageError(f"--out {out} already holds a run; go on with it by --resume, or name another folder")
     asked = {"suites": names, "selection": vars(selection)}
-    return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
+    try:
+        if folder.is_file():
+            raise click.UsageError(f"--out {out} is a file; name a folder")
+        if Run(folder).keys():
+            raise click.UsageError(
+                f"--out {out} already holds a run; go on with it by --resume, or name another folder"
+            )
+        return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
+    except OSError as error:
+        raise click.UsageError(f"--out {folder} cannot be written: {error.strerror}; name another folder") from None
 
 
 def open_run(folder: str) -> Run:
@@ -139,17 +156,30 @@ def open_run(folder: str) -> Run:
 
 
 def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
-    """What an earlier call asked of this run."""
-    environment = run.environment()
-    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()}
-    return tuple(environment["suites"]), Selection(**fields)
+    """What an earlier call asked of this run; raises `click.UsageError` where that cannot be done now."""
+    try:
+        environment = run.environment()
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()}
+        names, selection = tuple(environment["suites"]), Selection(**fields)
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"{run.environment_file} does not say what this run was asked; start anew") from None
+    load_adapters(selection)
+    devices(selection.devices)
+    return names, selection
 
 
-def run_suites(run: Run, names: tuple[str, ...], selection: Selection, as_json: bool) -> None:
+def plan(names: tuple[str, ...], selection: Selection) -> list[suites.Task]:
+    """The tasks of these suites; raises `click.UsageError` where there is nothing to do."""
+    if tasks := [task for name in names for task in suites.plan(name, selection)]:
+        return tasks
+    raise click.UsageError("this selection has no cell; `list` says which adapter has which loss")
+
+
+def run_suites(run: Run, tasks: list[suites.Task], as_json: bool) -> None:
     """Run what has no record yet, with progress, and append every record as it comes."""
     from suites.execution import as_line, run_tasks
 
-    tasks = suites.remaining([task for name in names for task in suites.plan(name, selection)], run.keys())
+    tasks = suites.remaining(tasks, run.keys())
     with progress_bar(hidden=as_json) as progress:
         totals = Counter(task.suite for task in tasks)
         bars = {name: progress.add_task(name, total=total, cell="") for name, total in totals.items()}
@@ -309,9 +339,9 @@ if __name__ == "__main__":
     try:
         status = main(standalone_mode=False)
     except click.UsageError as error:
-        click.echo(f"run_all.py: {error.format_message()}", err=True)
+        click.echo(f"run_all.py: {' '.join(error.format_message().split())}", err=True)
         status = USAGE
     except click.Abort:
-        click.echo("run_all.py: stopped; go on with --resume RUN", err=True)
-        status = 130
+        click.echo("run_all.py: stopped", err=True)
+        status = STOPPED
     sys.exit(status)

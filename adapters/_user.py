@@ -22,7 +22,7 @@ def load_object(reference: str) -> Any:
         module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except FileNotFoundError:
         raise LookupError(f"no file {place!r}; give FILE.py:NAME") from None
-    except Exception as error:  # a user's file may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
         raise LookupError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         raise LookupError(f"{place} has no {name!r}")

@@ -33,7 +33,7 @@ class Benchmarks:
     def __init__(self, file: str | Path) -> None:
         self.file = Path(file)
         try:
-            content = json.loads(self.file.read_text())
+            content = json.loads(self.file.read_text(errors="replace"))
             self.entries: list[dict[str, Any]] = content["benchmarks"]
             self.machine: str = content["machine_info"]["cpu"]["brand_raw"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:

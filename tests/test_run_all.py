@@ -1,8 +1,10 @@
 """The command line as a user meets it: each test is one call of `run_all.py`."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,15 +30,19 @@ def run_all(*arguments, **options):
         (["--dtype", "float8"], ["float8", "bfloat16"]),
         (["--profile", "endless"], ["endless", "smoke", "quick", "full"]),
         (["--out", __file__], ["is a file", "name a folder"]),
+        (["--out", __file__ + "/run"], ["cannot be written", "name another folder"]),
+        (["--loss", "v8_detection", "--adapter", "torchvision"], ["no cell", "list"]),
         (["--coco", str(ROOT / "tests")], ["--coco", "instances"]),
         (["--resume", str(ROOT / "tests")], ["is not a run"]),
         (["--baseline", str(ROOT / "tests")], ["is not a run"]),
         (["compare", str(ROOT / "tests"), str(ROOT / "tests")], ["is not a run"]),
         (["compare", "one"], ["two runs"]),
         (["compare", "--rerun", "no-such-commit"], ["no-such-commit", "neither a folder nor a commit"]),
+        (["compare", "--rerun", "HEAD", "--adapter", "nope"], ["nope", "torchvision"]),
         (["report", str(ROOT / "tests")], ["is not a run"]),
         (["--cell", "claims/nope"], ["claims/nope", "list --cells"]),
         (["check", "nowhere.py:loss", "--as", "focal"], ["nowhere.py"]),
+        (["check", "losses.py:focal"], ["--as", "varifocal"]),
     ],
 )
 def test_bad_input_is_one_line_that_names_it_and_exit_2(arguments, words):
@@ -45,6 +51,34 @@ def test_bad_input_is_one_line_that_names_it_and_exit_2(arguments, words):
     assert len(done.stderr.strip().splitlines()) == 1
     assert all(word in done.stderr for word in words), done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("line", ["raise RuntimeError('two' + chr(10) + 'lines')", "raise SystemExit(0)"])
+def test_a_file_that_cannot_be_imported_is_bad_input(tmp_path, line):
+    file = tmp_path / "faulty.py"
+    file.write_text(line + "\n")
+    done = run_all("check", f"{file}:loss", "--as", "focal")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "faulty.py cannot be imported" in done.stderr
+
+
+def test_a_run_that_does_not_say_what_it_was_asked_is_not_resumed(tmp_path):
+    Run.create(tmp_path / "run", {"suites": ["claims"]})
+    done = run_all("--resume", tmp_path / "run")
+    assert done.returncode == 2
+    assert "environment.json does not say what this run was asked" in done.stderr
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path):
+    command = [sys.executable, str(ROOT / "run_all.py"), "--suite", "claims", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not Run(tmp_path / "run").keys():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == f"run_all.py: stopped; go on with --resume {tmp_path / 'run'}"
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):

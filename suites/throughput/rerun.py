@@ -74,12 +74,20 @@ def rerun(old: str, adapters: Sequence[str] = ("own",), losses: Sequence[str] = 
 
 
 def cells_of(adapters: Sequence[str], losses: Sequence[str]) -> list[PairedCell]:
-    """A small cell for every loss of the adapters that takes logits: seconds a comparison."""
+    """A small cell for every loss of the adapters that takes logits: seconds a comparison.
+
+    Raises `ValueError` with a sentence where there is none.
+    """
+    found = adapter_room.discover()
+    if unknown := set(adapters) - found.keys():
+        raise ValueError(f"--adapter: unknown adapter {min(unknown)!r}; choose from {', '.join(found)}")
     cells = []
-    for name, adapter in adapter_room.discover().items():
+    for name, adapter in found.items():
         for loss in adapter.losses if name in adapters and adapter.absence() is None else ():
             if (not losses or loss.name in losses) and CANONICAL[loss.name].inputs != "detector":
                 cells.append(PairedCell(loss.name, loss.adapter, *SHAPES[CANONICAL[loss.name].inputs]))
+    if not cells:
+        raise ValueError(f"nothing to compare: {', '.join(adapters)} has no loss of logits among those asked for")
     return cells
 
 
