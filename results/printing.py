@@ -6,14 +6,11 @@ A value and its interval are one number here, rounded to what the interval suppo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from results import numbers
-
-if TYPE_CHECKING:
-    from results.tables import Table
+from results.schema import Table
 
 LONG = 45  # rows; more than a printed page holds
 LATEX = str.maketrans({

@@ -8,7 +8,7 @@ from results import answers, printing
 from results.frames import Frames
 from results.report import words
 from results.standings import standings
-from results.tables import TABLES
+from results.schema import TABLES
 
 ROWS = 60  # of a longer table only so many
 

@@ -17,7 +17,7 @@ from results.answers import Race
 from results.frames import Frames
 from results.report import words
 from results.standings import STANDINGS, Standing, standings
-from results.tables import TABLES, Table
+from results.schema import TABLES, Table
 
 SHOWN_IN_RACE = 8
 CHOICES = 40  # a column with at most so many distinct values gets a filter

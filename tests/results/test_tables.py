@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from results import numbers, printing, tables
-from results.tables import TABLES
+from results.schema import TABLES
 
 CONTRACT = {  # the columns that others build on
     "agreement": "loss adapter library version device dtype quantity probe points max_ulp max_abs_error max_rel_error "
@@ -20,6 +20,8 @@ CONTRACT = {  # the columns that others build on
     "coco_map": "host variant adapter dataset images_train images_val schedule iterations seed device ap ap50 ap75 "
     "ap_small ap_medium ap_large first_loss final_loss status wall_s",
     "coco_map_compare": "host variant_a variant_b seeds mean_difference ci_low ci_high verdict",
+    "coco_map_drift": "host variant_a variant_b dataset schedule device seed dtype term steps first_step median "
+    "last_step largest first_beyond_1e-9",
     "claims": "source place claim printed recomputed verdict note",
 }
 
@@ -47,7 +49,7 @@ def test_what_a_suite_adds_follows_the_contracts_columns(name, run):
     header = (run.tables / f"{name}.csv").read_text().splitlines()[0].split(",")
     columns = CONTRACT[name].split()
     assert header[: len(columns)] == columns
-    assert header[-1] == "cell" or name == "coco_map_compare"
+    assert header[-1] == "cell" or name in ("coco_map_compare", "coco_map_drift")
 
 
 def test_a_row_keeps_every_digit_and_names_the_cell_it_came_from(run):
