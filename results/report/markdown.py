@@ -7,8 +7,8 @@ from typing import Any
 from results import answers, printing
 from results.frames import Frames
 from results.report import words
-from results.standings import standings
 from results.schema import TABLES
+from results.standings import standings
 
 ROWS = 60  # of a longer table only so many
 

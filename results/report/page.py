@@ -16,8 +16,8 @@ from results import answers, plots, printing
 from results.answers import Race
 from results.frames import Frames
 from results.report import words
-from results.standings import STANDINGS, Standing, standings
 from results.schema import TABLES, Table
+from results.standings import STANDINGS, Standing, standings
 
 SHOWN_IN_RACE = 8
 CHOICES = 40  # a column with at most so many distinct values gets a filter
