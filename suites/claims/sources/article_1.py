@@ -80,6 +80,12 @@ INTRODUCTION = (
         lambda read: users_of_focal_loss(),
         note="of the installed libraries; RetinaNet and FCOS do",
     ),
+    Claim(
+        "reference",
+        "the paper's number at arXiv",
+        "1708.02002",
+        lambda read: Shown((number := papers.printed_tables()["fl-1a"].url[-10:]) == "1708.02002", number),
+    ),
 )
 
 
@@ -134,6 +140,18 @@ CROSS_ENTROPY = (
         "p towards 0",
         lambda read: falling([own.value("cross_entropy", p, 0.0) for p in reversed(BETWEEN)]),
         loss="cross_entropy",
+    ),
+    Claim(
+        "part 1, second formula",
+        "with p_t the cross entropy is one formula for both labels",
+        "-log p_t",
+        lambda read: agree(
+            lambda p, y: -math.log(p if y else 1 - p),
+            lambda p, y: own.value("cross_entropy", p, y),
+            [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)],
+        ),
+        loss="cross_entropy",
+        note=LOST,
     ),
     Claim(
         "part 1, list after the second formula",

@@ -204,6 +204,7 @@ LISTING = (
         "the reduction copied from the cross entropy can be any of its words",
         "mean, sum, etc.",
         lambda read: reductions_on_offer(),
+        note="its constructor takes no reduction; the branches sum and none need the attribute set afterwards",
     ),
     listing_claim("mean", "loss.mean()"),
     listing_claim("sum", "loss.sum()"),

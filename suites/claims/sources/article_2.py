@@ -86,6 +86,12 @@ FOCAL = (
     ),
     Claim(
         "focal loss",
+        "the modulating factor extends the range in which an example receives low loss",
+        "extends",
+        lambda read: fl.low_loss_range(),
+    ),
+    Claim(
+        "focal loss",
         "the example with p_t = 0.9 against cross entropy, gamma 2",
         "100 times lower",
         lambda read: fl.scaled_down(0.9),
@@ -139,6 +145,7 @@ FOCAL = (
         ),
         loss="cross_entropy",
     ),
+    fl.stability("initialisation"),
 )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from results import papers
 from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree
+from suites.claims.checks import PROBABILITIES, agree, falling
 from suites.claims.claim import Claim, Shown, Source
 from suites.claims.sources import generalized_focal_loss as gfl
 from suites.claims.sources.article_2 import LOST, NAME
@@ -25,6 +25,17 @@ def classes_are_binary() -> Shown:
         own.value("quality_focal", 1 / (1 + math.exp(-x)), y, beta=2) for x, y in zip(logits, qualities, strict=True)
     )
     return Shown(abs(whole - parts) < 1e-6, f"together {whole:.6f}, one by one {parts:.6f}")
+
+
+def qualities() -> Shown:
+    """The least and the largest IoU of our boxes, from apart to the same."""
+    import torch
+
+    from adapters.own.boxes import iou
+
+    box = torch.tensor([[0.0, 0.0, 8.0, 8.0]], dtype=torch.float64)
+    found = [iou(box, box + shift).item() for shift in (0.0, 2.0, 4.0, 8.0, 20.0)]
+    return Shown(min(found) == 0.0 and max(found) == 1.0, ", ".join(f"{quality:.3g}" for quality in found))
 
 
 def spacing() -> Shown:
@@ -63,6 +74,41 @@ QFL = (
             PROBABILITIES,
         ),
         note=LOST,
+    ),
+    Claim(
+        "GFL, review of FL",
+        "the scaling factor down-weights easy examples by itself: its value falls with p_t, gamma 2",
+        "down-weights",
+        lambda read: falling([own.value("focal", p, gamma=2, alpha=None) / gfl.entropy(p, 1.0) for p in gfl.GRID]),
+    ),
+    Claim(
+        "QFL",
+        "the quality of a positive is the IoU of its box, between 0 and 1",
+        "0 to 1",
+        lambda read: qualities(),
+        loss="quality_focal",
+        note=LOST,
+    ),
+    Claim(
+        "QFL",
+        "both parts together: the Quality Focal Loss, beta 2",
+        "-|y - s|^beta ((1 - y) log(1 - s) + y log s)",
+        lambda read: agree(
+            lambda p, y: abs(y - p) ** 2 * gfl.entropy(p, y),
+            lambda p, y: own.value("quality_focal", p, y, beta=2),
+            [(p, y) for p in PROBABILITIES for y in gfl.QUALITIES],
+        ),
+        loss="quality_focal",
+        note=LOST,
+    ),
+    Claim(
+        "QFL",
+        "beta smoothly sets the rate of down-weighting: factor at estimate 0.6 of quality 0.5 over beta",
+        "smoothly",
+        lambda read: falling(
+            [own.value("quality_focal", 0.6, 0.5, beta=0.25 * step) / gfl.entropy(0.6, 0.5) for step in range(17)]
+        ),
+        loss="quality_focal",
     ),
     Claim(
         "QFL",
@@ -166,6 +212,15 @@ DFL = (
         "the probabilities of the bins sum to",
         "1",
         lambda read: softmax_sum(),
+        tolerance=1e-12,
+        loss="distribution_focal",
+        note=LOST,
+    ),
+    Claim(
+        "DFL",
+        "a softmax of n + 1 units spans the range from y_0 to y_n: the last of 17 bins, n = 16, decodes to",
+        "16",
+        lambda read: own.expectation([*[1e-300] * 16, 1.0]),
         tolerance=1e-12,
         loss="distribution_focal",
         note=LOST,

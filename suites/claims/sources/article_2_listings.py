@@ -9,7 +9,8 @@ from suites.claims.checks import agree
 from suites.claims.claim import Claim, Shown, Source
 from suites.claims.listings import batch, four_sides, listing
 from suites.claims.sources import generalized_focal_loss as gfl
-from suites.claims.sources.article_2 import NAME
+from suites.claims.sources.article_1 import implied_alpha_t, implied_p_t
+from suites.claims.sources.article_2 import LABELS, NAME
 
 TASKS = ("nn/tasks.py", "DetectionModel.init_criterion")
 
@@ -37,6 +38,15 @@ def weights_identity() -> float:
     target = torch.linspace(0, 15.99, 2001)
     left = target.long()
     return ((1 - (left + 1 - target)) - (target - left)).abs().max().item()
+
+
+def left_bins() -> Shown:
+    """The bin that the listing calls left, of labels in and between the bins, against the floor."""
+    import torch
+
+    labels = (0.0, 0.3, 2.999, 3.0, 14.99)
+    bins = torch.tensor(labels).long().tolist()
+    return Shown(bins == [math.floor(label) for label in labels], f"{bins} of {list(labels)}")
 
 
 def df_listing(boxes: int = 5):
@@ -136,6 +146,22 @@ FOCAL_LISTING = (
     ),
     Claim(
         "focal listing",
+        "p_t of both labels",
+        "label p + (1 - label)(1 - p)",
+        lambda read: agree(lambda p, y: y * p + (1 - y) * (1 - p), implied_p_t, LABELS),
+    ),
+    Claim(
+        "focal listing",
+        "the alpha factor of both labels",
+        "label α + (1 - label)(1 - α)",
+        lambda read: agree(
+            lambda a, y: y * a + (1 - y) * (1 - a),
+            implied_alpha_t,
+            [(a, y) for a in (0.1, 0.25, 0.5, 0.8) for y in (0.0, 1.0)],
+        ),
+    ),
+    Claim(
+        "focal listing",
         "one logit: the listing is the alpha-balanced focal loss",
         "alpha_t (1 - p_t)^gamma CE",
         lambda read: equal("1 × 1", focal_listing(1, 1), our_focal(1, 1, "sum")),
@@ -187,6 +213,13 @@ DFL_LISTING = (
     ),
     Claim(
         "DFL listing",
+        "target left is the bin at the label or the next below",
+        "target.long()",
+        lambda read: left_bins(),
+        loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing",
         "target right is target left plus the width of a bin",
         "1",
         lambda read: own.expectation([1e-300, 1e-300, 1.0, 1e-300]) - own.expectation([1e-300, 1.0, 1e-300, 1e-300]),
@@ -224,6 +257,14 @@ DFL_LISTING = (
         "tl, tr, wl, wr",
         lambda read: names_in("utils/loss.py", "DFLoss.__call__", "tl", "tr", "wl", "wr", ".mean(-1, keepdim=True)"),
         loss="distribution_focal",
+    ),
+    Claim(
+        "DFL listing, docstring",
+        "the installed DFLoss still cites this paper",
+        "ieeexplore.ieee.org/document/9792391",
+        lambda read: names_in("utils/loss.py", "DFLoss", "9792391"),
+        loss="distribution_focal",
+        conditions={"the preprint is the paper": lambda read: names_in("utils/loss.py", "DFLoss", "2006.04388")},
     ),
 )
 

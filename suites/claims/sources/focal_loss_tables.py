@@ -118,6 +118,7 @@ FOCAL_TABLES = (
         "every row is an experiment of its own: no two print the same figures",
         "10 rows",
         lambda read: _distinct("fl-1d"),
+        note="OHEM (128, 0.7) and OHEM 1:3 (128, 0.5) print the same three figures",
     ),
     same("tables 1a, 1b", "cross entropy, alpha 0.75", row("fl-1a", alpha=0.75), row("fl-1b", gamma=0)),
     same("tables 1b, 1c", "gamma 2, 9 anchors", row("fl-1b", gamma=2.0), row("fl-1c", n_scales=3, n_aspects=3)),

@@ -12,6 +12,7 @@ from suites.claims.documented import default, dig, number_or_word
 GFL_CONFIG = "gfl/gfl_r50_fpn_1x_coco.py"
 RETINANET_CONFIG = "_base_/models/retinanet_r50_fpn.py"
 VFNET_CONFIG = "vfnet/vfnet_r50_fpn_1x_coco.py"
+EQ8 = "GFL paper, eq. 8, against configs/gfl"
 FAMILIES = ("retinanet", "atss", "gfl", "vfnet")
 
 
@@ -32,7 +33,7 @@ def mmdet_default(file: str, owner: str, argument: str, printed: str, loss: str)
 
 
 def eq8(claim: str, path: str, printed: str, loss: str) -> Claim:
-    return setting(GFL_CONFIG, path, claim, printed, loss, place="GFL paper, eq. 8, against configs/gfl")
+    return setting(GFL_CONFIG, path, claim, printed, loss, place=EQ8)
 
 
 def gfl_inference(claim: str, path: str, printed: str) -> Claim:
@@ -48,6 +49,41 @@ def bias_probability(head: str, owner: str) -> float:
     """The prior with which a head's classification layer starts, by its constructor's source."""
     source = installed.source_of("mmdet", f"models/dense_heads/{head}.py", owner)
     return float(re.search(r"bias_prob=([\d.]+)", source)[1])
+
+
+def box_terms() -> str:
+    """The source of the part of MMDetection's GFLHead that weights and averages its box and DFL terms."""
+    return installed.source_of("mmdet", "models/dense_heads/gfl_head.py", "GFLHead.loss_by_feat_single")
+
+
+def found_in(source: str, *words: str) -> Shown:
+    """Whether all of these words stand in a source."""
+    missing = [word for word in words if word not in source]
+    return Shown(not missing, f"no {', '.join(missing)}" if missing else ", ".join(words))
+
+
+def divisor() -> Shown:
+    """What the box and DFL terms are divided by."""
+    weighted = "weight_targets.sum()" in box_terms()
+    return Shown(not weighted, f"the sum of the {'weights' if weighted else 'positives'}")
+
+
+def dfl_weight(averaged: bool) -> float:
+    """lambda_1: the weight of DFL, of the mean over the sides or of their sum."""
+    weight = dig(installed.mmdet_config(GFL_CONFIG), "model.bbox_head.loss_dfl.loss_weight")
+    return weight if averaged else weight / float(re.findall(r"avg_factor=([\d.]+)", box_terms())[1])
+
+
+def drops(iterations: int) -> float:
+    """In 90,000 iterations that are 12 epochs: the epoch of this iteration, as MMDetection rounds it."""
+    milestones = installed.mmdet_config("_base_/schedules/schedule_1x.py")["param_scheduler"][1]["milestones"]
+    return float(min(milestones, key=lambda epoch: abs(epoch - 12 * iterations / 90_000)))
+
+
+def augmentations() -> Shown:
+    pipeline = installed.mmdet_config("_base_/datasets/coco_detection.py")["train_pipeline"]
+    random = [step["type"] for step in pipeline if step["type"].startswith("Random")]
+    return Shown(random == ["RandomFlip"], ", ".join(random))
 
 
 def zoo_as_printed() -> Shown:
@@ -79,10 +115,46 @@ MMDETECTION = (
     eq8("lambda_0, the weight of the GIoU loss", "model.bbox_head.loss_bbox.loss_weight", "2.0", "generalized_focal"),
     eq8("lambda_1, the weight of DFL, 1/4", "model.bbox_head.loss_dfl.loss_weight", "0.25", "distribution_focal"),
     eq8("n, the last bin", "model.bbox_head.reg_max", "16", "distribution_focal"),
+    setting(GFL_CONFIG, "model.bbox_head.loss_bbox.type", "L_B", "GIoULoss", "generalized_focal", EQ8),
+    Claim(
+        EQ8,
+        "lambda_1 is the mean over the four sides: the weight of their summed DFL",
+        "1/4",
+        lambda read: dfl_weight(averaged=False),
+        "distribution_focal",
+        expected=0.25,
+        conditions={"L_D is already the mean over the four sides": lambda read: dfl_weight(averaged=True)},
+        note="GFLHead divides by 4 and weighs with 0.25",
+    ),
+    Claim(
+        EQ8,
+        "the estimated quality weights L_B and L_D, too",
+        "weighted by the score",
+        lambda read: found_in(box_terms(), "weight_targets = cls_score.detach().sigmoid()", "weight=weight_targets"),
+        "generalized_focal",
+    ),
+    Claim(
+        EQ8,
+        "L_B and L_D are divided by the number of positives",
+        "1 / N_pos",
+        lambda read: divisor(),
+        "generalized_focal",
+        note="the weights are scores below 1, so that the box terms weigh more than eq. 8 prints",
+    ),
     gfl_inference("score threshold", "score_thr", "0.05"),
     gfl_inference("candidates a level", "nms_pre", "1000"),
     gfl_inference("IoU threshold of the NMS", "nms.iou_threshold", "0.6"),
     gfl_inference("detections an image", "max_per_img", "100"),
+    Claim(
+        "GFL paper, inference, against the heads",
+        "the score is multiplied by no quality: GFLHead gives scores and boxes alone",
+        "cls_score, bbox_pred",
+        lambda read: found_in(
+            installed.source_of("mmdet", "models/dense_heads/gfl_head.py", "GFLHead.forward_single"),
+            "return cls_score, bbox_pred",
+        ),
+        "generalized_focal",
+    ),
     setting(
         GFL_CONFIG, "optim_wrapper.optimizer.lr", "learning rate", "0.01", "generalized_focal", "GFL paper, training"
     ),
@@ -115,6 +187,40 @@ MMDETECTION = (
         "90,000 iterations × 16 images over the 118,287 images of train2017, in the 12 epochs that 1x means",
         "12",
         lambda read: 90_000 * images_a_step() / (82_783 + 35_504),
+    ),
+    Claim(
+        "FL paper, section 4.1, against configs/_base_",
+        "8 GPUs × 2 images: images a step",
+        "16",
+        lambda read: images_a_step(),
+    ),
+    *(
+        Claim(
+            "FL paper, section 4.1, against configs/_base_",
+            f"the learning rate is divided by 10 at {iterations:,} of 90,000 iterations: of 12 epochs, after",
+            f"{12 * iterations / 90_000:.1f}",
+            lambda read, iterations=iterations: drops(iterations),
+            tolerance=0.5,
+            note="MMDetection counts whole epochs",
+        )
+        for iterations in (60_000, 80_000)
+    ),
+    Claim(
+        "FL paper, section 4.1, against configs/_base_",
+        "horizontal flips are the only augmentation",
+        "horizontal flip",
+        lambda read: augmentations(),
+    ),
+    Claim(
+        "FL paper, section 4.1, against the heads",
+        "new convolutions start from a Gaussian with sigma",
+        "0.01",
+        lambda read: float(
+            re.search(r"std=([\d.]+)", installed.source_of("mmdet", "models/dense_heads/retina_head.py", "RetinaHead"))[
+                1
+            ]
+        ),
+        tolerance=1e-12,
     ),
     Claim(
         "FL paper, section 4.1, against configs/_base_",

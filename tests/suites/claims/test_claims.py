@@ -123,6 +123,23 @@ def test_gains_between_table_rows_come_out(rows):
     assert {row["verdict"] for row in gains} == {"reproduced"}
 
 
+@pytest.mark.parametrize(
+    ("place", "printed", "recomputed", "verdict"),
+    [
+        ("GFL paper, eq. 8, against configs/gfl", "1/4", "0.0625", "reproduced_if"),
+        ("GFL paper, eq. 8, against configs/gfl", "1 / N_pos", "the sum of the weights", "not_reproduced"),
+        ("FL paper, section 5, against configs/_base_", "smooth L1", "L1Loss", "not_reproduced"),
+    ],
+)
+def test_where_mmdetection_departs_from_the_papers_it_implements(rows, place, printed, recomputed, verdict):
+    (row,) = of(rows, "MMDetection 3.3.0", place=place, printed=printed)
+    assert (row["recomputed"], row["verdict"]) == (recomputed, verdict)
+
+
+def test_what_does_not_come_out_says_more_than_that(rows):
+    assert [row["claim"] for row in rows if row["verdict"] == "not_reproduced" and not row["note"]] == []
+
+
 def test_a_library_that_counts_bins_differently_is_named(rows):
     (row,) = [row for row in of(rows, "Ultralytics 8.4.190") if row["claim"].startswith("the bins of a side")]
     assert (row["printed"], row["recomputed"], row["verdict"]) == ("17", "16", "reproduced_if")
