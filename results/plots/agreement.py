@@ -10,8 +10,11 @@ from results.frames import Frames
 from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
 
 DIGITS = {"float32": 24, "float64": 53, "bfloat16": 8, "float16": 11}  # binary digits of a number
+DTYPES = tuple(DIGITS)
 NAMED = 3  # sources of one line that the legend names
 SEEN = 10  # logits beyond this are found by zooming out
+DENSE = 20  # within this the logits lie closer than one apart
+ROUNDED = 0.5  # ULP of a correctly rounded result, which no error below it betters
 SHAPE = {"value": "loss", "gradient": "gradient of the loss"}
 Series = dict[str, Any]
 Drawn = tuple[str, Series]  # the source and one series of its curves, with the logits in it
@@ -31,9 +34,9 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         Plot(
             "ulp",
             "Error over the logit",
-            "Distance from the 50-digit truth in units in the last place (ULP) of the dtype, on a logarithmic axis: 1"
-            " is rounding, 0.1 stands for less, and at the top (10⁷ for a float32) no digit is right. Gaps are values"
-            " that are not finite. Sources with the same errors are one line.",
+            "Distance from the 50-digit truth in units in the last place (ULP) of the dtype, on a logarithmic axis, the"
+            " worst within each whole logit: up to 1 is rounding, and at the top (10⁷ for a float32) no digit is right."
+            " Gaps are values that are not finite. Sources within a factor of two everywhere are one line.",
             {option: _errors(drawn, quantity, dtype, palette) for option, quantity, dtype, drawn in _measured(curves)},
         ),
     ]
@@ -51,7 +54,7 @@ def _curves(records: list[dict[str, Any]]) -> Iterator[tuple[dict[str, str], dic
 def _shown(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Drawn]]]:
     """One option for every loss, target and quantity, of the finest dtype that was run."""
     fine = {cell["dtype"] for cell, _ in curves}
-    dtype = next((name for name in ("float32", "float64", "bfloat16", "float16") if name in fine), "")
+    dtype = next((name for name in DTYPES if name in fine), "")
     chosen = [(cell, series) for cell, series in curves if cell["dtype"] == dtype]
     for quantity in ("value", "gradient"):
         labelled = [
@@ -63,7 +66,8 @@ def _shown(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, list[Dra
 
 
 def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, str, list[Drawn]]]:
-    """One option for every loss, dtype, target and quantity."""
+    """One option for every loss, dtype, target and quantity, the dtype that people train in first."""
+    curves = sorted(curves, key=lambda pair: DTYPES.index(pair[0]["dtype"]))
     for quantity in ("value", "gradient"):
         labelled = [
             (f"{cell['loss']}, {quantity}, target {series['target']:g}, {cell['dtype']}", (cell["adapter"], series))
@@ -71,6 +75,15 @@ def _measured(curves: list[tuple[dict, dict]]) -> Iterator[tuple[str, str, str, 
         ]
         for option, drawn in by_option(labelled).items():
             yield option, quantity, option.rpartition(", ")[2], drawn
+
+
+def _worst(series: Series, quantity: str, top: float) -> Series:
+    """The largest error at each whole logit, within what the axis shows; None where something was not finite."""
+    grouped: dict[float, list[float | None]] = {}
+    for logit, error in zip(series["logits"], series[f"{quantity}_ulp"], strict=True):
+        grouped.setdefault(round(logit) if abs(logit) <= DENSE else logit, []).append(error)
+    errors = [None if None in found else min(max(*found, ROUNDED), top) for found in grouped.values()]
+    return {"logits": list(grouped), "errors": significant(errors, 3)}
 
 
 def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:
@@ -133,20 +146,27 @@ def _seen(drawn: list[Drawn], quantity: str) -> dict[str, Any]:
     return {"range": significant([min(values) - margin, max(values) + margin])}
 
 
+def _near(series: Series, other: Series) -> bool:
+    """Whether two lines of errors are nowhere more than a factor of two apart."""
+    return all(
+        a == b or (None not in (a, b) and max(a, b) <= 2 * min(a, b))
+        for a, b in zip(series["errors"], other["errors"], strict=True)
+    )
+
+
 def _errors(drawn: list[Drawn], quantity: str, dtype: str, palette: Palette) -> Figure:
-    top = 2.0 ** DIGITS[dtype]
+    worst = [(adapter, _worst(series, quantity, 2.0 ** DIGITS[dtype])) for adapter, series in drawn]
     data = [
         {
             "type": "scatter",
             "mode": "lines+markers",
             "name": _name(adapters),
             "x": series["logits"],
-            # a logarithmic axis has no zero
-            "y": [None if error is None else min(max(error, 0.1), top) for error in series[f"{quantity}_ulp"]],
+            "y": series["errors"],
             "line": palette.line(adapters[0]),
-            "marker": palette.marker(adapters[0]) | {"size": 4},
+            "marker": palette.marker(adapters[0]) | {"size": 6},
             "hovertemplate": f"{'<br>'.join(adapters)}<br>%{{y:.3g}} ULP at logit %{{x}}<extra></extra>",
         }
-        for adapters, series in _together(drawn, lambda a, b: a[f"{quantity}_ulp"] == b[f"{quantity}_ulp"])
+        for adapters, series in _together(worst, _near)
     ]
-    return figure(data, "logit", "error in ULP", "y")
+    return figure(data, "logit", "error in ULP", "y", height=480, xaxis={"range": [-2 * DENSE, 2 * DENSE]})

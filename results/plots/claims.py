@@ -7,6 +7,8 @@ from typing import Any
 from results.frames import Frames
 from results.plots.figure import COLOURS, DASHES, Figure, Palette, Plot, figure, significant
 
+FEW = 20  # points up to which each is marked: bins, not a curve
+
 
 def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> list[Plot]:
     """One plot whose options are the figures that the claims' records keep."""
@@ -16,6 +18,7 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         if record["cell"]["suite"] == "claims"
         for drawn in record["data"].get("figures", ())
     }
+    figures = dict(sorted(figures.items()))
     return [Plot("papers", "The papers' figures, redrawn", "Computed with this project's own losses.", figures)]
 
 
@@ -23,7 +26,7 @@ def _drawn(drawn: dict[str, Any]) -> Figure:
     data = [
         {
             "type": "scatter",
-            "mode": "lines",
+            "mode": "lines" if len(series["x"]) > FEW else "lines+markers",
             "name": series["name"],
             "x": significant(series["x"]),
             "y": significant(series["y"]),

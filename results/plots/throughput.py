@@ -7,6 +7,7 @@ from typing import Any
 from results.frames import Frames, Row, rows
 from results.plots.figure import INK, Palette, Plot, by_option, figure, significant
 
+WIDE = 24  # characters
 PASSES = {"forward": "forward", "forward_backward": "forward and backward"}
 
 
@@ -37,8 +38,8 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         Plot(
             "roofline",
             "Roofline",
-            "Share of the streaming bandwidth that each call reaches, against its size. At 1 it moves its bytes as fast"
-            " as the machine can.",
+            "Share of the streaming bandwidth that each call reaches, against its size where several were timed. At 1"
+            " it moves its bytes as fast as the machine can. Hollow points compute another function.",
             {option: _roofline(members, palette) for option, members in by_option(_by_pass(timed)).items()},
         ),
     ]
@@ -60,7 +61,9 @@ def _labelled(timed: list[Row]) -> list[tuple[str, Row]]:
 
 def _by_pass(timed: list[Row]) -> list[tuple[str, Row]]:
     return [
-        (f"{row['loss']}, {PASSES[row['pass']]}, {row['device']}", row) for row in timed if row["bandwidth_fraction"]
+        (f"{row['loss']}, {PASSES[row['pass']]}, {row['device']}", row)
+        for row in sorted(timed, key=lambda row: row["pass"] == "forward")
+        if row["bandwidth_fraction"]
     ]
 
 
@@ -105,12 +108,17 @@ def _points(members: list[Row], palette: Palette, center: str, low: str, high: s
         "type": "scatter",
         "mode": "markers",
         "x": significant([row[center] for row in members]),
-        "y": [row["adapter"] for row in members],
+        "y": [_lines(row["adapter"]) for row in members],
         "error_x": _error(members, center, low, high) | {"color": INK},
         "marker": _markers(members, palette),
         "hovertemplate": hover,
         "showlegend": False,
     }
+
+
+def _lines(adapter: str) -> str:
+    """A long name in two lines, so that on a phone the names leave room for the plot."""
+    return adapter.replace(".", ".<br>") if len(adapter) > WIDE else adapter
 
 
 def _height(members: list[Row]) -> int:
@@ -121,7 +129,7 @@ def _ratios(members: list[Row], palette: Palette) -> dict[str, Any]:
     members = sorted((row for row in members if row["ratio_to_own"] is not None), key=lambda row: -row["ratio_to_own"])
     data = _points(members, palette, "ratio_to_own", "ratio_ci_low", "ratio_ci_high", "%{y}: %{x:.3g} ×<extra></extra>")
     line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": INK, "dash": "dot"}}
-    return figure([data], "time / our time, of the same round", "", "x", _height(members), shapes=[line])
+    return figure([data], "time / ours", "", "x", _height(members), shapes=[line])
 
 
 def _times(members: list[Row], palette: Palette) -> dict[str, Any]:
@@ -174,6 +182,14 @@ def _size(row: Row) -> int:
 
 
 def _roofline(members: list[Row], palette: Palette) -> dict[str, Any]:
+    share = "share of streaming bandwidth"
+    if len({_size(row) for row in members}) == 1:  # a column of points would lie one over the other
+        members = sorted(members, key=lambda row: row["bandwidth_fraction"])
+        center = ("bandwidth_fraction",) * 3
+        data = _points(members, palette, *center, "%{y}: %{x:.2%} of the bandwidth<extra></extra>")
+        del data["error_x"]  # a share has no interval
+        line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1}
+        return figure([data], share, "", "x", _height(members), shapes=[line | {"line": {"color": INK, "dash": "dot"}}])
     data = [
         {
             "type": "scatter",
@@ -188,4 +204,4 @@ def _roofline(members: list[Row], palette: Palette) -> dict[str, Any]:
         for adapter, points in by_option([(row["adapter"], row) for row in members]).items()
     ]
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "line": {"color": INK, "dash": "dot"}}
-    return figure(data, "elements", "share of streaming bandwidth", "xy", shapes=[line])
+    return figure(data, "elements", share, "xy", shapes=[line])

@@ -53,7 +53,7 @@ def distributions() -> Figure:
         _series(f"{name}: {_told(p)}", range(BINS), p)
         for name, p in (("two bins", _normalised(two_bins)), ("bell", _normalised(normal)), ("ends", _normalised(far)))
     ]
-    return _figure(f"Distributions of a box side, decoded by the integral, and DFL for {SIDE}", "bin", "P", series)
+    return _figure(f"GFL paper, DFL and the integral: distributions of a box side {SIDE}", "bin", "probability", series)
 
 
 def _told(probabilities: list[float]) -> str:

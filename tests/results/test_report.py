@@ -1,11 +1,13 @@
 """The report says what the records say: who differs and why, what is fastest, what failed; the same bytes each time."""
 
+import copy
 import io
 from xml.etree import ElementTree
 
 from rich.console import Console
 
 from results import answers, report, tables
+from results.plots import every_plot
 from results.report.page import command
 from results.standings import standings
 
@@ -100,3 +102,16 @@ def test_a_run_without_a_record_has_a_report_that_says_so(tmp_path, write_run):
     empty = write_run(tmp_path / "run", [])
     report.write(empty)
     assert "No agreement cell was run." in (empty.folder / "report.html").read_text()
+
+
+def test_errors_over_the_logit_are_the_worst_at_each_whole_logit_and_close_sources_one_line(run, everything):
+    lines = copy.deepcopy([line for line in everything if "curves" in line["data"]])
+    for line, factor in zip(lines, (1, 1.9, 40, 40), strict=True):
+        curves = line["data"]["curves"]
+        curves["series"][0]["value_ulp"] = [factor * (8 if logit == 2.25 else 3) for logit in curves["logits"]]
+    (ulp,) = (plot for plot in every_plot(tables.build(run), lines)["agreement"] if plot.name == "ulp")
+    first, second = ulp.options["focal, value, target 0, float32"]["data"]
+    assert first["name"] == "own<br>= torchvision"
+    assert second["name"] == "ultralytics<br>= articles.first"
+    shown = dict(zip(first["x"], first["y"], strict=True))
+    assert (shown[1], shown[2], shown[3]) == (3, 8, 3)

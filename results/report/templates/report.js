@@ -47,7 +47,7 @@ function draw(place) {
   const legendBelow = { orientation: "h", y: -0.2, yanchor: "top", maxheight: 140 };
   Plotly.react(canvas, data, {
     ...layout,
-    xaxis: { ...axis, ...layout.xaxis },
+    xaxis: { ...axis, ...layout.xaxis, ...(narrow ? { tickangle: 0, nticks: 5 } : {}) },
     yaxis: { ...axis, ...layout.yaxis },
     height: layout.height + (narrow && data.length > 1 ? 120 : 0),
     paper_bgcolor: "rgba(0,0,0,0)",
