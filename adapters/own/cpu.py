@@ -1,6 +1,6 @@
 """The fused losses on a CPU: `kernels.c`, compiled by the system's C compiler when it is first needed.
 
-Each precision is a library of its own, kept in the user's cache folder under a name that stands for the source, the
+Each dtype is a library of its own, kept in the user's cache folder under a name that stands for the source, the
 flags and the processor, so that it is compiled once a machine. Where there is no compiler the readable form is used,
 with one notice.
 """
@@ -23,12 +23,10 @@ from torch import Tensor
 
 from .call import SIGMOID, Call
 
-LIBRARY = {torch.float32: 32, torch.float64: 64, torch.bfloat16: 16, torch.float16: 16}
-FORMAT = {torch.float32: 0, torch.float64: 0, torch.bfloat16: 1, torch.float16: 2}
-BLOCK, ROWS = 1024, 16  # elements, or rows, of a partial sum
+DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
-OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512")  # not every compiler knows them
+OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not every compiler knows them
 PER_THREAD = 16384  # elements that are worth a thread
 
 
@@ -38,7 +36,7 @@ class Parameters(ctypes.Structure):
 
 def takes(call: Call) -> bool:
     """Whether these kernels do this call; compiles them if need be."""
-    return call.logits.dtype in LIBRARY and _library(LIBRARY[call.logits.dtype]) is not None
+    return call.logits.dtype in DTYPES and _library(DTYPES[call.logits.dtype]) is not None
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -83,40 +81,31 @@ def _run(
     """The sum of the losses; `out` is filled with the losses, or with their derivatives times `scale`."""
     logits = call.logits
     classes = logits.shape[-1] if logits.dim() else 1
-    library = _library(LIBRARY[logits.dtype])
+    library = _library(DTYPES[logits.dtype])
     threads = max(min(torch.get_num_threads(), logits.numel() // PER_THREAD), 1)
-    places = _address(incoming), slopes, _address(out)
+    places = _address(incoming), slopes, _address(out), threads
     if call.by_row:
-        rows = logits.numel() // classes
-        sums = torch.empty(-(-rows // ROWS), dtype=torch.float64)
         return library.row_losses(
             call.loss == "distribution_focal",
             logits.data_ptr(),
             call.targets.data_ptr(),
             _address(call.weights),
-            rows,
+            logits.numel() // classes,
             classes,
-            FORMAT[logits.dtype],
             call.power,
             scale,
             *places,
-            sums.data_ptr(),
-            threads,
         )
-    sums = torch.empty(-(-logits.numel() // BLOCK), dtype=torch.float64)
     return library.sigmoid_losses(
         SIGMOID.index(call.loss),
         logits.data_ptr(),
         _address(call.targets),
+        call.labels is None and call.targets.dtype != logits.dtype,
         _address(call.labels),
         logits.numel(),
         classes,
-        FORMAT[logits.dtype],
-        FORMAT[call.targets.dtype] if call.labels is None else 0,
         Parameters(call.power, call.positive, call.negative, scale),
         *places,
-        sums.data_ptr(),
-        threads,
     )
 
 
@@ -125,33 +114,33 @@ def _address(tensor: Tensor | None) -> int | None:
 
 
 @functools.cache
-def _library(precision: int) -> ctypes.CDLL | None:
-    """The kernels for logits of `precision` bits, or None where they cannot be compiled."""
-    path = _cache() / f"kernels-{precision}-{_fingerprint()}.so"
+def _library(dtype: str) -> ctypes.CDLL | None:
+    """The kernels for logits of this dtype, or None where they cannot be compiled."""
+    path = _cache() / f"kernels-{dtype.lower()}-{_fingerprint()}.so"
     try:
         if not path.is_file():
-            _compile(precision, path)
+            _compile(dtype, path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = error.stderr.strip().splitlines()[-1:] if isinstance(error, subprocess.CalledProcessError) else error
         warnings.warn(f"the fused CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
         return None
     pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
-    places = [pointer, integer, pointer, pointer, integer]
-    library.sigmoid_losses.argtypes = [integer, *3 * [pointer], *2 * [long], *2 * [integer], Parameters, *places]
-    library.row_losses.argtypes = [integer, *3 * [pointer], *2 * [long], integer, *2 * [double], *places]
+    sizes, places = [long, long], [pointer, integer, pointer, integer]
+    library.sigmoid_losses.argtypes = [integer, pointer, pointer, integer, pointer, *sizes, Parameters, *places]
+    library.row_losses.argtypes = [integer, *3 * [pointer], *sizes, double, double, *places]
     library.sigmoid_losses.restype = library.row_losses.restype = double
     return library
 
 
-def _compile(precision: int, path: Path) -> None:
+def _compile(dtype: str, path: Path) -> None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise OSError("there is no C compiler (cc); install one, or name it in CC")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder, path.name)
-        command = [compiler, *FLAGS, f"-DLOGITS={precision}", str(SOURCE), "-o", str(built)]
+        command = [compiler, *FLAGS, f"-D{dtype}", str(SOURCE), "-o", str(built)]
         run = functools.partial(subprocess.run, capture_output=True, text=True)
         if run([*command, *OPTIONAL]).returncode:
             run(command, check=True)

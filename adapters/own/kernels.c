@@ -1,27 +1,28 @@
 /* The fused losses on a CPU: one pass over the logits yields the loss and its gradient.
 
-   Compiled once per precision of the logits: -DLOGITS=32, 64 or 16 (bfloat16 and float16). float32 is computed in
-   double, where nothing has to be compensated and results are correctly rounded but for rare ties; half precision in
-   float. The polynomials are minimax fits of the accuracy that the result needs, in relative terms. Loops are plain,
-   without branches and without calls to the mathematical library, so that the compiler can vectorise them. Work is cut
-   into blocks of a fixed size whose sums are added in order, in double: the result does not depend on the number of
-   threads. */
+   Compiled once per dtype of the logits: -DFLOAT32, -DFLOAT64, -DBFLOAT16 or -DFLOAT16. float32 is computed in double,
+   where nothing has to be compensated and results are correctly rounded but for rare ties; half precision in float. The
+   polynomials are minimax fits of the accuracy that the result needs, in relative terms. Loops are plain, without
+   branches and without calls to the mathematical library, so that the compiler can vectorise them. Work is cut into
+   blocks of a fixed size whose sums are added in order, in double: the result does not depend on the number of threads.
+   Nearly all targets of a detector are zero: what is named otherwise is computed apart, and the rest as background. */
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if LOGITS == 16
-typedef float real;     /* what is computed in */
-typedef float number;   /* what the loops read; half precision is widened block by block */
-typedef uint16_t stored; /* what lies in memory */
+#if defined BFLOAT16 || defined FLOAT16
+#define HALF
+typedef float real;      /* what is computed in */
+typedef float number;    /* targets, scores and weights of more than half precision */
+typedef uint16_t stored; /* logits and gradients in memory */
 typedef int32_t integer;
 #define SMALLEST 1.1754943508222875e-38f
 #else
 typedef double real;
 typedef int64_t integer;
 #define SMALLEST 2.2250738585072014e-308
-#if LOGITS == 32
+#ifdef FLOAT32
 typedef float number;
 typedef float stored;
 #else
@@ -32,39 +33,88 @@ typedef double stored;
 
 #define FAR ((real)1e30) /* every power of e^-z is 0 long before, and its product with a power does not overflow */
 
-enum { BLOCK = 1024, LANES = 16 };
+enum { BLOCK = 1024, PIECE = 128, MOST = 128, LANES = 16 };
 enum { FOCAL, QUALITY_FOCAL, VARIFOCAL };
-enum { NONE, SQUARE, ANY };       /* the power that modulates: 0, 2, any other */
-enum { BFLOAT16 = 1, FLOAT16 = 2 }; /* format of 16-bit numbers */
+enum { NONE, SQUARE, ANY };   /* the power that modulates: 0, 2, any other */
+enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or these times an incoming number each */
 
 #define INLINE static inline __attribute__((always_inline))
 #define SIMD _Pragma("omp simd")
 
+/* ---- numbers in memory ---- */
+
+#ifdef HALF
+INLINE uint32_t word_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+INLINE float from_word(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+#endif
+
+#ifdef BFLOAT16
+INLINE float load(uint16_t half) { return from_word((uint32_t)half << 16); }
+
+INLINE uint16_t store(float x) {
+    uint32_t bits = word_of(x), rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    return x != x ? 0x7FC0 : (uint16_t)rounded;
+}
+#elif defined FLOAT16
+/* A float16 moved to a float's places is 2^112 too small: one product mends it, and subnormal numbers too. */
+INLINE float load(uint16_t half) {
+    uint32_t body = (uint32_t)(half & 0x7FFF) << 13, sign = (uint32_t)(half & 0x8000) << 16;
+    float x = from_word(body) * 0x1p112f;
+    uint32_t special = (half & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
+    return from_word(word_of(x) | special | sign);
+}
+
+/* Rounds by adding a number whose last place is float16's last place at x (subnormal ones share 2^-24). */
+INLINE uint16_t store(float x) {
+    uint32_t bits = word_of(x), sign = bits & 0x80000000, body = bits ^ sign;
+    uint32_t exponent = body & 0x7F800000, least = 0x38800000;
+    float anchor = from_word((exponent < least ? least : exponent) + (13u << 23));
+    float rounded = (from_word(body) + anchor) - anchor;
+    uint32_t result = word_of(rounded * 0x1p-112f) >> 13;
+    result = body >= 0x477FF000 ? 0x7C00 : result; /* from 65520 on it rounds to infinity */
+    result = body > 0x7F800000 ? 0x7E00 : result;
+    return (uint16_t)(result | sign >> 16);
+}
+#else
+INLINE number load(stored x) { return x; }
+
+INLINE stored store(real x) { return (stored)x; }
+#endif
+
 /* ---- elementary functions ---- */
 
 /* (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2] */
-#if LOGITS == 16 /* error of e^r 2^-21 */
+#ifdef HALF /* error of e^r 2^-21 */
 static const real EXP[] = {0.4999975015496972, 0.16666773841215888, 0.04183362978419707, 0.008341300455925879};
-#elif LOGITS == 32 /* 2^-38 */
+#elif defined FLOAT32 /* 2^-38 */
 static const real EXP[] = {0.5000000000020848,    0.16666666718793623,   0.04166666640592175,   0.008333298548245347,
                            0.0013888923573826997, 0.0001989923355500042, 2.4820983893238277e-05};
 #endif
-#if LOGITS == 16
+#ifdef HALF
 #define EXACT_EXP EXP
 #else /* 2^-56 */
 static const real EXACT_EXP[] = {0.5000000000000001,    0.16666666666666644,    0.041666666666624316,  0.00833333333335609,
                            0.0013888888917135445, 0.00019841269785012188, 2.4801521400230648e-05, 2.755735510816021e-06,
                            2.762004507102383e-07, 2.506832045586098e-08};
 #endif
-#if LOGITS == 64
+#ifdef FLOAT64
 #define EXP EXACT_EXP
 #endif
 
 /* log(1 + e) / e on [0, 1] */
-#if LOGITS == 16 /* 2^-19 */
+#ifdef HALF /* 2^-19 */
 static const real LOG1P[] = {0.9999987317431832,  -0.4998696571819028,   0.3310944811406821,  -0.23503856326191968,
                              0.14922382907108443, -0.06640179844698951, 0.014141036584438079};
-#elif LOGITS == 32 /* 2^-30 */
+#elif defined FLOAT32 /* 2^-30 */
 static const real LOG1P[] = {0.9999999992571326, -0.4999998141949835, 0.3333255920987311, -0.2498726630279822,
                              0.19890721656114616, -0.16105604036513643, 0.12418253892124197, -0.08243936946666693,
                              0.041476321195630134, -0.01340667821529276, 0.0020300783110416263};
@@ -78,9 +128,9 @@ static const real LOG1P[] = {1.0,                   -0.49999999999999853, 0.3333
 #endif
 
 /* log(m) / s with s = (m - 1) / (m + 1), as a polynomial in s^2, on [sqrt 1/2, sqrt 2] */
-#if LOGITS == 16 /* 2^-30 */
+#ifdef HALF /* 2^-30 */
 static const real LOG[] = {1.9999999986158393, 0.66666816411035, 0.3997474287206099, 0.29927062666107293};
-#elif LOGITS == 32 /* 2^-38 */
+#elif defined FLOAT32 /* 2^-38 */
 static const real LOG[] = {2.0000000000084666, 0.6666666523466631, 0.400003870482771, 0.285349111585139,
                            0.23618917007176793};
 #else /* 2^-67 */
@@ -116,26 +166,31 @@ INLINE real from_bits(integer bits) {
 }
 
 INLINE real size_of(real x) { return sizeof x == 4 ? __builtin_fabsf(x) : __builtin_fabs(x); }
-INLINE real at_least(real x, real least) { return x < least ? least : x; }
+INLINE real at_least(real x, real least) { return x < least ? least : x; } /* NaN stays NaN */
+INLINE real at_most(real x, real most) { return x > most ? most : x; }
 
 /* e^-z of z >= 0: 2^-k e^r with r = k ln 2 - z. Adding `magic` rounds to an integer and leaves it in the low bits. */
 INLINE real exp_of_minus_with(real z, int exact) {
-#if LOGITS == 16
-    const real magic = 12582912.0f, most = 104.0f, high = 0.693359375f, low = -2.1219444005469058e-4f;
+#ifdef HALF
+    const real magic = 12582912.0f - 32, most = 104.0f, high = 0.693359375f, low = -2.1219444005469058e-4f;
 #else
     const real magic = 6755399441055744.0, most = 700.0, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
 #endif
-    real bounded = z > most ? most : z; /* NaN stays NaN */
+    real bounded = at_most(z, most);
     real shifted = bounded * (real)1.4426950408889634 + magic;
     real k = shifted - magic;
     real r = (k * high - bounded) + k * low;
     real power = (r * r) * (exact ? exact_exp_tail(r) : exp_tail(r)) + r + 1;
-#if LOGITS == 16
-    int32_t whole = bits_of(shifted) - bits_of(magic), half = whole >> 1; /* two steps reach the subnormal numbers */
-    return power * from_bits((127 - half) << 23) * from_bits((127 - (whole - half)) << 23);
+#ifdef HALF
+    /* 2^(32 - k), then the rest: two steps reach the subnormal numbers */
+    return from_bits((int32_t)((uint32_t)bits_of(power) - ((uint32_t)bits_of(shifted) << 23))) * 0x1p-32f;
 #else
     real result = from_bits((int64_t)((uint64_t)bits_of(power) - ((uint64_t)bits_of(shifted) << 52)));
-    return LOGITS == 64 && z > most ? 0 : result; /* float32 rounds it to 0 */
+    #ifdef FLOAT64
+    return z > most ? 0 : result;
+#else
+    return result; /* float32 rounds it to 0 */
+#endif
 #endif
 }
 
@@ -143,7 +198,7 @@ INLINE real exp_of_minus(real z) { return exp_of_minus_with(z, 0); }
 
 /* log q of a normal q > 0: k ln 2 + log m */
 INLINE real log_of(real q) {
-#if LOGITS == 16
+#ifdef HALF
     int32_t offset = bits_of(q) - 0x3F3504F3;
     real k = (real)(offset >> 23);
     real m = from_bits((offset & 0x7FFFFF) + 0x3F3504F3);
@@ -172,10 +227,10 @@ typedef struct {
    FL = a q^g b, FL' = a q^g (g s r (o - t) b / q - gap);
    QFL = |gap|^g b, QFL' = -sign(gap) |gap|^g (g s r b / |gap| + |gap|);
    VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0. */
-INLINE real element(int loss, int power, int derive, real x, real y, Parameters given, real *derivative) {
+INLINE real element(int loss, int power, int derive, real x, real e, real y, Parameters given, real *derivative) {
     const real g = given.power;
     const int below = x < 0;
-    real z = size_of(x), e = exp_of_minus(z), s = 1 / (1 + e), r = e * s, log_sum = e * log1p_ratio(e);
+    real z = size_of(x), s = 1 / (1 + e), r = e * s, log_sum = e * log1p_ratio(e);
     real not_y = 1 - y, t = below ? not_y : y, o = below ? y : not_y;
     real b = o * z + log_sum, gap = t * r - o * s;
     real q = loss == QUALITY_FOCAL ? size_of(gap) : t * r + o * s, cross = b;
@@ -189,12 +244,14 @@ INLINE real element(int loss, int power, int derive, real x, real y, Parameters 
     real m = 1;
     if (power == SQUARE) m = q * q;
     if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
-        real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : loss == VARIFOCAL ? (below ? e : 1) : t * e + o;
-        int hard = loss == VARIFOCAL ? below : o == 0;
-        real log_scaled = hard ? -(z > FAR ? FAR : z) : log_of(at_least(scaled, SMALLEST));
+        real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : t * e + o, log_scaled = -at_most(z, FAR);
+        if (loss == VARIFOCAL)
+            log_scaled = below ? log_scaled : 0;
+        else
+            log_scaled = o == 0 ? log_scaled : log_of(at_least(scaled, SMALLEST));
         real log_q = log_scaled - log_sum, exponent = -g * log_q;
         m = exp_of_minus(exponent);
-#if LOGITS == 64 /* what the difference and the product rounded away */
+#ifdef FLOAT64 /* what the difference and the product rounded away */
         real back = log_q + log_sum, lost = (log_scaled - back) - (log_sum - (back - log_q));
         m -= m * (__builtin_fma(g, -log_q, -exponent) - g * lost);
 #endif
@@ -222,163 +279,178 @@ INLINE real element(int loss, int power, int derive, real x, real y, Parameters 
     return value;
 }
 
-/* The sum of the losses of some elements; with each loss, or with each derivative. */
-typedef double Loop(const number *x, const number *y, long count, Parameters given, number *each);
+/* The sum of the losses of some elements, and what is written of each. The background's targets are 0 and not read; QFL
+   and FL are there what VFL is. */
+typedef double Loop(const stored *x, const number *y, const stored *incoming, long count, Parameters given, stored *each);
 
-#define LOOP(name, loss, power)                                                                                        \
-    static double name##_value(const number *restrict x, const number *restrict y, long count, Parameters given,       \
-                               number *restrict each) {                                                                \
-        real sum = 0;                                                                                                  \
+#define LOOP(name, loss, power, target, what)                                                                          \
+    static double name(const stored *restrict x, const number *restrict y, const stored *restrict incoming,            \
+                       long count, Parameters given, stored *restrict each) {                                          \
+        real sum = 0, e[BLOCK]; /* a loop of its own: the processor overlaps more elements of a shorter one */         \
+        (void)y, (void)incoming;                                                                                       \
+        SIMD for (long i = 0; i < count; i++) e[i] = exp_of_minus(size_of(load(x[i])));                                \
         _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
-            real value = element(loss, power, 0, x[i], y[i], given, 0);                                                \
+            real slope, value = element(loss, power, what != VALUE, load(x[i]), e[i], target, given, &slope);                \
             sum += value;                                                                                              \
-            each[i] = (number)value;                                                                                   \
-        }                                                                                                              \
-        return sum;                                                                                                    \
-    }                                                                                                                  \
-    static double name##_slope(const number *restrict x, const number *restrict y, long count, Parameters given,       \
-                               number *restrict each) {                                                                \
-        real sum = 0;                                                                                                  \
-        _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
-            real slope;                                                                                                \
-            sum += element(loss, power, 1, x[i], y[i], given, &slope);                                                 \
-            each[i] = (number)(slope * (real)given.scale);                                                             \
+            if (what != VALUE) value = slope * (real)given.scale;                                                      \
+            if (what == CHAINED) value *= load(incoming[i]);                                                           \
+            each[i] = store(value);                                                                                    \
         }                                                                                                              \
         return sum;                                                                                                    \
     }
-LOOP(focal_none, FOCAL, NONE)
-LOOP(focal_square, FOCAL, SQUARE)
-LOOP(focal_any, FOCAL, ANY)
-LOOP(quality_none, QUALITY_FOCAL, NONE)
-LOOP(quality_square, QUALITY_FOCAL, SQUARE)
-LOOP(quality_any, QUALITY_FOCAL, ANY)
-LOOP(varifocal_none, VARIFOCAL, NONE)
-LOOP(varifocal_square, VARIFOCAL, SQUARE)
-LOOP(varifocal_any, VARIFOCAL, ANY)
+#define LOOPS(name, loss, power, target)                                                                               \
+    LOOP(name##_value, loss, power, target, VALUE)                                                                     \
+    LOOP(name##_slope, loss, power, target, SLOPE)                                                                     \
+    LOOP(name##_chained, loss, power, target, CHAINED)                                                                 \
+    static Loop *const name[] = {name##_value, name##_slope, name##_chained};
+LOOPS(focal_none, FOCAL, NONE, y[i])
+LOOPS(focal_square, FOCAL, SQUARE, y[i])
+LOOPS(focal_any, FOCAL, ANY, y[i])
+LOOPS(quality_none, QUALITY_FOCAL, NONE, y[i])
+LOOPS(quality_square, QUALITY_FOCAL, SQUARE, y[i])
+LOOPS(quality_any, QUALITY_FOCAL, ANY, y[i])
+LOOPS(varifocal_none, VARIFOCAL, NONE, y[i])
+LOOPS(varifocal_square, VARIFOCAL, SQUARE, y[i])
+LOOPS(varifocal_any, VARIFOCAL, ANY, y[i])
+LOOPS(background_none, VARIFOCAL, NONE, 0)
+LOOPS(background_square, VARIFOCAL, SQUARE, 0)
+LOOPS(background_any, VARIFOCAL, ANY, 0)
 
-static Loop *const LOOPS[3][3][2] = {
-    {{focal_none_value, focal_none_slope}, {focal_square_value, focal_square_slope}, {focal_any_value, focal_any_slope}},
-    {{quality_none_value, quality_none_slope},
-     {quality_square_value, quality_square_slope},
-     {quality_any_value, quality_any_slope}},
-    {{varifocal_none_value, varifocal_none_slope},
-     {varifocal_square_value, varifocal_square_slope},
-     {varifocal_any_value, varifocal_any_slope}},
-};
+static Loop *const *const NAMED[3][3] = {{focal_none, focal_square, focal_any},
+                                         {quality_none, quality_square, quality_any},
+                                         {varifocal_none, varifocal_square, varifocal_any}};
+static Loop *const *const BACKGROUND[3] = {background_none, background_square, background_any};
 
 static int power_case(double power) { return power == 0 ? NONE : power == 2 ? SQUARE : ANY; }
 
-/* ---- numbers in memory ---- */
-
-#if LOGITS == 16
-INLINE uint32_t word_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-INLINE float from_word(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* A float16 moved to a float's places is 2^112 too small: one product mends it, and subnormal numbers too. */
-INLINE float from_float16(uint16_t half) {
-    uint32_t body = (uint32_t)(half & 0x7FFF) << 13, sign = (uint32_t)(half & 0x8000) << 16;
-    float x = from_word(body) * 0x1p112f;
-    uint32_t special = (half & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
-    return from_word(word_of(x) | special | sign);
-}
-
-INLINE uint16_t to_bfloat16(float x) {
-    uint32_t bits = word_of(x), rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    return x != x ? 0x7FC0 : (uint16_t)rounded;
-}
-
-/* Rounds by adding a number whose last place is float16's last place at x (subnormal ones share 2^-24). */
-INLINE uint16_t to_float16(float x) {
-    uint32_t bits = word_of(x), sign = bits & 0x80000000, body = bits ^ sign;
-    uint32_t exponent = body & 0x7F800000, least = 0x38800000;
-    float anchor = from_word((exponent < least ? least : exponent) + (13u << 23));
-    float rounded = (from_word(body) + anchor) - anchor;
-    uint32_t result = word_of(rounded * 0x1p-112f) >> 13;
-    result = body >= 0x477FF000 ? 0x7C00 : result; /* from 65520 on it rounds to infinity */
-    result = body > 0x7F800000 ? 0x7E00 : result;
-    return (uint16_t)(result | sign >> 16);
-}
-#endif
-
-static const number *widened(const void *source, long count, int format, number *buffer) {
-#if LOGITS == 16
-    const uint16_t *half = source;
-    if (format == BFLOAT16) {
-        SIMD for (long i = 0; i < count; i++) buffer[i] = from_word((uint32_t)half[i] << 16);
-        return buffer;
-    }
-    if (format == FLOAT16) {
-        SIMD for (long i = 0; i < count; i++) buffer[i] = from_float16(half[i]);
-        return buffer;
-    }
-#endif
-    (void)count, (void)format, (void)buffer;
-    return source;
-}
-
-static void narrow(const number *restrict source, long count, int format, stored *restrict out) {
-#if LOGITS == 16
-    if (format == BFLOAT16) {
-        SIMD for (long i = 0; i < count; i++) out[i] = to_bfloat16(source[i]);
-    } else {
-        SIMD for (long i = 0; i < count; i++) out[i] = to_float16(source[i]);
-    }
-#else
-    (void)format;
-    if (out != source) memcpy(out, source, (size_t)count * sizeof *out);
-#endif
-}
-
-static double in_order(const double *sums, long count) {
+/* A sum that does not depend on who made its parts. */
+static double in_order(double *sums, long count) {
     double total = 0;
     for (long i = 0; i < count; i++) total += sums[i];
+    free(sums);
     return total;
 }
 
-/* The dense targets of a block of elements, from a class index (and a score) for each row. */
-static void spread(const int64_t *labels, const number *scores, long first, long count, long classes, number *targets) {
-    memset(targets, 0, (size_t)count * sizeof *targets);
+/* The elements of a block whose target is not 0; no more than MOST are worth to be told apart. */
+typedef struct {
+    long count;
+    int place[MOST];
+    number target[MOST];
+} Named;
+
+static int name(Named *named, long place, number target) {
+    if (named->count == MOST) return 0;
+    named->place[named->count] = (int)place;
+    named->target[named->count++] = target;
+    return 1;
+}
+
+/* The class that the target of a row names, as a place in a block, or -1. */
+INLINE long place_of(const int64_t *labels, long row, long classes, long first, long count) {
+    long place = row * classes + labels[row] - first;
+    return labels[row] >= 0 && labels[row] < classes && place >= 0 && place < count ? place : -1;
+}
+
+/* From a class index (and a score) for each row; whether there was room. */
+static int name_labels(const int64_t *labels, const number *scores, long first, long count, long classes, Named *named) {
     for (long row = first / classes; row * classes < first + count; row++) {
-        long place = row * classes + labels[row] - first;
-        if (labels[row] >= 0 && labels[row] < classes && place >= 0 && place < count)
-            targets[place] = scores ? scores[row] : 1;
+        long place = place_of(labels, row, classes, first, count);
+        if (place >= 0 && !name(named, place, scores ? scores[row] : 1)) return 0;
     }
+    return 1;
+}
+
+static int all_zero(const unsigned char *bytes, long count) {
+    unsigned char seen = 0;
+    _Pragma("omp simd reduction(| : seen)") for (long i = 0; i < count; i++) seen |= bytes[i];
+    return seen == 0;
+}
+
+INLINE number dense_target(const void *targets, int wide, long i) {
+    return wide ? ((const number *)targets)[i] : (number)load(((const stored *)targets)[i]);
+}
+
+/* From dense targets, in the logits' format or `wide`; whether there was room. */
+static int name_dense(const void *targets, int wide, long first, long count, Named *named) {
+    long width = wide ? sizeof(number) : sizeof(stored);
+    for (long start = 0; start < count; start += PIECE) {
+        long end = start + PIECE < count ? start + PIECE : count;
+        if (all_zero((const unsigned char *)targets + (first + start) * width, (end - start) * width)) continue;
+        for (long i = start; i < end; i++) {
+            number target = dense_target(targets, wide, first + i);
+            if (target != 0 && !name(named, i, target)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* What is computed of which elements, as in `sigmoid_losses`. */
+typedef struct {
+    Loop *named, *background;
+    const stored *logits, *incoming;
+    const void *targets;
+    const int64_t *labels;
+    long classes;
+    int wide;
+    stored *each;
+    Parameters given;
+} Work;
+
+/* A block in which many elements are named: all are computed alike. */
+static double dense_block(const Work *work, long first, long count) {
+    number targets[BLOCK] = {0};
+    stored unused[BLOCK];
+    if (work->labels) {
+        const number *scores = work->targets;
+        for (long row = first / work->classes; row * work->classes < first + count; row++) {
+            long place = place_of(work->labels, row, work->classes, first, count);
+            if (place >= 0) targets[place] = scores ? scores[row] : 1;
+        }
+    } else {
+        for (long i = 0; i < count; i++) targets[i] = dense_target(work->targets, work->wide, first + i);
+    }
+    return work->named(work->logits + first, targets, work->incoming ? work->incoming + first : 0, count, work->given,
+                       work->each ? work->each + first : unused);
+}
+
+/* A block in which few are: they are taken out of the background, where a logit far below 0 adds nothing. */
+static double sparse_block(const Work *work, const Named *named, long first, long count) {
+    stored logits[BLOCK], unused[BLOCK], taken[MOST], incoming[MOST], each[MOST];
+    const stored *x = work->logits + first;
+    stored *out = work->each ? work->each + first : unused;
+    if (named->count) {
+        memcpy(logits, x, (size_t)count * sizeof *x);
+        x = logits;
+    }
+    for (long i = 0; i < named->count; i++) {
+        taken[i] = logits[named->place[i]];
+        logits[named->place[i]] = store(-60000);
+        if (work->incoming) incoming[i] = work->incoming[first + named->place[i]];
+    }
+    double sum = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, work->given, out);
+    sum += work->named(taken, named->target, incoming, named->count, work->given, each);
+    for (long i = 0; i < named->count; i++) out[named->place[i]] = each[i];
+    return sum;
 }
 
 /* The sum of the losses. `each` is filled with the losses, or with `slopes` with the derivatives, times given.scale and,
-   where there is one, `incoming`, one number an element. `sums` has room for one number a block of 1024. */
-double sigmoid_losses(int loss, const stored *logits, const void *targets, const int64_t *labels, long elements,
-                      long classes, int format, int target_format, Parameters given, const stored *incoming, int slopes,
-                      stored *each, double *sums, int threads) {
-    Loop *loop = LOOPS[loss][power_case(given.power)][slopes];
+   where there is one, `incoming`, one number an element. With `labels`, `targets` are scores (none: 1); `wide` dense ones
+   are not of the logits' format. */
+double sigmoid_losses(int loss, const stored *logits, const void *targets, int wide, const int64_t *labels, long elements,
+                      long classes, Parameters given, const stored *incoming, int slopes, stored *each, int threads) {
+    int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, power = power_case(given.power);
+    Work work = {NAMED[loss][power][what], BACKGROUND[power][what], logits, incoming, targets, labels, classes, wide, each,
+                 given};
     long blocks = (elements + BLOCK - 1) / BLOCK;
-    long width = target_format ? 2 : sizeof(number);
+    double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (long block = 0; block < blocks; block++) {
-        number wide_logits[BLOCK], wide_targets[BLOCK], wide_incoming[BLOCK], buffer[BLOCK];
         long first = block * BLOCK, count = elements - first < BLOCK ? elements - first : BLOCK;
-        const number *x = widened(logits + first, count, format, wide_logits), *y = wide_targets;
-        if (labels)
-            spread(labels, targets, first, count, classes, wide_targets);
-        else
-            y = widened((const char *)targets + first * width, count, target_format, wide_targets);
-        number *out = each && !format ? (number *)(each + first) : buffer;
-        sums[block] = loop(x, y, count, given, out);
-        if (!each) continue;
-        if (incoming) {
-            const number *factors = widened(incoming + first, count, format, wide_incoming);
-            SIMD for (long i = 0; i < count; i++) out[i] *= factors[i];
-        }
-        narrow(out, count, format, each + first);
+        Named named;
+        named.count = 0;
+        int few = labels ? name_labels(labels, targets, first, count, classes, &named)
+                         : name_dense(targets, wide, first, count, &named);
+        sums[block] = few ? sparse_block(&work, &named, first, count) : dense_block(&work, first, count);
     }
     return in_order(sums, blocks);
 }
@@ -386,18 +458,11 @@ double sigmoid_losses(int loss, const stored *logits, const void *targets, const
 /* ---- softmax losses, one loss a row ---- */
 
 /* LANES rows at a time, laid side by side: values[c * LANES + lane]. Missing rows repeat the last. */
-static void gather(const stored *logits, long rows, long classes, int format, real *restrict values) {
+static void gather(const stored *logits, long rows, long classes, number *restrict values) {
     for (long lane = 0; lane < LANES; lane++) {
         const stored *row = logits + (lane < rows ? lane : rows - 1) * classes;
-        for (long c = 0; c < classes; c++) {
-#if LOGITS == 16
-            values[c * LANES + lane] = format == BFLOAT16 ? from_word((uint32_t)row[c] << 16) : from_float16(row[c]);
-#else
-            values[c * LANES + lane] = row[c];
-#endif
-        }
+        for (long c = 0; c < classes; c++) values[c * LANES + lane] = load(row[c]);
     }
-    (void)format;
 }
 
 /* -log p of the class with weight `own` beside `others`, p = own / (own + others); `depth` is max - logit. */
@@ -463,85 +528,79 @@ static void read_targets(int bins, const void *targets, const number *weights, l
     }
 }
 
-/* Logits of LANES rows become e^(x - max); `neither` sums those that the target does not name. */
-static void exponentials(real *restrict values, long classes, const Targets *restrict at, real *restrict neither,
-                         real own[2][LANES], real depth[2][LANES]) {
-    real top[LANES];
+/* Of the logits of LANES rows, e^(x - max); `neither` sums those that the target does not name. */
+static void exponentials(const number *restrict values, long classes, const Targets *restrict at, real *restrict powers,
+                         real *restrict neither, real own[2][LANES], real depth[2][LANES]) {
+    number top[LANES];
     for (int lane = 0; lane < LANES; lane++) top[lane] = values[lane], neither[lane] = 0;
     for (long c = 1; c < classes; c++) {
         SIMD for (int lane = 0; lane < LANES; lane++) {
-            real x = values[c * LANES + lane];
-            top[lane] = x > top[lane] || x != x ? x : top[lane]; /* NaN wins */
+            number x = values[c * LANES + lane];
+            top[lane] = x > top[lane] ? x : top[lane]; /* a NaN that is passed over is met again below */
         }
     }
     for (int lane = 0; lane < LANES; lane++) {
-        depth[0][lane] = top[lane] - values[(long)at->first[lane] * LANES + lane];
-        depth[1][lane] = top[lane] - values[(long)at->last[lane] * LANES + lane];
+        depth[0][lane] = (real)top[lane] - values[(long)at->first[lane] * LANES + lane];
+        depth[1][lane] = (real)top[lane] - values[(long)at->last[lane] * LANES + lane];
     }
     for (long c = 0; c < classes; c++) {
         const real here = c;
         SIMD for (int lane = 0; lane < LANES; lane++) {
             real x = values[c * LANES + lane], gap = top[lane] - x;
             real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
-#if LOGITS == 64 /* what the difference rounded away */
+#ifdef FLOAT64 /* what the difference rounded away */
             real back = gap + x;
             e -= e * ((top[lane] - back) - (x - (back - gap)));
 #endif
-            values[c * LANES + lane] = e;
+            powers[c * LANES + lane] = e;
             neither[lane] += here < at->first[lane] || here > at->last[lane] ? e : 0;
         }
     }
     for (int lane = 0; lane < LANES; lane++) {
-        own[0][lane] = values[(long)at->first[lane] * LANES + lane];
-        own[1][lane] = values[(long)at->last[lane] * LANES + lane];
+        own[0][lane] = powers[(long)at->first[lane] * LANES + lane];
+        own[1][lane] = powers[(long)at->last[lane] * LANES + lane];
     }
 }
 
-/* The gradient of LANES rows, from their exponentials, to where it belongs. */
-static void write_slopes(real *restrict values, long rows, long classes, const Targets *restrict at,
-                         const Outcome *restrict result, const real *restrict scale, int format, stored *restrict out) {
+/* The gradient of LANES rows, from their exponentials, by way of `values` to where it belongs. */
+static void write_slopes(const real *restrict powers, long rows, long classes, const Targets *restrict at,
+                         const Outcome *restrict result, const real *restrict scale, number *restrict values,
+                         stored *restrict out) {
     real spread[LANES];
     for (int lane = 0; lane < LANES; lane++) spread[lane] = result->spread[lane] * scale[lane];
     for (long c = 0; c < classes; c++) {
-        SIMD for (int lane = 0; lane < LANES; lane++) values[c * LANES + lane] *= spread[lane];
+        SIMD for (int lane = 0; lane < LANES; lane++)
+            values[c * LANES + lane] = (number)(powers[c * LANES + lane] * spread[lane]);
     }
     for (int lane = 0; lane < LANES; lane++) {
-        values[(long)at->first[lane] * LANES + lane] = result->first[lane] * scale[lane];
-        values[(long)at->last[lane] * LANES + lane] = result->last[lane] * scale[lane];
+        values[(long)at->first[lane] * LANES + lane] = (number)(result->first[lane] * scale[lane]);
+        values[(long)at->last[lane] * LANES + lane] = (number)(result->last[lane] * scale[lane]);
     }
     for (long lane = 0; lane < rows; lane++) {
         stored *row = out + lane * classes;
-        for (long c = 0; c < classes; c++) {
-            number value = (number)values[c * LANES + lane];
-#if LOGITS == 16
-            row[c] = format == BFLOAT16 ? to_bfloat16(value) : to_float16(value);
-#else
-            row[c] = value;
-#endif
-        }
+        for (long c = 0; c < classes; c++) row[c] = store(values[c * LANES + lane]);
     }
-    (void)format;
 }
 
 /* As `sigmoid_losses`, for softmax FL (`bins` 0, targets are classes) and DFL (`bins` 1, targets are coordinates); a loss
-   and an incoming number a row. `weights` are one a class or one a row. `sums` has room for one number per 16 rows. */
+   and an incoming number a row. `weights` are one a class or one a row. */
 double row_losses(int bins, const stored *logits, const void *targets, const number *weights, long rows, long classes,
-                  int format, double power, double scale, const stored *incoming, int slopes, stored *each, double *sums,
-                  int threads) {
+                  double power, double scale, const stored *incoming, int slopes, stored *each, int threads) {
     long blocks = (rows + LANES - 1) / LANES;
+    double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        real *values = malloc((size_t)classes * LANES * sizeof(real));
+        number *values = malloc((size_t)classes * LANES * sizeof *values);
+        real *powers = malloc((size_t)classes * LANES * sizeof *powers);
 #pragma omp for schedule(static)
         for (long block = 0; block < blocks; block++) {
             long start = block * LANES, count = rows - start < LANES ? rows - start : LANES;
             Targets at;
             Outcome result;
             real neither[LANES], own[2][LANES], depth[2][LANES], factors[LANES];
-            number buffer[LANES];
             read_targets(bins, targets, weights, start, count, classes, &at);
-            gather(logits + start * classes, count, classes, format, values);
-            exponentials(values, classes, &at, neither, own, depth);
+            gather(logits + start * classes, count, classes, values);
+            exponentials(values, classes, &at, powers, neither, own, depth);
             if (bins)
                 bin_rows(neither, own[0], own[1], depth[0], depth[1], &at, &result);
             else
@@ -550,15 +609,15 @@ double row_losses(int bins, const stored *logits, const void *targets, const num
             for (long lane = 0; lane < count; lane++) sums[block] += result.value[lane];
             if (!each) continue;
             if (!slopes) {
-                for (long lane = 0; lane < count; lane++) buffer[lane] = (number)result.value[lane];
-                narrow(buffer, count, format, each + start);
+                for (long lane = 0; lane < count; lane++) each[start + lane] = store(result.value[lane]);
                 continue;
             }
-            const number *given = incoming ? widened(incoming + start, count, format, buffer) : 0;
-            for (long lane = 0; lane < LANES; lane++) factors[lane] = scale * (given && lane < count ? given[lane] : 1);
-            write_slopes(values, count, classes, &at, &result, factors, format, each + start * classes);
+            for (long lane = 0; lane < LANES; lane++)
+                factors[lane] = scale * (incoming && lane < count ? load(incoming[start + lane]) : 1);
+            write_slopes(powers, count, classes, &at, &result, factors, values, each + start * classes);
         }
         free(values);
+        free(powers);
     }
     return in_order(sums, blocks);
 }
