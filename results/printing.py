@@ -13,6 +13,8 @@ from results import numbers
 from results.schema import Table
 
 LONG = 45  # rows; more than a printed page holds
+WIDE = 40  # characters; more than a column beside others holds
+LINE = 120  # characters of a line, across a page
 LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -66,15 +68,25 @@ def latex(table: Table, frame: pd.DataFrame) -> str:
     for name in text:
         text[name] = [_latex_number(cell) if name in numeric else _latex_text(cell) for cell in text[name]]
     held = ", ".join(f"{_latex_text(name)} {_latex_text(printable(table, frame)[name].iloc[0])}" for name in constant)
+    shape = _shape(text, numeric)
     text.columns = [_latex_text(name.replace("_", " ")) for name in text]
     return text.style.hide(axis="index").to_latex(
         hrules=True,
-        column_format="".join("r" if name in numeric else "l" for name in table.printed if name not in constant),
+        column_format=shape,
         caption=_latex_text(table.title) + (f" ({held})." if held else "."),
         label=f"tab:{table.name.replace('_', '-')}",
         environment="longtable" if len(text) > LONG else None,
         position=None if len(text) > LONG else "htbp",
     )
+
+
+def _shape(text: pd.DataFrame, numeric: list[str]) -> str:
+    """The columns' alignment; sentences share what the others leave of a line, or they would run off the page."""
+    longest = {name: max(map(len, text[name].astype(str)), default=0) for name in text}
+    wide = [name for name in text if name not in numeric and longest[name] > WIDE]
+    left = 1 - sum(longest[name] + 2 for name in text if name not in wide) / LINE
+    paragraph = rf"p{{{max(left, 0.25) / max(len(wide), 1):.2f}\linewidth}}"
+    return "".join(paragraph if name in wide else "r" if name in numeric else "l" for name in text)
 
 
 def _latex_number(cell: str) -> str:

@@ -154,3 +154,12 @@ def test_results_import_without_torch_or_any_adapter():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_sentences_are_broken_into_lines_in_latex_and_words_are_not():
+    rows = [
+        {"loss": "focal", "adapter": "own", "kind": "precision", "statement": "loses its digits " * 5},
+        {"loss": "varifocal", "adapter": "kornia", "kind": "alpha", "statement": "has none"},
+    ]
+    text = printing.latex(TABLES["findings"], pd.DataFrame(rows))
+    assert r"\begin{tabular}{lllp{0.75\linewidth}}" in text  # 9 + 6 + 9 characters and their gaps are a quarter of 120
