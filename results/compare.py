@@ -8,7 +8,7 @@ they are judged. `run_all.py compare --rerun` measures pairs instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import exp, log1p
 
@@ -16,21 +16,24 @@ import numpy as np
 import pandas as pd
 
 from results import tables
+from results.coco_map import MARGIN as AP_MARGIN
 from results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from results.store import Run
 from results.timings import Benchmarks, Timing, timings
 
 MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
 LEVEL = 0.05
-WORSE = {  # table -> verdicts from best to worst; a verdict that is not listed is no judgement
-    "agreement": ("agrees", "agrees_up_to_scale", "differs", "nonfinite"),
-    "claims": ("reproduced", "reproduced_if", "not_reproduced"),
+WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that is not listed is no judgement
+    "agreement": ("verdict", ("agrees", "agrees_up_to_scale", "differs", "nonfinite")),
+    "capability": ("supported", ("True", "False")),
+    "claims": ("verdict", ("reproduced", "reproduced_if", "not_reproduced")),
 }
 KEYS = {
     "agreement": ["loss", "adapter", "device", "dtype", "form", "quantity", "probe"],
+    "capability": ["loss", "adapter", "capability"],
     "claims": ["source", "place", "claim"],
     "findings": ["loss", "adapter", "kind", "statement"],
-    "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device"],
+    "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device", "dtype"],
 }
 FINE, REGRESSION, FAILED = 0, 1, 3
 WORDS = {  # kind of change -> how it is headed, in the order of the report
@@ -103,16 +106,19 @@ def _cell(text: str) -> str:
 def compare(old: Run | Benchmarks, new: Run | Benchmarks, margin: float = MARGIN) -> Comparison:
     """What changed from `old` to `new`, each a run or a file of pytest-benchmark (of which times are compared)."""
     result = Comparison()
+    lost: set[str] = set()
     if isinstance(old, Run) and isinstance(new, Run):
         frames = tables.build(old), tables.build(new)
         lost = _cells(result, frames[0]["cells"], frames[1]["cells"])
         for table in WORSE:
             _verdicts(result, table, frames[0][table], frames[1][table], lost)
         _findings(result, frames[0], frames[1], lost)
-        _precision(result, frames[0]["coco_map"], frames[1]["coco_map"])
+        _precision(result, frames[0]["coco_map"], frames[1]["coco_map"], lost)
     before, after = timings(old), timings(new)
-    if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of two runs, their cells have told it
-        result.changes += [Change("vanished", "throughput", key, "not timed") for key in before if key not in after]
+    if type(old) is type(new):
+        gone = [key for key in before if key not in after and key.rpartition(" ")[0] not in lost]
+        result.changes += [Change("vanished", "throughput", key, "not timed") for key in gone]
+    if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of a run, its cells have told it
         result.changes += [Change("appeared", "throughput", key, "timed") for key in after if key not in before]
     _speed(result, before, after, margin)
     return result
@@ -133,7 +139,7 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
             result.changes.append(Change("repaired", "cells", key, f"was {was['status']}: {was['reason']}"))
         if now is None or now["status"] != "ok":
             lost.add(key)
-    for key in after.keys() - before.keys():
+    for key in sorted(after.keys() - before.keys()):
         result.changes.append(Change("appeared", "cells", key, after[key]["status"]))
     result.same["cells"] = sum(key in after and after[key]["status"] == was["status"] for key, was in before.items())
     return lost
@@ -145,20 +151,18 @@ def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
 
 def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
     """Compare a table whose rows carry a verdict; rows of a cell that is lost as a whole are told once, there."""
+    column, order = WORSE[table]
     before, after = _keyed(old, KEYS[table]), _keyed(new, KEYS[table])
-    order = WORSE[table]
-    for key, was in before.items():
-        now = after.get(key)
-        if now is None:
-            if was.get("cell") not in lost:
-                result.changes.append(Change("vanished", table, key, f"was {was['verdict']}"))
-        elif was["verdict"] == now["verdict"]:
+    for key, row in before.items():
+        was, now = str(row[column]), str(after[key][column]) if key in after else None
+        if was == now:
             result.same[table] += 1
-        else:
-            detail = f"{was['verdict']} -> {now['verdict']}"
-            result.changes.append(Change(_step(order, was["verdict"], now["verdict"]), table, key, detail))
-    for key in after.keys() - before.keys():
-        result.changes.append(Change("appeared", table, key, str(after[key]["verdict"])))
+        elif now is not None:
+            result.changes.append(Change(_step(order, was, now), table, key, f"{was} -> {now}"))
+        elif row.get("cell") not in lost:
+            result.changes.append(Change("vanished", table, key, f"was {was}"))
+    for key in sorted(after.keys() - before.keys()):
+        result.changes.append(Change("appeared", table, key, str(after[key][column])))
 
 
 def _step(order: tuple[str, ...], was: str, now: str) -> str:
@@ -175,42 +179,53 @@ def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
     """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement."""
     before, after = _keyed(old["findings"], KEYS["findings"]), _keyed(new["findings"], KEYS["findings"])
     known = {(row["loss"], row["adapter"]) for row in old["agreement"].to_dict("records")}
-    for key in after.keys() - before.keys():
+    for key in sorted(after.keys() - before.keys()):
         kind = "regressed" if (after[key]["loss"], after[key]["adapter"]) in known else "appeared"
         result.changes.append(
             Change(kind, "findings", key, f"expected {after[key]['expected']}, got {after[key]['got']}")
         )
-    for key in before.keys() - after.keys():
+    for key in sorted(before.keys() - after.keys()):
         if before[key].get("cell") not in lost:
             result.changes.append(Change("improved", "findings", key, "no longer found"))
     result.same["findings"] = len(before.keys() & after.keys())
 
 
-def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> None:
-    """Compare AP by variant over the seeds that both runs have."""
-    for key, (was, now) in _shared(old, new, KEYS["coco_map"]):
-        seeds = sorted(was.keys() & now.keys())
-        if not seeds:
-            continue
-        difference = unpaired_difference([now[seed] for seed in seeds], [was[seed] for seed in seeds], BETWEEN_SEEDS)
-        low, high = difference.interval()[1:]
-        detail = f"AP {difference.center:+.3f} [{low:+.3f}, {high:+.3f}] over {len(seeds)} seeds"
-        kind = "regressed" if high < 0 else "improved" if low > 0 else None
-        if kind:
-            result.changes.append(Change(kind, "coco_map", key, detail))
-        else:
-            result.same["coco_map"] += 1
+def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
+    """Compare AP by variant over the seeds that both runs have; without an AP, as when it diverged, it is 0."""
+    before, after = _by_seed(old), _by_seed(new)
+    for key, was in before.items():
+        now = after.get(key, {})
+        gone = [seed for seed, row in was.items() if seed not in now and row.get("cell") not in lost]
+        result.changes += [Change("vanished", "coco_map", key, f"seed {seed}: no row") for seed in gone]
+        if seeds := sorted(was.keys() & now.keys()):
+            _variant(result, key, [now[seed] for seed in seeds], [was[seed] for seed in seeds])
 
 
-def _shared(old: pd.DataFrame, new: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, tuple[dict, dict]]]:
-    groups = []
-    for frame in (old, new):
-        by_key: dict[str, dict] = {}
-        for row in frame.to_dict("records"):
-            if row["ap"] is not None and not pd.isna(row["ap"]):
-                by_key.setdefault(" / ".join(str(row[name]) for name in names), {})[row["seed"]] = float(row["ap"])
-        groups.append(by_key)
-    return ((key, (groups[0][key], groups[1][key])) for key in groups[0] if key in groups[1])
+def _variant(result: Comparison, key: str, now: list[dict], was: list[dict]) -> None:
+    broken = [str(b["seed"]) for a, b in zip(was, now, strict=True) if (a["status"], b["status"]) == ("ok", "diverged")]
+    difference = unpaired_difference([_ap(row) for row in now], [_ap(row) for row in was], BETWEEN_SEEDS)
+    low, high = difference.interval()[1:]
+    detail = f"AP {difference.center:+.3f} [{low:+.3f}, {high:+.3f}] over {len(now)} seeds"
+    if broken:
+        result.changes.append(Change("regressed", "coco_map", key, f"diverged with seed {', '.join(broken)}; {detail}"))
+    elif high < 0 or low > 0:
+        result.changes.append(Change("regressed" if high < 0 else "improved", "coco_map", key, detail))
+    elif abs(difference.center) < AP_MARGIN:
+        result.same["coco_map"] += 1
+    else:
+        result.changes.append(Change("undecided", "coco_map", key, detail))
+
+
+def _by_seed(frame: pd.DataFrame) -> dict[str, dict[int, dict]]:
+    found: dict[str, dict[int, dict]] = {}
+    for row in frame.to_dict("records"):
+        key = " / ".join(str(row[name]) for name in KEYS["coco_map"] if name in row)
+        found.setdefault(key, {})[row["seed"]] = row
+    return found
+
+
+def _ap(row: dict) -> float:
+    return 0.0 if pd.isna(row["ap"]) else float(row["ap"])
 
 
 def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], margin: float) -> None:

@@ -187,6 +187,57 @@ def test_precision_within_its_interval_is_the_same(against):
     assert comparison.same["coco_map"] == 1
 
 
+def test_precision_beyond_a_point_and_within_its_interval_is_undecided(against):
+    def change(lines):
+        for line in lines:
+            for row in line["rows"].get("coco_map", ()):
+                row["ap"] -= 0.02
+
+    comparison = against(change)
+    assert [(c.kind, c.table) for c in comparison.changes] == [("undecided", "coco_map")]
+    assert comparison.exit_status == 0
+
+
+def test_a_training_that_diverges_now_is_a_regression(against):
+    def change(lines):
+        row = find(lines, "coco-map", "own")["rows"]["coco_map"][0]
+        row |= {"ap": None, "status": "diverged"}
+
+    comparison = against(change)
+    assert [c.table for c in comparison.regressions] == ["coco_map"]
+    assert comparison.regressions[0].detail.startswith("diverged with seed 0")
+
+
+def test_trainings_in_two_dtypes_are_not_taken_for_one_another(tmp_path, make_record, write_run):
+    def both(single, double):
+        lines = [*training(make_record, "own", [single]), *training(make_record, "own", [double])]
+        for line, dtype in zip(lines, ("float32", "float64"), strict=True):
+            line["rows"]["coco_map"][0]["dtype"] = dtype
+            line["key"] = dtype
+        return lines
+
+    old, new = write_run(tmp_path / "old", both(0.5, 0.3)), write_run(tmp_path / "new", both(0.1, 0.3))
+    assert ["float32" in change.key for change in compare(old, new).regressions] == [True]
+
+
+def test_a_capability_that_is_lost_is_a_regression(against, make_record):
+    def change(lines):
+        find(lines, "agreement", "own")["rows"]["capability"][0]["supported"] = False
+
+    comparison = against(change)
+    assert [(c.table, c.detail) for c in comparison.regressions] == [("capability", "True -> False")]
+
+
+def test_rows_that_vanish_from_a_cell_that_ran_are_no_passes(against):
+    def change(lines):
+        find(lines, "coco-map", "own")["rows"].clear()
+        find(lines, "throughput", "torchvision")["data"].clear()
+
+    comparison = against(change)
+    assert sorted(c.table for c in comparison.of("vanished")) == ["coco_map", "throughput", "throughput"]
+    assert comparison.exit_status == 3
+
+
 def test_a_crash_is_not_a_regression_and_not_fine(against):
     def change(lines):
         line = find(lines, "throughput", "torchvision")
