@@ -15,7 +15,7 @@ COLUMNS = [
     "rounds", "median_ms", "ci_low_ms", "ci_high_ms", "elements_per_second", "bandwidth_fraction", "peak_memory_bytes",
     "ratio_to_own", "ratio_ci_low", "ratio_ci_high",
     "launches", "stopped", "check", "reduction", "parameters", "roofline_fraction", "floor_ms", "cpu_ms",
-    "faults_per_call", "first_call_s", "load",
+    "faults_per_call", "first_call_s", "load", "clock_mhz",
 ]  # fmt: skip
 LOGARITHMS = {  # exp and log that a fused pass cannot do without, per element
     "distribution_focal": (1, 0),
@@ -81,6 +81,7 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "faults_per_call": float(np.median([fault for launch in rounds for fault in launch["faults"]])),
             "first_call_s": data["first_call_s"],
             "load": max(launch["load"] for launch in data["launches"]),
+            "clock_mhz": data["launches"][0].get("clock_mhz"),  # absent in runs of before it was asked for
         }
 
 

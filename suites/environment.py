@@ -34,6 +34,7 @@ def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
         "cpu": cpu_model(),
         "cores": psutil.cpu_count(logical=False),
         "threads": torch.get_num_threads(),
+        "clock": cpu_clock(),
         "memory_bytes": psutil.virtual_memory().total,
         "load": os.getloadavg(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -54,6 +55,22 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def cpu_clock(folder: Path = Path("/sys/devices/system/cpu")) -> dict[str, Any]:
+    """The processor's clock: MHz just now, who governs it, and whether turbo is on; None where nothing says so."""
+    clock, governor = psutil.cpu_freq(), folder / "cpu0/cpufreq/scaling_governor"
+    boost, no_turbo = folder / "cpufreq/boost", folder / "intel_pstate/no_turbo"
+    turbo = None
+    if boost.exists():
+        turbo = boost.read_text().strip() == "1"
+    elif no_turbo.exists():
+        turbo = no_turbo.read_text().strip() == "0"
+    return {
+        "mhz": clock.current if clock else None,
+        "governor": governor.read_text().strip() if governor.exists() else None,
+        "turbo": turbo,
+    }
 
 
 def cpu_model() -> str:

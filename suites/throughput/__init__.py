@@ -20,7 +20,8 @@ from adapters import CANONICAL, Adapter, Loss
 from results.statistics import ratio_interval
 from suites import Cell, Record, Selection, Task
 from suites.throughput import launch, workloads
-from suites.throughput.launch import PASSES, REFERENCE, Group
+from suites.throughput.launch import PASSES
+from suites.throughput.rounds import REFERENCE, Group
 from suites.throughput.step import measure_step
 from suites.throughput.subjects import COMPILED
 from suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS, Workload
@@ -31,6 +32,7 @@ THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, els
 LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (2, 4)}  # profile -> least, most; on a GPU one, it has no heap
 SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.4}  # of timed rounds, a subject and pass
 ROUNDS = {"smoke": 2, "quick": 3, "full": 4}
+ALONE_S = 60.0  # for a subject that is timed alone because its group gave no answer
 
 
 def plan(selection: Selection) -> list[Task]:
@@ -84,7 +86,7 @@ def execute(task: Task) -> list[Record]:
     if not labels:
         return records
     import_libraries(group)
-    launches = _launches(group, profile, deadline=time.perf_counter() + task.timeout_s / 3)
+    launches = _launches(group, profile, patience=task.timeout_s / 3)
     sources = suites.adapters_of(task.selection)
     return records + [_record(cell, launches, sources) for cell in task.cells if cell.adapter in labels]
 
@@ -120,8 +122,12 @@ def import_libraries(group: Group) -> None:
             continue
 
 
-def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any]]:
-    """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
+def _launches(group: Group, profile: str, patience: float) -> list[dict[str, Any]]:
+    """Launch until every ratio's interval is narrow, but no less and no more often than the profile says.
+
+    None is begun after `patience` seconds, and each has as many to end.
+    """
+    deadline = time.perf_counter() + patience
     threads = THREADS if group.device == "cpu" else 1
     least, most = LAUNCHES[profile] if group.device == "cpu" else (1, 1)
     measure = measure_step if group.workload.step else launch.measure
@@ -130,7 +136,7 @@ def _launches(group: Group, profile: str, deadline: float) -> list[dict[str, Any
     while len(reports) < most and (len(reports) < least or time.perf_counter() < deadline):
         group = _replaced(group, first=not reports)
         try:
-            reports.append(launched(measure, group, len(reports), threads))
+            reports.append(launched(measure, group, len(reports), threads, seconds=patience))
         except launch.LaunchDied as death:
             if reports or group.workload.step:
                 break  # what was measured stands
@@ -146,7 +152,7 @@ def _one_by_one(group: Group, threads: int, death: Exception) -> dict[str, Any]:
     for label in group.losses:
         pair = {name: loss for name, loss in group.losses.items() if name in (label, REFERENCE)}
         try:
-            report = launch.forked(launch.measure, _replaced(group, losses=pair), 0, threads)
+            report = launch.forked(launch.measure, _replaced(group, losses=pair), 0, threads, seconds=ALONE_S)
             report["subjects"], report["bytes"] = (
                 merged["subjects"] | report["subjects"],
                 merged["bytes"] | report["bytes"],
@@ -186,7 +192,7 @@ def _record(cell: Cell, launches: list[dict[str, Any]], sources: dict[str, Adapt
         return Record(cell, data={"step": reports, **shared})
     workload, first = WORKLOADS[cell.workload], reports[0]
     source = sources[cell.adapter.removesuffix(COMPILED).partition(".")[0]]
-    shared = ("stream_ms", "stream_bytes", "rates", "load")
+    shared = ("stream_ms", "stream_bytes", "rates", "load", "clock_mhz")
     return Record(cell, data={
         "library": source.distribution or source.name, "version": source.version,
         "rows": workload.rows, "classes": workload.classes, "elements": launches[0]["elements"],

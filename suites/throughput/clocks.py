@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import torch
 
 MEBIBYTE = 1 << 20
@@ -139,6 +140,17 @@ class Machine:
             return min(timed(repeated, self.device)[1].ms for _ in range(9)) / repeats
 
         return {f.__name__: self.in_cache.numel() / best(f) * 1e3 for f in (torch.exp, torch.log)}
+
+
+def clock_mhz(device: str) -> float | None:
+    """At how many MHz the device runs just now, as its driver says; None where it does not."""
+    if device == "cuda":
+        try:
+            return float(torch.cuda.clock_rate())
+        except (ModuleNotFoundError, RuntimeError):  # it asks NVML, whose package is not a part of torch
+            return None
+    clock = psutil.cpu_freq()
+    return clock.current if clock else None
 
 
 def load_average() -> float:

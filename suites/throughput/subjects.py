@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,11 @@ class Subject:
     parameters: dict[str, Any]
     reduction: str | None
     function: Callable[..., Any]
+
+    @property
+    def eager(self) -> Subject:
+        """The same without torch.compile."""
+        return replace(self, function=self.loss.call)
 
     def native(self, inputs: Inputs) -> Inputs:
         """The inputs in the form that the library takes; raises `Unsupported` where they do not fit it."""

@@ -12,7 +12,7 @@ import suites
 from adapters import Unsupported
 from suites import Cell, Selection
 from suites.throughput import clocks, plan
-from suites.throughput.launch import Runner
+from suites.throughput.runner import Runner
 from suites.throughput.subjects import subject
 from suites.throughput.workloads import WORKLOADS, canonical_inputs
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import multiprocessing
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -17,6 +19,8 @@ from suites import Cell, Selection, Task
 from suites.execution import as_line
 from suites.throughput import clocks, execute, launch, plan
 from suites.throughput.launch import LaunchDied, forked
+from suites.throughput.rounds import Group
+from suites.throughput.runner import Runner
 from suites.throughput.subjects import Subject, check, closeness, subject
 from suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
 
@@ -96,9 +100,9 @@ def test_peak_memory_counts_what_is_held_at_once():
     assert peak(lambda: x.exp_()) == 0
 
 
-def group(losses: dict[str, Loss], rows: int = 64) -> launch.Group:
+def group(losses: dict[str, Loss], rows: int = 64) -> Group:
     workload = Workload("test", rows, 8, ("focal",))
-    return launch.Group("focal", "cpu", "float32", workload, losses, seconds=0.05, least_rounds=2, most_rounds=4)
+    return Group("focal", "cpu", "float32", workload, losses, seconds=0.05, least_rounds=2, most_rounds=4)
 
 
 def loss(call, **declared) -> Loss:
@@ -139,6 +143,45 @@ def test_input_sets_exceed_the_cache_and_differ():
     sets = launch._input_sets(group({}, rows=64), cache=1 << 16, seed=0)
     assert sum(inputs.bytes_read for inputs in sets) >= 2 << 16
     assert not torch.equal(sets[0].leaves[0], sets[1].leaves[0])
+
+
+def runner_of(call, function=None, sets=3, **options) -> Runner:
+    timed = loss(call)
+    inputs = [canonical_inputs("focal", Workload("test", 16, 4, ("focal",)), "float32", "cpu", s) for s in range(sets)]
+    parameters = {"gamma": 2.0, "alpha": 0.25}
+    return Runner(Subject("test", timed, parameters, None, function or timed.call), inputs, "cpu", **options)
+
+
+def test_no_set_is_used_again_before_the_others_whoever_is_called():
+    seen = []
+
+    def noting(logits, targets, *, gamma, alpha):
+        seen.append(float(logits[0, 0]))
+        return logits.sum()
+
+    turn = itertools.count()
+    one, other = (runner_of(noting, turn=turn) for _ in range(2))
+    for runner in (one, other, other, one, one, other):
+        runner.call()
+    assert len(set(seen[:3])) == 3
+    assert seen[3:] == seen[:3]
+
+
+def test_a_compiled_loss_must_give_what_it_gave_before():
+    right, wrong = (
+        runner_of(good),
+        runner_of(good, function=lambda *inputs, **parameters: 1.1 * good(*inputs, **parameters)),
+    )
+    for runner in (right, wrong):
+        runner.expect()
+        runner.again()
+    assert right.unsteady == ""
+    assert "where it gave" in wrong.unsteady
+
+
+def test_a_launch_that_hangs_is_ended():
+    with pytest.raises(LaunchDied, match="no answer after 1 s"):
+        forked(signal.pause, seconds=1)
 
 
 def test_a_launch_that_dies_is_told():
