@@ -17,7 +17,7 @@ from adapters import Loss
 from results.throughput import step_table, table
 from suites import Cell, Selection, Task
 from suites.execution import as_line
-from suites.throughput import clocks, execute, launch, plan
+from suites.throughput import clocks, execute, import_libraries, launch, plan
 from suites.throughput.launch import LaunchDied, forked
 from suites.throughput.rounds import Group
 from suites.throughput.runner import Runner
@@ -177,6 +177,12 @@ def test_a_compiled_loss_must_give_what_it_gave_before():
         runner.again()
     assert right.unsteady == ""
     assert "where it gave" in wrong.unsteady
+
+
+def test_code_of_the_user_is_called_in_launches_only():
+    called = []
+    import_libraries(group({"theirs": loss(lambda *inputs, **parameters: called.append(inputs))}))
+    assert not called
 
 
 def test_a_launch_that_hangs_is_ended():
