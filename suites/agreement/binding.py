@@ -86,7 +86,7 @@ class Bound:
         """Targets in the function's own form; raises whatever the function raises."""
         given = {name: parameters[name] for name in self._places if name in parameters}
         tensors = (targets, logits) if self.swapped else (logits, targets)
-        if self._constructor:
+        if isinstance(self.function, type):
             module = self.function(**self._arguments(given, self._constructor)[1], **self._reduction(self._constructor))
             out = module(*tensors, **self._arguments(given, self._parameters)[1])
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
@@ -41,7 +42,8 @@ def check(
         raise CannotCall(f"--labels index is for focal; {loss} takes its targets in one form")
     bound = Bound(function, loss, labels, reduction)
     reference = _reference(function)
-    with contextlib.redirect_stdout(sys.stderr):  # what a user's function prints must not end up in the JSON
+    # what a user's function prints must not end up in the JSON
+    with contextlib.redirect_stdout(sys.stderr), _one_thread():
         try:
             found = explain(
                 Subject(loss, "check", bound, _code(reference, loss, labels, reduction)),
@@ -61,6 +63,19 @@ def check(
         "formula": found.formula,
         "findings": [finding.plain for finding in (*found.findings, *_defaults(bound))],
     }
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Thousands of calls on a few numbers each: on a busy machine, threads that wait for each other take ten times as
+    long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 PAPER = {  # defaults of the papers; None (off) is everybody's right

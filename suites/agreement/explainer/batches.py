@@ -137,7 +137,8 @@ def batch_of(
         total = (weight * modulation * entropy * seen.share).reshape(len(x), -1, x.shape[-1]).sum(1)
         weight, modulation, entropy = torch.ones_like(total), torch.ones_like(total), total
     gamma = float(points.gamma[0, 0])
-    return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1])
+    labels = None if mapping is None else batches.labels[i]
+    return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1], labels)
 
 
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:

@@ -171,6 +171,12 @@ def _bin_entropies() -> list[Option]:
             "uses the sigmoid of each bin instead of the softmax",
             lambda x: -torch.nn.functional.logsigmoid(x),
         ),
+        option(
+            "-log softmax(sigmoid)",
+            act,
+            "applies the sigmoid before the softmax",
+            lambda x: -torch.sigmoid(x).log_softmax(-1),
+        ),
         option("-x", act, "takes the logits for log-probabilities: no softmax is applied", lambda x: -x),
         option("-log x", act, "takes the logits for probabilities: no softmax is applied", lambda x: -x.log()),
         option("-log softmax(-x)", act, "negates the logits", lambda x: -(-x).log_softmax(-1)),
@@ -193,13 +199,12 @@ def _bin_entropies() -> list[Option]:
             )
         )
     for e in EPSILONS:
-        kind = "precision" if e < 5e-3 else ce
         for form, function in {
             f"log(S+{e:g})": lambda x, e=e: -(x.softmax(-1) + e).log(),
             f"log of S clipped to [{e:g}, 1-{e:g}]": lambda x, e=e: -x.softmax(-1).clamp(e, 1 - e).log(),
             f"log of S of at least {e:g}": lambda x, e=e: -x.softmax(-1).clamp(min=e).log(),
         }.items():
-            options.append(option(f"-{form}", kind, f"guards the logarithm with an epsilon: {form}", function))
+            options.append(option(f"-{form}", "precision", f"guards the logarithm with an epsilon: {form}", function))
     return options
 
 
@@ -219,6 +224,10 @@ def _bin_contexts() -> list[Context]:
 
     def paper(y: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
         left = y.floor()
+        return left, left + 1, y - left
+
+    def within(y: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
+        left = y.floor().clamp(max=bins - 2)  # the same loss; with other weights, another one on the last bin
         return left, left + 1, y - left
 
     def on(change: Callable[[Tensor, int], Tensor]) -> Callable:
@@ -297,4 +306,4 @@ def _bin_contexts() -> list[Context]:
         "y_r = ceil(y)",
         lambda s: replace(context(None, "", paper).apply(s), share=(s.y != s.y.floor()).to(s.x).expand(-1, 2)),
     )
-    return [context(None, "", paper), *(context(*entry) for entry in maps), lost]
+    return [context(None, "", paper), context(None, "", within), *(context(*entry) for entry in maps), lost]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -50,6 +51,15 @@ def contexts(loss: str, smoothing: Iterable[tuple[float, float]], both: bool, po
                 lambda s, c=c: replace(s, x=s.x.clamp(-c, c)),
             )
             for c in (1.0, 2.0, 3.0, 4.0)
+        ),
+        *(
+            _context(
+                "precision",
+                f"clips p to [{e:g}, 1-{e:g}] before anything else",
+                f"p = clip(sigmoid(logit), {e:g}, 1-{e:g})",
+                lambda s, c=c: replace(s, x=s.x.clamp(-c, c)),
+            )
+            for e, c in ((e, math.log(1 / e - 1)) for e in (0.01, 0.05, 0.1))
         ),
         _context(
             "cross_entropy", "reads 1 as negative and 0 as positive", "y = 1 - target", lambda s: replace(s, y=1 - s.y)
@@ -144,6 +154,16 @@ def _smoothed(one: float, zero: float) -> Context:
         f"labels are smoothed: 1 becomes {one:.4g} and 0 becomes {zero:.4g}",
         f"y = {zero:.4g} + {one - zero:.4g} y",
         lambda s: replace(s, y=zero + (one - zero) * s.y),
+    )
+
+
+def smoothed_over_classes(e: float) -> Context:
+    """Labels smoothed as torch's cross entropy smooths them: e/C to every class."""
+    return _context(
+        "label_smoothing",
+        f"labels are smoothed by {e:g} over the classes: y becomes {1 - e:g} y + {e:g}/C",
+        f"y = {1 - e:g} y + {e:g}/C",
+        lambda s: replace(s, y=(1 - e) * s.y + e / s.x.shape[-1]),
     )
 
 

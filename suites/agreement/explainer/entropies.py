@@ -85,7 +85,6 @@ def _guarded(e: float) -> list[Option]:
     def entropy(positive: Callable, negative: Callable) -> Callable[[Points], Tensor]:
         return lambda s: -(s.y * positive(*probabilities(s.x)) + (1 - s.y) * negative(*probabilities(s.x)))
 
-    kind = "precision" if e < 5e-3 else "cross_entropy"
     forms = {
         f"p clipped to [{e:g}, 1-{e:g}]": entropy(
             lambda p, q: p.clamp(e, 1 - e).log(), lambda p, q: q.clamp(e, 1 - e).log()
@@ -100,7 +99,7 @@ def _guarded(e: float) -> list[Option]:
         ),
     }
     return [
-        Option((Change(kind, f"guards the logarithm with an epsilon: {name}"),), f"BCE[{name}]", function)
+        Option((Change("precision", f"guards the logarithm with an epsilon: {name}"),), f"BCE[{name}]", function)
         for name, function in forms.items()
     ]
 
@@ -115,4 +114,17 @@ def entropy_smoothed(one: float, zero: float) -> Option:
         (change,),
         f"BCE(x, {zero:.4g}+{one - zero:.4g}y)",
         lambda s: cross_entropy(replace(s, y=zero + (one - zero) * s.y)),
+    )
+
+
+def entropy_smoothed_over_classes(e: float) -> Option:
+    """Labels smoothed inside the cross entropy only, by e/C for every class."""
+    change = Change(
+        "label_smoothing",
+        f"labels are smoothed in the cross entropy only, by {e:g} over the classes: y becomes {1 - e:g} y + {e:g}/C",
+    )
+    return Option(
+        (change,),
+        f"BCE(x, {1 - e:g}y+{e:g}/C)",
+        lambda s: cross_entropy(replace(s, y=(1 - e) * s.y + e / s.x.shape[-1])),
     )

@@ -79,9 +79,9 @@ class Reading:
 def ask(
     call: Callable[..., Any], loss: str, parameters: list[dict[str, Any]], labels: str, dtype: torch.dtype
 ) -> Elements:
-    """The function on single elements, in the first layout in which its answers say something."""
+    """The function on single elements, in the first layout in which its answers say most."""
     dense = CANONICAL[loss].inputs == "dense"
-    best = None
+    asked = []
     layouts = (
         ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
     )
@@ -89,17 +89,15 @@ def ask(
         calls = grid.elements(loss, parameters, labels, layout)
         seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
         found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
-        best = best or found
-        if _telling(found):
-            return found
-    return best
+        asked.append(found)
+        if not dense or _telling(found) == 2:
+            break
+    return max(asked, key=_telling) if dense else asked[0]
 
 
-def _telling(found: Elements) -> bool:
-    """Whether the answers are mostly numbers that change with the logit, for positives and for negatives."""
-    if CANONICAL[found.loss].inputs != "dense":
-        return True
-    return all(_moves(found, label) for label in (1.0, 0.0))
+def _telling(found: Elements) -> int:
+    """For how many of positives and negatives the answers are mostly numbers that change with the logit."""
+    return sum(_moves(found, label) for label in (1.0, 0.0))
 
 
 def _moves(found: Elements, label: float) -> bool:
@@ -135,10 +133,7 @@ def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
 
 def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:
     """The simplest combination that reproduces every element; else every hard label; else nothing."""
-    numbers = numpy.isfinite(elements.values)
-    if numbers.sum() < len(numbers) / 2:
-        numbers[:] = True  # where most are NaN, that is what must be explained
-    usable = elements.keep(elements.answered & near(elements) & numbers)
+    usable = _usable(elements)
     if not len(usable.calls):
         return Reading([], "none")
     known = vocabulary(usable, accepts, labels)
@@ -147,16 +142,29 @@ def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Readin
     if fits or not dense or elements.tolerance is TOLERANCES["half"]:
         return Reading(fits, "all" if fits else "none")
     hard = usable.keep(usable.hard)
-    plain = Vocabulary(
-        *(_without_soft(group) for group in (known.weights, known.modulations, known.entropies, known.contexts))
-    )
-    fits = _simplest(hard, plain)
+    fits = _simplest(hard, _hard(known))
     for fit in fits[:6]:  # what soft labels leave open is tried over soft changes alone
         points = replace(usable.points, share=shares(usable)[fit.share]) if fit.share else usable.points
         whole = search(points, usable.values, _softened(fit.semantics, known), usable.tolerance, 5)
         if whole:
             return Reading([Fit(s, s, fit.share) for s in whole], "all")
     return Reading(fits, "hard" if fits else "none")
+
+
+def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit]) -> Reading:
+    """Combinations of one change more than `fits`, which they do not contain."""
+    usable = _usable(elements)
+    among = Search(usable.points, usable.values, vocabulary(usable, accepts, labels), usable.tolerance)
+    simpler = [set(fit.semantics.changes) for fit in fits]
+    found = among.fits(1 + min(map(len, simpler)), simpler=simpler)
+    return Reading([Fit(s, s) for s in found], "all" if found else "none")
+
+
+def _usable(elements: Elements) -> Elements:
+    numbers = numpy.isfinite(elements.values)
+    if numbers.sum() < len(numbers) / 2:
+        numbers[:] = True  # where most are NaN, that is what must be explained
+    return elements.keep(elements.answered & near(elements) & numbers)
 
 
 def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
@@ -188,8 +196,13 @@ def _shared(among: Search, cost: int) -> list[Fit]:
     return fits
 
 
-def _without_soft(group: list) -> list:
-    return [option for option in group if all(change.kind != "soft_labels" for change in option.changes)]
+def _hard(known: Vocabulary) -> Vocabulary:
+    """The options that tell hard labels apart."""
+
+    def without_soft(group: list) -> list:
+        return [option for option in group if all(change.kind != "soft_labels" for change in option.changes)]
+
+    return Vocabulary(**{name: without_soft(group) for name, group in vars(known).items()})
 
 
 def _softened(fit: Semantics, vocabulary: Vocabulary) -> Vocabulary:
@@ -222,13 +235,17 @@ def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary
         return softmax.vocabulary(accepts)
     if inputs == "bins":
         return bins.vocabulary(accepts)
-    read_off = list(measured.labels_read_off(elements.points, elements.values))
-    smoothing = read_off if {"gamma", "beta"} & accepts else contexts.smoothing_grid()
+    smoothing = measured.labels_read_off(elements.points, elements.values) if {"gamma", "beta"} & accepts else None
+    smoothing = contexts.smoothing_grid() if smoothing is None else smoothing
     found = binary.vocabulary(elements.loss, accepts, smoothing)
     found.entropies.extend(entropies.entropy_smoothed(*pair) for pair in smoothing)
+    shared = [zero for one, zero in smoothing if one == 1.0]  # e/C for the other label, where C = 1
+    found.contexts.extend(contexts.smoothed_over_classes(e) for e in shared)
+    found.entropies.extend(entropies.entropy_smoothed_over_classes(e) for e in shared)
     found.contexts.extend(measured.activations(elements.points, elements.values))
     if labels == "index":
         found.contexts.extend(contexts.index_contexts())
+        return _hard(found)
     return found
 
 

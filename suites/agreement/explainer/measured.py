@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy
@@ -20,6 +20,7 @@ from suites.agreement.explainer.search import Tolerance, reproduces
 CONSTANTS = {
     1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
     1 / math.log(10): ("cross_entropy", "the logarithm has base 10"),
+    -1.0: ("cross_entropy", "the minus sign is missing"),
 }
 Table = dict[tuple[float, float], float]
 
@@ -209,13 +210,18 @@ def _row_miss(s: Points) -> Tensor:
     return 1 - p.gather(-1, s.y)[:, 0]
 
 
-def labels_read_off(points: Points, observed: numpy.ndarray) -> Iterable[tuple[float, float]]:
-    """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x)."""
+def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float, float]] | None:
+    """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x).
+
+    None where these are all 0 and so say nothing.
+    """
     found = {}
     plain = (points.gamma[:, 0] == 0).numpy()
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return []
+    if not observed[plain].any():
+        return None
     usual = alphas == (0.5 if (alphas[plain] == 0.5).any() else alphas[plain][0])
     for label in (1.0, 0.0):
         mine = plain & usual & (points.y[:, 0] == label).numpy() & numpy.isfinite(observed)

@@ -250,10 +250,18 @@ def _weighted_probability(power: str) -> list[Option]:
         weight = between(s.y, alpha_of(s), 1 - alpha_of(s))
         return torch.where(weight == 0, 0.0, (weight * miss_and_hit(s)[0]) ** s.gamma / weight)
 
+    def multiplied(name: str, positive: Callable, negative: Callable) -> Option:
+        def modulation(s: Points) -> Tensor:
+            weight = between(s.y, positive(alpha_of(s)), negative(alpha_of(s)))
+            return (1 - weight * miss_and_hit(s)[1]) ** s.gamma
+
+        change = Change("alpha", f"p_t is multiplied by w = {name} in the modulating factor")
+        return Option((change,), f"(1-w p_t)^{power}[w = {name}]", modulation)
+
     change = Change("gamma", f"the power {power} is taken of alpha_t, too: (alpha_t (1-p_t))^{power}")
     sides = {"alpha_t": (lambda a: a, lambda a: 1 - a), **SIDES}
     return [
-        *(option(name, *pair) for name, pair in sides.items()),
+        *(make(name, *pair) for make in (option, multiplied) for name, pair in sides.items()),
         Option((change,), f"(alpha_t (1-p_t))^{power}/alpha_t", inside),
     ]
 

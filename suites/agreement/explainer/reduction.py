@@ -21,6 +21,7 @@ class Batch:
     kept: Tensor  # 0 where the element is ignored
     gamma: float = 0.0
     classes: int = 1
+    labels: Tensor | None = None  # class labels (N,), where the function takes them
 
     @property
     def terms(self) -> Tensor:
@@ -99,6 +100,8 @@ REDUCTIONS = [
     _divided("sum / elements that are not ignored", lambda b: b.kept.sum()),
     _divided("sum / elements that are not ignored (at least 1)", lambda b: b.kept.sum().clamp(min=1)),
     _divided("sum / rows that are not ignored", lambda b: b.kept.reshape(len(b.kept), -1).amax(-1).sum()),
+    _divided("sum / labels that are not -1", lambda b: _labels(b, lambda y: y >= 0)),
+    _divided("sum / labels that are classes (at least 1)", lambda b: _labels(b, lambda y: (y >= 0) & (y < b.classes))),
     _divided(
         "sum / rows with a positive (at least 1)",
         lambda b: (b.targets > 0).reshape(len(b.targets), -1).any(-1).sum().clamp(min=1),
@@ -218,6 +221,10 @@ REDUCTIONS = [
         }.items()
     ),
 ]
+
+
+def _labels(b: Batch, counted: Callable[[Tensor], Tensor]) -> float:
+    return float("nan") if b.labels is None else max(float(counted(b.labels).sum()), 1.0)
 
 
 def _pairs(b: Batch, one: Tensor, other: Tensor) -> Tensor:

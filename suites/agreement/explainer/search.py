@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy
 import torch
 
-from suites.agreement.explainer.option import Context, Option, Points, Semantics, Tensor, Vocabulary
+from suites.agreement.explainer.option import Change, Context, Option, Points, Semantics, Tensor, Vocabulary
 
 SCREENED = 20  # calls on which all combinations are tried; what survives is held against every call
 ENOUGH = 12  # fits that are kept where the elements cannot tell several apart
@@ -50,10 +50,11 @@ class Search:
         self.few, self.screened = points.take(self.rows), observed[screen]
         self.tables: dict[tuple, tuple[list[Option], numpy.ndarray]] = {}
 
-    def fits(self, cost: int, share: str = "") -> list[Semantics]:
-        """Combinations of exactly `cost` changes that reproduce every call."""
+    def fits(self, cost: int, share: str = "", simpler: Iterable[set[Change]] = ()) -> list[Semantics]:
+        """Combinations of exactly `cost` changes that reproduce every call and contain none of the `simpler` ones."""
         points = replace(self.points, share=self.shares[share]) if share else self.points
-        found = (s for s in self._matching(cost, share) if reproduces(s, points, self.observed, self.tolerance))
+        new = (s for s in self._matching(cost, share) if not any(known <= set(s.changes) for known in simpler))
+        found = (s for s in new if reproduces(s, points, self.observed, self.tolerance))
         return list(itertools.islice(found, ENOUGH))
 
     def _matching(self, cost: int, share: str) -> Iterator[Semantics]:

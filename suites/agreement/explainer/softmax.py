@@ -239,6 +239,14 @@ def _softmax_modulations(free: bool, weighted: bool) -> list[Option]:
                 lambda s, e=e: (1 - (-_smoothed(s, e, "uniform")).exp()) ** s.gamma,
             )
         )
+        options.append(
+            option(
+                f"(1-exp(-alpha CE smoothed {e:g}))^gamma",
+                "label_smoothing",
+                f"takes p_t from a weighted cross entropy of labels smoothed by {e:g}",
+                lambda s, e=e: (1 - (-_weight_of(s) * _smoothed(s, e, "own")).exp()) ** s.gamma,
+            )
+        )
     return options
 
 
@@ -252,6 +260,7 @@ def _smoothed(s: Points, e: float, how: str) -> Tensor:
         "binary": lambda h: (1 - e) * h + e / 2,
         "added": lambda h: (1 - e) * h + e,
         "wide": lambda h: (1 - e) * h + e / (classes - 1),
+        "own": lambda h: ((1 - e) * h + e / classes) * (1.0 if s.alpha is None else s.alpha / _weight_of(s)),
     }[how](_one_hot(s))
     return -(spread * s.x.log_softmax(-1)).sum(-1, keepdim=True)
 
@@ -343,6 +352,7 @@ def _softmax_entropies(smoothing: tuple[float, ...]) -> list[Option]:
         "binary": "with half of it to every class",
         "added": "and added to every class",
         "wide": "over C-1 classes",
+        "own": "over all classes, each weighted with its own alpha as torch's cross entropy does,",
     }
     for e in smoothing:
         for how, where in told.items():
@@ -355,13 +365,12 @@ def _softmax_entropies(smoothing: tuple[float, ...]) -> list[Option]:
                 )
             )
     for e in EPSILONS:
-        kind = "precision" if e < 5e-3 else ce
         for form, function in {
             f"log(p_t+{e:g})": lambda s, e=e: -(_hit(s) + e).log(),
             f"log of p_t clipped to [{e:g}, 1-{e:g}]": lambda s, e=e: -_hit(s).clamp(e, 1 - e).log(),
             f"log of p_t of at least {e:g}": lambda s, e=e: -_hit(s).clamp(min=e).log(),
         }.items():
-            options.append(option(f"-{form}", kind, f"guards the logarithm with an epsilon: {form}", function))
+            options.append(option(f"-{form}", "precision", f"guards the logarithm with an epsilon: {form}", function))
     return options
 
 
@@ -428,6 +437,12 @@ def _softmax_contexts() -> list[Context]:
             "applies the sigmoid before the softmax",
             "x = sigmoid(logits)",
             lambda s: replace(s, x=torch.sigmoid(s.x)),
+        ),
+        context(
+            "activation",
+            "divides the sigmoids by their sum in place of the softmax",
+            "p = sigmoid(logits)/sum",
+            lambda s: replace(s, x=torch.nn.functional.logsigmoid(s.x)),
         ),
         context(
             "activation",

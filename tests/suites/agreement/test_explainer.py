@@ -12,14 +12,16 @@ from rich.console import Console
 
 from suites.agreement.check import CannotCall, check, render
 from suites.agreement.explainer import binary, grid
-from tests.suites.agreement.losses import heldout, right, unseen, wrong
+from tests.suites.agreement.losses import heldout, misread, right, unseen, wrong
+
+WRONG = [*wrong.EXAMPLES, *heldout.EXAMPLES, *unseen.EXAMPLES, *misread.EXAMPLES]
 
 
 def name(example):
     return getattr(example.function, "__name__", "scripted")
 
 
-@pytest.mark.parametrize("example", [*wrong.EXAMPLES, *heldout.EXAMPLES, *unseen.EXAMPLES], ids=name)
+@pytest.mark.parametrize("example", WRONG, ids=name)
 def test_a_wrong_loss_is_named_for_what_is_wrong_with_it(example):
     verdict = check(example.function, example.loss, **example.options)
     kinds = {finding["kind"] for finding in verdict["findings"]}

@@ -153,3 +153,13 @@ def wrapping_a_bin_of_no_weight(pred, target):
         F.cross_entropy(pred, left, reduction="none") * wl
         + F.cross_entropy(pred, right, reduction="none") * (target - left)
     ).sum()
+
+
+@example("distribution_focal")
+class BinsWithoutConstructor(torch.nn.Module):
+    def forward(self, logits, targets, weight=None):
+        left = targets.long().clamp(max=logits.shape[1] - 2)
+        soft = torch.zeros_like(logits).scatter(1, left[:, None], (left + 1 - targets)[:, None])
+        soft = soft.scatter(1, left[:, None] + 1, (targets - left)[:, None])
+        loss = F.cross_entropy(logits, soft, reduction="none")
+        return (loss if weight is None else loss * weight).sum()
