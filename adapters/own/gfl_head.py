@@ -112,14 +112,13 @@ def _assign(boxes: Tensor, labels: Tensor, anchors: Sequence[Tensor], classes: i
     boxes, labels = boxes.to(every), labels.to(every.device)
     if len(boxes) == 0:
         return labels.new_full((len(every),), classes), torch.zeros_like(every)
-    overlap = iou(every[:, None], boxes)  # (A, G), as is all that follows
     starts = accumulate([0, *(len(level) for level in anchors)])
     nearest = torch.cat([_nearest(level, boxes) + start for level, start in zip(anchors, starts, strict=False)])
-    considered = overlap.gather(0, nearest)
-    enough = considered >= considered.mean(dim=0) + considered.std(dim=0)
-    taken = torch.zeros_like(overlap, dtype=torch.bool).scatter(0, nearest, enough)
-    taken &= distances(_centres(every)[:, None], boxes).amin(dim=-1) > HELD
-    best, box = overlap.masked_fill(~taken, -1).max(dim=1)
+    overlap = iou(every[nearest], boxes)  # (considered, G)
+    taken = overlap >= overlap.mean(dim=0) + overlap.std(dim=0)
+    taken &= distances(_centres(every)[nearest], boxes).amin(dim=-1) > HELD
+    overlaps = overlap.new_full((len(every), len(boxes)), -1).scatter(0, nearest, overlap.where(taken, -1))
+    best, box = overlaps.max(dim=1)
     return torch.where(best < 0, classes, labels[box]), boxes[box]
 
 

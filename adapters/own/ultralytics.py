@@ -48,8 +48,8 @@ class Criterion:
         outputs = outputs[1] if isinstance(outputs, tuple) else outputs  # as given while validating
         shapes = [level.shape[2:] for level in outputs["feats"]]
         found = terms(
-            outputs["boxes"].transpose(1, 2),
-            outputs["scores"].transpose(1, 2),
+            outputs["boxes"],
+            outputs["scores"],
             shapes,
             *self._truth(batch, len(outputs["scores"]), shapes[0]),
             self.strides,

@@ -1,0 +1,98 @@
+"""Task-aligned assignment of boxes to anchors  (TOOD, arXiv:2108.07755), with the constants that Ultralytics uses.
+
+Only pairs of a box and an anchor inside it can come together, a few in a hundred: they are listed for all images at
+once, and only their boxes are predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .boxes import ciou
+
+CANDIDATES = 10  # anchors a box takes
+SCORE_POWER, OVERLAP_POWER = 0.5, 6.0
+
+
+class Assigned(NamedTuple):
+    """The T anchors that took a box: image, anchor and label (T,), box (T, 4) in pixels and target score (T,)."""
+
+    image: Tensor
+    anchor: Tensor
+    label: Tensor
+    box: Tensor
+    quality: Tensor
+
+
+@torch.no_grad()
+def assign(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    scores: Tensor,
+    points: Tensor,
+    boxes: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    smallest: float,
+) -> Assigned:
+    """Which anchor takes which box.
+
+    A box takes the anchors inside it that align best, score^½ · CIoU^6; an anchor that several boxes take goes to the
+    one it overlaps most. The target score of an anchor is its alignment, scaled so that the box's best anchor gets
+    that box's best overlap.
+
+    Args:
+        predict: the boxes (P, 4) in pixels of anchors given by image (P,) and anchor (P,).
+        scores: (B, C, A) class logits.
+        points: (A, 2) anchors in pixels.
+        boxes, labels: an image each, (G, 4) in pixels and (G,).
+        smallest: boxes with shorter sides are widened to this for the choice of anchors, in pixels.
+    """
+    images = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(each) for each in boxes]))
+    images, boxes, labels = images.to(points.device), torch.cat(list(boxes)).to(points), torch.cat(list(labels))
+    labels = labels.to(points.device)
+    inside = _inside(points, boxes, smallest)
+    box, anchor = inside.nonzero(as_tuple=True)  # the P pairs, by box
+    image, label = images[box], labels[box]
+    overlap = ciou(boxes[box], predict(image, anchor)).clamp(min=0)
+    alignment = scores[image, label, anchor].sigmoid() ** SCORE_POWER * overlap**OVERLAP_POWER
+
+    taken = _best_of_each(alignment, (box, anchor), inside.shape)
+    kept = _settled(taken, image * len(points) + anchor, overlap, scores.shape[0] * len(points)).nonzero().squeeze(1)
+    box, image, anchor, label, overlap, alignment = (
+        each[kept] for each in (box, image, anchor, label, overlap, alignment)
+    )
+    best_overlap, best_alignment = (
+        each.new_zeros(len(boxes)).scatter_reduce(0, box, each, "amax") for each in (overlap, alignment)
+    )
+    quality = alignment * best_overlap[box] / (best_alignment[box] + 1e-9)
+    return Assigned(image, anchor, label, boxes[box], quality)
+
+
+def _inside(points: Tensor, boxes: Tensor, smallest: float) -> Tensor:
+    """Whether each point lies inside each box, (G, A)."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=smallest) / 2
+    inside = torch.ones(len(boxes), len(points), dtype=torch.bool, device=points.device)
+    for low, high, at in zip((centres - half).unbind(1), (centres + half).unbind(1), points.unbind(1), strict=True):
+        inside &= (at - low[:, None] > 1e-9) & (high[:, None] - at > 1e-9)
+    return inside
+
+
+def _best_of_each(alignment: Tensor, pair: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Tensor:
+    """Whether each pair is among the best aligned of its box, (P,)."""
+    table = alignment.new_zeros(shape).index_put(pair, alignment)  # all anchors, as Ultralytics breaks ties of zeros
+    best = table.topk(min(CANDIDATES, shape[1])).indices
+    return torch.zeros_like(table, dtype=torch.bool).scatter(1, best, True)[pair]
+
+
+def _settled(taken: Tensor, anchor: Tensor, overlap: Tensor, anchors: int) -> Tensor:
+    """Whether each pair comes together, (P,): of an anchor that several boxes take, only the largest overlap does."""
+    contested = (anchor[taken].bincount(minlength=anchors)[anchor] > 1).nonzero().squeeze(1)
+    anchor, overlap = anchor[contested], overlap[contested]
+    largest = overlap.new_zeros(anchors).scatter_reduce(0, anchor, overlap, "amax")[anchor]
+    place = torch.arange(len(anchor), device=anchor.device).where(overlap == largest, len(anchor))
+    first = place.new_full((anchors,), len(anchor)).scatter_reduce(0, anchor, place, "amin")[anchor]
+    return taken.index_put((contested,), place == first)
