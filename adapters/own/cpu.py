@@ -30,10 +30,6 @@ OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not
 PER_THREAD = 16384  # elements that are worth a thread
 
 
-class Parameters(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_double) for name in ("power", "positive", "negative", "scale")]
-
-
 def takes(call: Call) -> bool:
     """Whether these kernels do this call; compiles them if need be."""
     return call.logits.dtype in DTYPES and _library(DTYPES[call.logits.dtype]) is not None
@@ -44,7 +40,7 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
     scale = scale if divisor is None else scale / _number(divisor)
     gradient = torch.empty_like(call.logits) if with_gradient else None
     value = _run(call, gradient, slopes=with_gradient, scale=scale)
-    return torch.tensor(value * scale, dtype=call.total_dtype), gradient
+    return torch.scalar_tensor(value * scale, dtype=call.total_dtype), gradient
 
 
 def each(call: Call) -> Tensor:
@@ -104,7 +100,10 @@ def _run(
         _address(call.labels),
         logits.numel(),
         classes,
-        Parameters(call.power, call.positive, call.negative, scale),
+        call.power,
+        call.positive,
+        call.negative,
+        scale,
         *places,
     )
 
@@ -127,7 +126,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
         return None
     pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
     sizes, places = [long, long], [pointer, integer, pointer, integer]
-    library.sigmoid_losses.argtypes = [integer, pointer, pointer, integer, pointer, *sizes, Parameters, *places]
+    library.sigmoid_losses.argtypes = [integer, pointer, pointer, integer, pointer, *sizes, *4 * [double], *places]
     library.row_losses.argtypes = [integer, *3 * [pointer], *sizes, double, double, *places]
     library.sigmoid_losses.restype = library.row_losses.restype = double
     return library

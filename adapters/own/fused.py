@@ -1,4 +1,4 @@
-"""From a call to its loss: chooses the backend, reduces, and is what autograd sees.
+"""From a call to its loss: reduces, and is what autograd sees.
 
 A sum or mean is computed together with its gradient in one pass, and the gradient is handed out in backward. It is
 computed again from the inputs, which are referenced but never copied, where that would not do: for a second backward,
@@ -8,17 +8,14 @@ the gradient goes through the readable form.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import importlib.util
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import cpu, operators, plain, readable
+from . import operators, plain, readable
+from .backends import backend_of
 from .call import Call
 
 HALF = (torch.bfloat16, torch.float16)
@@ -55,33 +52,14 @@ def check(dtype: torch.dtype, reduction: str, avg_factor: float | Tensor | None)
         raise ValueError(f"avg_factor replaces the divisor of the mean; reduction is {reduction!r}")
 
 
-def backend_of(call: Call) -> ModuleType:
-    """The module that does this call: the device's kernels, or the readable form where there are none for it."""
-    device = call.logits.device.type
-    if call.logits.numel() == 0:
-        return plain
-    if device == "cpu" and cpu.takes(call):
-        return cpu
-    if device == "cuda" and (gpu := _gpu()) is not None and gpu.takes(call):
-        return gpu
-    return plain
-
-
-@functools.cache
-def _gpu() -> ModuleType | None:
-    if importlib.util.find_spec("triton") is None:
-        return None
-    return importlib.import_module(".gpu", __package__)
-
-
-def _save(ctx: Any, call: Call, divisor: Tensor | None = None, scale: float = 1.0) -> None:
+def _save(ctx: Any, call: Call, divisor: Tensor | None = None) -> None:
     ctx.save_for_backward(call.logits, call.targets, call.labels, call.weights, divisor)
-    ctx.call, ctx.scale = replace(call, logits=None, targets=None, labels=None, weights=None), scale
+    ctx.loss, ctx.parameters = call.loss, (call.power, call.alpha, call.result)
 
 
 def _saved(ctx: Any) -> tuple[Call, Tensor | None]:
-    logits, targets, labels, weights, divisor = ctx.saved_tensors
-    return replace(ctx.call, logits=logits, targets=targets, labels=labels, weights=weights), divisor
+    *tensors, divisor = ctx.saved_tensors
+    return Call(ctx.loss, *tensors, *ctx.parameters), divisor
 
 
 def _contiguous(call: Call) -> Call:
@@ -93,22 +71,24 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, call: Call, scale: float, divisor: Tensor | None) -> Tensor:
-        _save(ctx, call, divisor, scale)
+        _save(ctx, call, divisor)
         together = ctx.needs_input_grad[0] and logits.dtype != torch.float16
-        value, ctx.gradient = backend_of(call).total(_contiguous(call), scale, divisor, together)
+        ctx.backend, ctx.scale = backend_of(call), scale
+        value, ctx.gradient = ctx.backend.total(_contiguous(call), scale, divisor, together)
         return value
 
     @staticmethod
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
-        call, divisor = _saved(ctx)
         gradient, ctx.gradient = ctx.gradient, None
         if torch.is_grad_enabled():
+            call, divisor = _saved(ctx)
             total = plain.over(readable.evaluate(call).sum() * ctx.scale, divisor)
             gradient = _differentiable(total.to(call.total_dtype), call, incoming)
         elif gradient is None:
-            gradient = backend_of(call).gradient(_contiguous(call), incoming, ctx.scale, divisor)
+            call, divisor = _saved(ctx)
+            gradient = ctx.backend.gradient(_contiguous(call), incoming, ctx.scale, divisor)
         else:
-            backend_of(call).multiply(gradient, incoming)
+            ctx.backend.multiply(gradient, incoming)
         return gradient, None, None, None
 
 

@@ -433,14 +433,15 @@ static double sparse_block(const Work *work, const Named *named, long first, lon
     return sum;
 }
 
-/* The sum of the losses. `each` is filled with the losses, or with `slopes` with the derivatives, times given.scale and,
+/* The sum of the losses. `each` is filled with the losses, or with `slopes` with the derivatives, times `scale` and,
    where there is one, `incoming`, one number an element. With `labels`, `targets` are scores (none: 1); `wide` dense ones
    are not of the logits' format. */
 double sigmoid_losses(int loss, const stored *logits, const void *targets, int wide, const int64_t *labels, long elements,
-                      long classes, Parameters given, const stored *incoming, int slopes, stored *each, int threads) {
-    int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, power = power_case(given.power);
-    Work work = {NAMED[loss][power][what], BACKGROUND[power][what], logits, incoming, targets, labels, classes, wide, each,
-                 given};
+                      long classes, double power, double positive, double negative, double scale,
+                      const stored *incoming, int slopes, stored *each, int threads) {
+    int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, which = power_case(power);
+    Work work = {NAMED[loss][which][what], BACKGROUND[which][what], logits, incoming, targets, labels, classes, wide, each,
+                 {power, positive, negative, scale}};
     long blocks = (elements + BLOCK - 1) / BLOCK;
     double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)

@@ -226,5 +226,6 @@ def _dense(targets: Tensor, logits: Tensor) -> Tensor:
 
 def _wide(values: Tensor | None, logits: Tensor) -> Tensor | None:
     """Values without a gradient, in float32, or in float64 where the logits are."""
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    return None if values is None else values.detach().to(wide).contiguous()
+    if values is None:
+        return None
+    return values.detach().to(torch.promote_types(logits.dtype, torch.float32)).contiguous()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .backends import backend_of
 from .call import Call
 
 
@@ -30,12 +31,6 @@ def _call(logits, targets, labels, weights, loss, power, alpha, result=None) -> 
     return Call(loss, logits, targets, labels, weights, power, None if alpha == -1 else alpha, result)
 
 
-def _backend(call: Call) -> Any:
-    from .fused import backend_of  # fused imports this module
-
-    return backend_of(call)
-
-
 @torch.library.custom_op("focalbench::total", mutates_args=())
 def _total(
     logits: Tensor,
@@ -51,7 +46,7 @@ def _total(
     result: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     call = _call(logits, targets, labels, weights, loss, power, alpha, result)
-    value, gradient = _backend(call).total(call, scale, divisor, together)
+    value, gradient = backend_of(call).total(call, scale, divisor, together)
     return value, logits.new_empty(0) if gradient is None else gradient
 
 
@@ -71,7 +66,7 @@ def _each(
     alpha: float,
 ) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
-    return _backend(call).each(call)
+    return backend_of(call).each(call)
 
 
 @_each.register_fake
@@ -94,7 +89,7 @@ def _gradient(
     scale: float,
 ) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
-    return _backend(call).gradient(call, incoming, scale, divisor)
+    return backend_of(call).gradient(call, incoming, scale, divisor)
 
 
 @_gradient.register_fake
