@@ -64,7 +64,7 @@ def main(context, names, out, resume, baseline, as_json, **options):
     if context.invoked_subcommand:
         return
     if baseline:
-        open_run(baseline)  # a wrong name is said before hours of measuring
+        open_baseline(baseline)  # a wrong name is said before hours of measuring
     if resume:
         run = open_run(resume)
         names, selection = stored_selection(run)
@@ -151,6 +151,16 @@ def open_run(folder: str) -> Run:
     """An existing run; raises `click.UsageError` where there is none."""
     try:
         return Run.open(folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def open_baseline(path: str) -> None:
+    """Raises `click.UsageError` where there is nothing to compare with."""
+    from results.timings import open_source
+
+    try:
+        open_source(path)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
@@ -277,7 +287,7 @@ def check(context, reference, loss, labels, reduction, strict, as_json):
 )
 @click.pass_context
 def compare_command(context, old, new, rerun, adapter, loss):
-    """What changed between two runs, or two files of pytest --benchmark-json; exit 1 where something got worse."""
+    """What changed between runs, baselines or files of pytest --benchmark-json; exit 1 where something got worse."""
     if not rerun and not (old and new):
         raise click.UsageError("compare takes two runs, OLD and NEW, or --rerun COMMIT")
     try:
@@ -288,7 +298,7 @@ def compare_command(context, old, new, rerun, adapter, loss):
 
 
 def compare_sources(old: str, new: str):
-    """What changed between two run folders or benchmark files; raises `ValueError` where one is neither."""
+    """What changed between two runs, baselines or benchmark files; raises `ValueError` where one is none of them."""
     from results.compare import compare
     from results.timings import open_source
 
@@ -324,6 +334,20 @@ def report_command(folder, paper):
 
         for path in reproduction.write(run):
             click.echo(path)
+
+
+@main.command()
+@click.argument("folder", metavar="RUN")
+@click.argument("name")
+def baseline(folder, name):
+    """Commit a run's tables as results/reference/NAME, and say what changed against those that were there."""
+    from results.baseline import renew
+
+    run, place = open_run(folder), ROOT / "results" / "reference" / name
+    if any(place.glob("*.csv")):
+        click.echo(compare_sources(str(place), folder).markdown)
+    renew(run, place)
+    click.echo(f"{place} holds the tables of {folder}; `git diff --stat {place}` lists what changed")
 
 
 @main.command()

@@ -17,9 +17,10 @@ import pandas as pd
 
 from results import tables
 from results.coco_map import MARGIN as AP_MARGIN
+from results.frames import Frames
 from results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from results.store import Run
-from results.timings import Benchmarks, Timing, timings
+from results.timings import Benchmarks, Source, Timing, timings
 
 MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
 LEVEL = 0.05
@@ -103,25 +104,32 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-def compare(old: Run | Benchmarks, new: Run | Benchmarks, margin: float = MARGIN) -> Comparison:
-    """What changed from `old` to `new`, each a run or a file of pytest-benchmark (of which times are compared)."""
+def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
+    """What changed from `old` to `new`: of a baseline by the tables that it has, of a benchmark file by the times."""
     result = Comparison()
-    lost: set[str] = set()
-    if isinstance(old, Run) and isinstance(new, Run):
-        frames = tables.build(old), tables.build(new)
-        lost = _cells(result, frames[0]["cells"], frames[1]["cells"])
-        for table in WORSE:
-            _verdicts(result, table, frames[0][table], frames[1][table], lost)
-        _findings(result, frames[0], frames[1], lost)
-        _precision(result, frames[0]["coco_map"], frames[1]["coco_map"], lost)
+    before, after = _frames(old), _frames(new)
+    shared = before.keys() & after.keys()
+    lost = _cells(result, before["cells"], after["cells"]) if "cells" in shared else set()
+    for table in [table for table in WORSE if table in shared]:
+        _verdicts(result, table, before[table], after[table], lost)
+    if {"agreement", "findings"} <= shared:
+        _findings(result, before, after, lost)
+    if "coco_map" in shared:
+        _precision(result, before["coco_map"], after["coco_map"], lost)
     before, after = timings(old), timings(new)
-    if type(old) is type(new):
+    if isinstance(old, Benchmarks) == isinstance(new, Benchmarks):
         gone = [key for key in before if key not in after and key.rpartition(" ")[0] not in lost]
         result.changes += [Change("vanished", "throughput", key, "not timed") for key in gone]
     if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of a run, its cells have told it
         result.changes += [Change("appeared", "throughput", key, "timed") for key in after if key not in before]
     _speed(result, before, after, margin)
     return result
+
+
+def _frames(source: Source) -> Frames:
+    if isinstance(source, Benchmarks):
+        return {}
+    return tables.build(source) if isinstance(source, Run) else source.frames()
 
 
 def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]:
@@ -146,7 +154,12 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
 
 
 def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
-    return {" / ".join(str(row[name]) for name in names if name in row): row for row in frame.to_dict("records")}
+    return {" / ".join(_text(row[name]) for name in names if name in row): row for row in frame.to_dict("records")}
+
+
+def _text(value: object) -> str:
+    """A value as its table prints it; a baseline has nothing where a run has an empty word."""
+    return "" if pd.isna(value) else str(value)
 
 
 def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
@@ -154,7 +167,7 @@ def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFra
     column, order = WORSE[table]
     before, after = _keyed(old, KEYS[table]), _keyed(new, KEYS[table])
     for key, row in before.items():
-        was, now = str(row[column]), str(after[key][column]) if key in after else None
+        was, now = _text(row[column]), _text(after[key][column]) if key in after else None
         if was == now:
             result.same[table] += 1
         elif now is not None:
@@ -162,7 +175,7 @@ def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFra
         elif row.get("cell") not in lost:
             result.changes.append(Change("vanished", table, key, f"was {was}"))
     for key in sorted(after.keys() - before.keys()):
-        result.changes.append(Change("appeared", table, key, str(after[key][column])))
+        result.changes.append(Change("appeared", table, key, _text(after[key][column])))
 
 
 def _step(order: tuple[str, ...], was: str, now: str) -> str:
@@ -219,7 +232,7 @@ def _variant(result: Comparison, key: str, now: list[dict], was: list[dict]) -> 
 def _by_seed(frame: pd.DataFrame) -> dict[str, dict[int, dict]]:
     found: dict[str, dict[int, dict]] = {}
     for row in frame.to_dict("records"):
-        key = " / ".join(str(row[name]) for name in KEYS["coco_map"] if name in row)
+        key = " / ".join(_text(row[name]) for name in KEYS["coco_map"] if name in row)
         found.setdefault(key, {})[row["seed"]] = row
     return found
 

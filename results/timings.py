@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from results.baseline import Baseline
 from results.store import Run
 from results.throughput import is_timed, rounds_of
 
@@ -49,21 +50,41 @@ class Benchmarks:
         }
 
 
-def open_source(path: str | Path) -> Run | Benchmarks:
-    """A run folder or a benchmark file; raises `ValueError` with a sentence where `path` is neither."""
-    return Benchmarks(path) if Path(path).is_file() else Run.open(path)
+Source = Run | Baseline | Benchmarks
 
 
-def timings(source: Run | Benchmarks) -> dict[str, Timing]:
+def open_source(path: str | Path) -> Source:
+    """A run, a baseline or a benchmark file; raises `ValueError` with a sentence where `path` is none of them."""
+    if Path(path).is_file():
+        return Benchmarks(path)
+    return Run.open(path) if Run(path).records_file.is_file() else Baseline(path)
+
+
+def timings(source: Source) -> dict[str, Timing]:
     """Every cell that was timed, with its pass: ``throughput/focal/own/cpu/float32/WORKLOAD forward``."""
     if isinstance(source, Benchmarks):
         return source.timings()
+    if isinstance(source, Baseline):
+        return _medians(source)
     return {
         f"{record['key']} {name}": _timing(record, name)
         for record in source.records()
         if is_timed(record)
         for name in PASSES
     }
+
+
+def _medians(baseline: Baseline) -> dict[str, Timing]:
+    """The medians of a baseline, each in the place of the launches that it is the median of."""
+    found = baseline.frames().get("throughput")
+    return (
+        {}
+        if found is None
+        else {
+            f"{row['cell']} {row['pass']}": Timing((row["median_ms"],) * row["launches"], (), row["device_name"])
+            for row in found.to_dict("records")
+        }
+    )
 
 
 def _timing(record: dict[str, Any], name: str) -> Timing:

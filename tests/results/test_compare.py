@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from results.baseline import Baseline, renew
 from results.compare import compare
 from results.timings import Benchmarks, open_source, timings
 
@@ -307,3 +308,43 @@ def test_what_is_neither_run_nor_benchmark_is_refused_with_a_sentence(tmp_path):
         open_source(tmp_path / "other.json")
     with pytest.raises(ValueError, match="is not a run"):
         open_source(tmp_path)
+
+
+@pytest.fixture
+def committed(tmp_path, everything, write_run):
+    """A run of every suite, and the baseline made of it."""
+    run = write_run(tmp_path / "committed", everything)
+    renew(run, tmp_path / "baseline")
+    return run, Baseline(tmp_path / "baseline")
+
+
+def test_a_baseline_holds_all_that_its_run_is_judged_by(committed):
+    run, baseline = committed
+    comparison = compare(baseline, run)
+    assert comparison.changes == compare(run, run).changes
+    assert comparison.same == compare(run, run).same
+    assert (baseline.folder / "environment.json").read_bytes() == run.environment_file.read_bytes()
+
+
+def test_a_regression_against_a_baseline_is_named_and_a_renewed_one_has_none(
+    committed, everything, tmp_path, write_run
+):
+    _, baseline = committed
+    lines = copy.deepcopy(everything)
+    find(lines, "agreement", "torchvision")["rows"]["agreement"][0]["verdict"] = "differs"
+    for launch in find(lines, "throughput", "torchvision")["data"]["launches"]:
+        launch["rounds"]["forward"]["ms"] = [2 * ms for ms in launch["rounds"]["forward"]["ms"]]
+    worse = write_run(tmp_path / "worse", lines)
+    comparison = compare(baseline, worse)
+    assert {change.table for change in comparison.regressions} == {"agreement", "throughput"}
+    renew(worse, baseline.folder)
+    assert compare(Baseline(baseline.folder), worse).regressions == []
+
+
+def test_of_a_baseline_of_one_suite_only_that_suite_is_judged(committed):
+    run, baseline = committed
+    for file in baseline.folder.glob("*.csv"):
+        if file.stem != "throughput":
+            file.unlink()
+    comparison = compare(Baseline(baseline.folder), run)
+    assert {*comparison.same, *(change.table for change in comparison.changes)} == {"throughput"}
