@@ -46,6 +46,8 @@ WORDS = {  # kind of change -> how it is headed, in the order of the report
     "repaired": "Repaired: failed before",
     "appeared": "Appeared",
 }
+ALARMS = ("regressed", "crashed", "vanished")  # told in full; of the others, a reader wants to know that they are there
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class Comparison:
         for kind, heading in WORDS.items():
             if changes := self.of(kind):
                 lines += ["", f"## {heading} ({len(changes)})", "", "| table | what | detail |", "|---|---|---|"]
-                lines += [f"| {c.table} | {_cell(c.key)} | {_cell(c.detail)} |" for c in changes]
+                shown = changes if kind in ALARMS else changes[:SHOWN]
+                lines += [f"| {c.table} | {_cell(c.key)} | {_cell(c.detail)} |" for c in shown]
+                lines += ["", f"and {len(changes) - SHOWN} more."] if len(shown) < len(changes) else []
         return "\n".join(lines) + "\n"
 
 

@@ -267,6 +267,13 @@ def test_what_is_new_is_listed(against, make_record):
     assert comparison.exit_status == 0
 
 
+def test_what_is_no_alarm_is_told_shortly(against, make_record):
+    comparison = against(lambda lines: [*lines, *(timed_record(make_record, f"new_{n}") for n in range(14))])
+    assert len(comparison.of("appeared")) == 14
+    assert comparison.markdown.count("| cells | throughput/focal/new_") == 10
+    assert "and 4 more." in comparison.markdown
+
+
 def test_a_repaired_cell_is_no_regression(against):
     def change(lines):
         find(lines, "agreement", "broken").update(status="ok", reason="")
