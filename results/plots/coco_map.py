@@ -115,4 +115,4 @@ def _training(members: list[tuple[str, list[dict]]]) -> dict[str, Any]:
         }
         for place, (label, curve) in enumerate(members)
     ]
-    return figure(data, "step", "loss", "y")
+    return figure(data, "step", "loss", "y", showlegend=True)  # one curve, too, says whose it is

@@ -32,7 +32,7 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         Plot(
             "scaling",
             "Time against size",
-            "On logarithmic axes; the flat start is the cost of launching, not of computing.",
+            "On logarithmic axes; the flat start is the cost of launching, not of computing. Dotted: the floor.",
             {option: _scaling(members, palette) for option, members in by_option(_scaled(timed)).items()},
         ),
         Plot(
