@@ -111,7 +111,7 @@ def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
                 if group.first:
                     report[label].setdefault("memory", {})[name] = runners[label].memory()
             except Exception as error:  # a library may fail only in its backward pass
-                report[label] = _refusal(error, group.dtype, label)
+                report[label] = refusal(error, group.dtype, label)
                 ready.pop(label), runners.pop(label)
         rounds, stopped = interleave(group, runners, machine, random.Random(f"{seed} {name}"))
         for label in runners:
@@ -168,11 +168,11 @@ def _prepare(group: Group, sets: list[Inputs]) -> tuple[dict[str, dict], dict[st
                 report[label]["check"] = subjects.check(found, ours, heads)
             ready[label] = found
         except Exception as error:  # the boundary to a measured library
-            report[label] = _refusal(error, group.dtype, label)
+            report[label] = refusal(error, group.dtype, label)
     return report, ready
 
 
-def _refusal(error: Exception, dtype: str, label: str) -> dict[str, str]:
+def refusal(error: Exception, dtype: str, label: str) -> dict[str, str]:
     """Why a label is not timed; what a library does not take in half precision is a limit of it, not a failure."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     limit = isinstance(error, Unsupported) or (dtype != "float32" and label != REFERENCE)

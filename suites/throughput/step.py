@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from suites.throughput import clocks
+from suites.throughput.launch import refusal
 from suites.throughput.subjects import Subject, subject
 from suites.throughput.workloads import Workload, canonical_inputs
 
@@ -40,7 +41,7 @@ def measure_step(group: Any, seed: int, threads: int) -> dict[str, Any]:
                 steps[label]()
             report[label] = {"parameters": found.parameters, "ms": [], "without_ms": []}
         except Exception as error:  # the boundary to a measured library
-            report[label] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+            report[label] = refusal(error, group.dtype, label)
             steps.pop(label, None)
     steps[WITHOUT]()
     shuffle, deadline = random.Random(seed), time.perf_counter() + group.seconds

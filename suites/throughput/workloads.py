@@ -13,6 +13,7 @@ DENSE = ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "v
 BINS = ("distribution_focal", "generalized_focal")
 MAIN = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 SCALED = ("own", "torchvision", "mmdetection")
+LIBRARIES = ("own", "torchvision", "ultralytics", "mmdetection")
 TO_COMPILE = ("torchvision", "ultralytics", "mmdetection", "fvcore")
 
 PARAMETERS = {  # what is timed, in order of preference: a library that cannot express the first is timed with the next
@@ -85,9 +86,9 @@ WORKLOADS = {
         Workload("gfl-head-800px-b2", 0, 80, ("gfl_head",), image=800, batch=2),
         # full, share of a training step
         Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal",), devices=("cpu",), image=256,
-                 batch=2, adapters=MAIN, step=True),
+                 batch=2, adapters=LIBRARIES, step=True),
         Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal",), devices=("cuda",),
-                 image=640, batch=16, adapters=MAIN, step=True),
+                 image=640, batch=16, adapters=LIBRARIES, step=True),
         # full, cost against size: the flat start is launch overhead
         *(Workload(f"scaling-rows-1e{n}", 10**n, 1, ("focal",), adapters=SCALED) for n in range(3, 8)),
         *(Workload(f"scaling-classes-{n}", 10_000, n, ("focal",), adapters=SCALED) for n in (1, 80, 365, 1203)),

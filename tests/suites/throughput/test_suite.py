@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 import torch
 
-from adapters import Loss
+from adapters import Loss, Unsupported
 from results.throughput import step_table, table
 from suites import Cell, Selection, Task
 from suites.execution import as_line
@@ -21,6 +21,7 @@ from suites.throughput import clocks, execute, import_libraries, launch, plan
 from suites.throughput.launch import LaunchDied, forked
 from suites.throughput.rounds import Group
 from suites.throughput.runner import Runner
+from suites.throughput.step import LEAST_ROUNDS, measure_step
 from suites.throughput.subjects import Subject, check, closeness, subject
 from suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
 
@@ -228,6 +229,17 @@ def test_detector_losses_are_checked_by_ours():
     inputs = canonical_inputs("v8_detection", WORKLOADS["yolov8-head-160px-b1"], "float32", "cpu", 0)
     found = subject(own, "own", inputs)
     assert check(found, Subject("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
+
+
+def test_a_loss_that_a_step_cannot_have_is_unsupported():
+    def refuses(logits, targets, *, gamma, alpha):
+        raise Unsupported("not on this machine")
+
+    small = Workload("step", 0, 4, ("focal",), image=64, batch=1, step=True)
+    steps = Group("focal", "cpu", "float32", small, {"own": loss(good), "other": loss(refuses)}, seconds=0)
+    report = measure_step(steps, 0, 1)["subjects"]
+    assert report["other"] == {"unsupported": "not on this machine"}
+    assert len(report["own"]["ms"]) == len(report["own"]["without_ms"]) == LEAST_ROUNDS
 
 
 def test_step_share_is_what_is_left_of_one():
