@@ -1,4 +1,4 @@
-"""The fused losses on a CPU: `kernels.c`, compiled by the system's C compiler when it is first needed.
+"""The fused losses on a CPU: `sigmoid_kernels.c` and `row_kernels.c`, compiled by the system's C compiler when needed.
 
 Each dtype is a library of its own, kept in the user's cache folder under a name that stands for the source, the
 flags and the processor, so that it is compiled once a machine. Where there is no compiler the readable form is used,
@@ -24,7 +24,8 @@ from torch import Tensor
 from .call import SIGMOID, Call
 
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
-SOURCE = Path(__file__).with_name("kernels.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
+HEADER = Path(__file__).with_name("kernels.h")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not every compiler knows them
 PER_THREAD = 16384  # elements that are worth a thread
@@ -139,7 +140,7 @@ def _compile(dtype: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder, path.name)
-        command = [compiler, *FLAGS, f"-D{dtype}", str(SOURCE), "-o", str(built)]
+        command = [compiler, *FLAGS, f"-D{dtype}", *map(str, SOURCES), "-o", str(built)]
         run = functools.partial(subprocess.run, capture_output=True, text=True)
         if run([*command, *OPTIONAL]).returncode:
             run(command, check=True)
@@ -156,5 +157,10 @@ def _fingerprint() -> str:
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
-    text = SOURCE.read_text() + " ".join(FLAGS + OPTIONAL) + os.environ.get("CC", "cc") + processor
+    text = (
+        "".join(path.read_text() for path in (HEADER, *SOURCES))
+        + " ".join(FLAGS + OPTIONAL)
+        + os.environ.get("CC", "cc")
+        + processor
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -107,6 +107,23 @@ def test_fused_form_is_the_readable_form(name, dtype):
     assert torch.allclose(slopes.double(), wide_slopes, rtol=torch.finfo(dtype).eps, atol=6e-8)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("function", [focal_loss, quality_focal_loss, varifocal_loss])
+def test_targets_with_few_many_and_no_zeros(function, dtype):
+    """From one in a thousand at the first rows to all at the last; each loss weighs differently."""
+    random = torch.Generator().manual_seed(0)
+    share = torch.logspace(-3, 0, 900)[:, None]
+    targets = torch.rand(900, CLASSES, generator=random) * (torch.rand(900, CLASSES, generator=random) <= share)
+    weights = torch.rand(900, CLASSES, generator=random).to(dtype)
+    targets, x = targets.to(dtype), (torch.randn(900, CLASSES, generator=random) * 3).to(dtype).requires_grad_()
+    wide = x.detach().double().requires_grad_()
+    each, expected = function(x, targets, reduction="none"), function(wide, targets, reduction="none")
+    close = {"rtol": torch.finfo(dtype).eps, "atol": 1e-12, "check_dtype": False}
+    torch.testing.assert_close(each, expected, **close)
+    torch.testing.assert_close(gradient((each * weights).sum(), x), gradient((expected * weights).sum(), wide), **close)
+    torch.testing.assert_close(function(x, targets, reduction="sum"), expected.sum(), **close)
+
+
 def test_what_is_used_without_kernels_gives_the_same():
     for loss, targets in (("focal", DENSE), ("quality_focal", DENSE), ("softmax_focal", CLASS)):
         call = Call(loss, LOGITS, targets, power=2.0)

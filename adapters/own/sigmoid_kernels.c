@@ -1,0 +1,240 @@
+/* FL, QFL and VFL over sigmoid, one loss an element.
+
+   Nearly all targets of a detector are zero: what is named otherwise is computed apart, and the rest as background. */
+
+#include "kernels.h"
+
+enum { BLOCK = 1024, PIECE = 128, MOST = 128 };
+enum { FOCAL, QUALITY_FOCAL, VARIFOCAL };
+enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or these times an incoming number each */
+
+typedef struct {
+    double power, positive, negative, scale; /* the derivative is multiplied by scale */
+} Parameters;
+
+/* Loss of a logit x with target y and, with `derive`, its derivative.
+
+   Flipping the sign of a logit and the label with it changes nothing but the derivative's sign, so all is said of
+   z = |x|, its label t and o = 1 - t, with s = sigmoid(z), r = 1 - s:
+   b = CE = o z + log(1 + e^-z), q = 1 - p_t = t r + o s, gap = t - s = t r - o s;
+   FL = a q^g b, FL' = a q^g (g s r (o - t) b / q - gap);
+   QFL = |gap|^g b, QFL' = -sign(gap) |gap|^g (g s r b / |gap| + |gap|);
+   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0. */
+INLINE real element(int loss, int power, int derive, real x, real e, real y, Parameters given, real *derivative) {
+    const real g = given.power;
+    const int below = x < 0;
+    real z = size_of(x), s = 1 / (1 + e), r = e * s, log_sum = e * log1p_ratio(e);
+    real not_y = 1 - y, t = below ? not_y : y, o = below ? y : not_y;
+    real b = o * z + log_sum, gap = t * r - o * s;
+    real q = loss == QUALITY_FOCAL ? size_of(gap) : t * r + o * s, cross = b;
+    real weight = loss == FOCAL ? (real)given.positive * y + (real)given.negative * not_y : 1;
+    if (loss == VARIFOCAL) {
+        weight = (real)given.negative;
+        q = below ? r : s;
+        cross = (below ? 0 : z) + log_sum;
+    }
+
+    real m = 1;
+    if (power == SQUARE) m = q * q;
+    if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
+        real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : t * e + o, log_scaled = -at_most(z, FAR);
+        if (loss == VARIFOCAL)
+            log_scaled = below ? log_scaled : 0;
+        else
+            log_scaled = o == 0 ? log_scaled : log_of(at_least(scaled, SMALLEST));
+        real log_q = log_scaled - log_sum, exponent = -g * log_q;
+        m = exp_of_minus(exponent);
+#ifdef FLOAT64 /* what the difference and the product rounded away */
+        real back = log_q + log_sum, lost = (log_scaled - back) - (log_sum - (back - log_q));
+        m -= m * (__builtin_fma(g, -log_q, -exponent) - g * lost);
+#endif
+        if (loss == QUALITY_FOCAL) m = scaled == 0 ? 0 : m;
+    }
+    real value = weight * (m * cross);
+    if (loss == VARIFOCAL) value = y > 0 ? y * b : value;
+    if (!derive) return value;
+
+    real slope;
+    if (loss == QUALITY_FOCAL) {
+        real size = power == ANY ? m * (g * (s * r / at_least(q, SMALLEST)) * b + q) : 0;
+        slope = power == NONE ? -gap : power == SQUARE ? -gap * (2 * (s * r) * b + m) : gap > 0 ? -size : size;
+    } else if (loss == FOCAL) {
+        slope = power == NONE     ? -weight * gap
+                : power == SQUARE ? weight * (q * (2 * (s * r) * (o - t) * b - q * gap))
+                                  : weight * (m * (g * (s * r / at_least(q, SMALLEST)) * (o - t) * b - gap));
+    }
+    if (loss != VARIFOCAL) {
+        *derivative = below ? -slope : slope;
+    } else {
+        real rise = power == NONE ? weight * q : weight * (m * (g * (below ? s : r) * cross + q));
+        *derivative = y > 0 ? -y * (below ? -gap : gap) : rise;
+    }
+    return value;
+}
+
+/* The sum of the losses of some elements, and what is written of each. The background's targets are 0 and not read; QFL
+   and FL are there what VFL is. */
+typedef double Loop(const stored *x, const number *y, const stored *incoming, long count, Parameters given, stored *each);
+
+#define LOOP(name, loss, power, target, what)                                                                          \
+    static double name(const stored *restrict x, const number *restrict y, const stored *restrict incoming,            \
+                       long count, Parameters given, stored *restrict each) {                                          \
+        real sum = 0, e[BLOCK]; /* a loop of its own: the processor overlaps more elements of a shorter one */         \
+        (void)y, (void)incoming;                                                                                       \
+        SIMD for (long i = 0; i < count; i++) e[i] = exp_of_minus(size_of(load(x[i])));                                \
+        _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
+            real slope, value = element(loss, power, what != VALUE, load(x[i]), e[i], target, given, &slope);                \
+            sum += value;                                                                                              \
+            if (what != VALUE) value = slope * (real)given.scale;                                                      \
+            if (what == CHAINED) value *= load(incoming[i]);                                                           \
+            each[i] = store(value);                                                                                    \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }
+#define LOOPS(name, loss, power, target)                                                                               \
+    LOOP(name##_value, loss, power, target, VALUE)                                                                     \
+    LOOP(name##_slope, loss, power, target, SLOPE)                                                                     \
+    LOOP(name##_chained, loss, power, target, CHAINED)                                                                 \
+    static Loop *const name[] = {name##_value, name##_slope, name##_chained};
+LOOPS(focal_none, FOCAL, NONE, y[i])
+LOOPS(focal_square, FOCAL, SQUARE, y[i])
+LOOPS(focal_any, FOCAL, ANY, y[i])
+LOOPS(quality_none, QUALITY_FOCAL, NONE, y[i])
+LOOPS(quality_square, QUALITY_FOCAL, SQUARE, y[i])
+LOOPS(quality_any, QUALITY_FOCAL, ANY, y[i])
+LOOPS(varifocal_none, VARIFOCAL, NONE, y[i])
+LOOPS(varifocal_square, VARIFOCAL, SQUARE, y[i])
+LOOPS(varifocal_any, VARIFOCAL, ANY, y[i])
+LOOPS(background_none, VARIFOCAL, NONE, 0)
+LOOPS(background_square, VARIFOCAL, SQUARE, 0)
+LOOPS(background_any, VARIFOCAL, ANY, 0)
+
+static Loop *const *const NAMED[3][3] = {{focal_none, focal_square, focal_any},
+                                         {quality_none, quality_square, quality_any},
+                                         {varifocal_none, varifocal_square, varifocal_any}};
+static Loop *const *const BACKGROUND[3] = {background_none, background_square, background_any};
+
+/* The elements of a block whose target is not 0; no more than MOST are worth to be told apart. */
+typedef struct {
+    long count;
+    int place[MOST];
+    number target[MOST];
+} Named;
+
+static int name(Named *named, long place, number target) {
+    if (named->count == MOST) return 0;
+    named->place[named->count] = (int)place;
+    named->target[named->count++] = target;
+    return 1;
+}
+
+/* The class that the target of a row names, as a place in a block, or -1. */
+INLINE long place_of(const int64_t *labels, long row, long classes, long first, long count) {
+    long place = row * classes + labels[row] - first;
+    return labels[row] >= 0 && labels[row] < classes && place >= 0 && place < count ? place : -1;
+}
+
+/* From a class index (and a score) for each row; whether there was room. */
+static int name_labels(const int64_t *labels, const number *scores, long first, long count, long classes, Named *named) {
+    for (long row = first / classes; row * classes < first + count; row++) {
+        long place = place_of(labels, row, classes, first, count);
+        if (place >= 0 && !name(named, place, scores ? scores[row] : 1)) return 0;
+    }
+    return 1;
+}
+
+static int all_zero(const unsigned char *bytes, long count) {
+    unsigned char seen = 0;
+    _Pragma("omp simd reduction(| : seen)") for (long i = 0; i < count; i++) seen |= bytes[i];
+    return seen == 0;
+}
+
+INLINE number dense_target(const void *targets, int wide, long i) {
+    return wide ? ((const number *)targets)[i] : (number)load(((const stored *)targets)[i]);
+}
+
+/* From dense targets, in the logits' format or `wide`; whether there was room. */
+static int name_dense(const void *targets, int wide, long first, long count, Named *named) {
+    long width = wide ? sizeof(number) : sizeof(stored);
+    for (long start = 0; start < count; start += PIECE) {
+        long end = start + PIECE < count ? start + PIECE : count;
+        if (all_zero((const unsigned char *)targets + (first + start) * width, (end - start) * width)) continue;
+        for (long i = start; i < end; i++) {
+            number target = dense_target(targets, wide, first + i);
+            if (target != 0 && !name(named, i, target)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* What is computed of which elements, as in `sigmoid_losses`. */
+typedef struct {
+    Loop *named, *background;
+    const stored *logits, *incoming;
+    const void *targets;
+    const int64_t *labels;
+    long classes;
+    int wide;
+    stored *each;
+    Parameters given;
+} Work;
+
+/* A block in which many elements are named: all are computed alike. */
+static double dense_block(const Work *work, long first, long count) {
+    number targets[BLOCK] = {0};
+    stored unused[BLOCK];
+    if (work->labels) {
+        const number *scores = work->targets;
+        for (long row = first / work->classes; row * work->classes < first + count; row++) {
+            long place = place_of(work->labels, row, work->classes, first, count);
+            if (place >= 0) targets[place] = scores ? scores[row] : 1;
+        }
+    } else {
+        for (long i = 0; i < count; i++) targets[i] = dense_target(work->targets, work->wide, first + i);
+    }
+    return work->named(work->logits + first, targets, work->incoming ? work->incoming + first : 0, count, work->given,
+                       work->each ? work->each + first : unused);
+}
+
+/* A block in which few are: they are taken out of the background, where a logit far below 0 adds nothing. */
+static double sparse_block(const Work *work, const Named *named, long first, long count) {
+    stored logits[BLOCK], unused[BLOCK], taken[MOST], incoming[MOST], each[MOST];
+    const stored *x = work->logits + first;
+    stored *out = work->each ? work->each + first : unused;
+    if (named->count) {
+        memcpy(logits, x, (size_t)count * sizeof *x);
+        x = logits;
+    }
+    for (long i = 0; i < named->count; i++) {
+        taken[i] = logits[named->place[i]];
+        logits[named->place[i]] = store(-60000);
+        if (work->incoming) incoming[i] = work->incoming[first + named->place[i]];
+    }
+    double sum = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, work->given, out);
+    sum += work->named(taken, named->target, incoming, named->count, work->given, each);
+    for (long i = 0; i < named->count; i++) out[named->place[i]] = each[i];
+    return sum;
+}
+
+/* The sum of the losses. `each` is filled with the losses, or with `slopes` with the derivatives, times `scale` and,
+   where there is one, `incoming`, one number an element. With `labels`, `targets` are scores (none: 1); `wide` dense ones
+   are not of the logits' format. */
+double sigmoid_losses(int loss, const stored *logits, const void *targets, int wide, const int64_t *labels, long elements,
+                      long classes, double power, double positive, double negative, double scale,
+                      const stored *incoming, int slopes, stored *each, int threads) {
+    int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, which = power_case(power);
+    Work work = {NAMED[loss][which][what], BACKGROUND[which][what], logits, incoming, targets, labels, classes, wide, each,
+                 {power, positive, negative, scale}};
+    long blocks = (elements + BLOCK - 1) / BLOCK;
+    double *sums = malloc((size_t)blocks * sizeof *sums);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (long block = 0; block < blocks; block++) {
+        long first = block * BLOCK, count = elements - first < BLOCK ? elements - first : BLOCK;
+        Named named;
+        named.count = 0;
+        int few = labels ? name_labels(labels, targets, first, count, classes, &named)
+                         : name_dense(targets, wide, first, count, &named);
+        sums[block] = few ? sparse_block(&work, &named, first, count) : dense_block(&work, first, count);
+    }
+    return in_order(sums, blocks);
+}
