@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 import adapters
 import suites
 from results.store import Run
-from suites import DEVICES, DTYPES, PROFILES, SUITES, Selection
+from suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
+from suites.processes import count, rank
 
 ROOT = Path(__file__).resolve().parent
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
@@ -57,33 +57,45 @@ def selecting(command):
 @click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>.")
 @click.option("--resume", metavar="DIR", help="Do only the cells of this run that have no record yet.")
 @click.option("--baseline", metavar="RUN", help="Compare with this run when done.")
+@click.option("--executor", type=click.Choice(EXECUTORS), help="Train coco-map's cells as jobs, many at once.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a cell on standard output, nothing else.")
 @click.pass_context
-def main(context, names, out, resume, baseline, as_json, **options):
+def main(context, names, out, resume, baseline, executor, as_json, **options):
     """Do implementations of dense-detection losses agree, how fast are they, what do they do to a detector?"""
     if context.invoked_subcommand:
         return
     if baseline:
         open_baseline(baseline)  # a wrong name is said before hours of measuring
-    if resume:
-        run = open_run(resume)
-        names, selection = stored_selection(run)
-        tasks = plan(names, selection)
-    else:
-        names, selection = names or tuple(SUITES), make_selection(**options)
-        tasks = plan(names, selection)
-        run = create_run(out, names, selection)
+    run = open_run(resume) if resume else None
+    names, selection = stored_selection(run) if run else (names or tuple(SUITES), make_selection(**options))
+    check_processes(names, out or resume, executor)
+    tasks = plan(names, selection)
+    run = run or create_run(out, names, selection)
+    from suites.running import run_suites
+
     try:
-        run_suites(run, tasks, as_json)
+        run_suites(run, tasks, executor, as_json)
     except KeyboardInterrupt:
         click.echo(f"run_all.py: stopped; go on with --resume {run.folder}", err=True)
         context.exit(STOPPED)
+    if rank() > 0:
+        return
     finish(run, quiet=as_json)
     compared = tell(compare_sources(baseline, run.folder), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
     context.exit(FAILED if failed else compared)
+
+
+def check_processes(names: tuple[str, ...], folder: str | None, executor: str | None) -> None:
+    """Under torchrun several processes train together, and the first records; raises `click.UsageError`."""
+    if count() > 1 and not (folder and names == ("coco-map",)):
+        raise click.UsageError("under torchrun: add --suite coco-map, and --out DIR, which every process must know")
+    if executor and count() > 1:
+        raise click.UsageError("--executor starts processes of its own: leave it or torchrun out")
+    if executor == "slurm" and not shutil.which("sbatch"):
+        raise click.UsageError("--executor slurm: there is no sbatch here; use --executor local")
 
 
 def make_selection(
@@ -142,6 +154,8 @@ def create_run(out: str | None, names: tuple[str, ...], selection: Selection) ->
             raise click.UsageError(
                 f"--out {out} already holds a run; go on with it by --resume, or name another folder"
             )
+        if rank() > 0:
+            return Run(folder)
         return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
     except OSError as error:
         raise click.UsageError(f"--out {folder} cannot be written: {error.strerror}; name another folder") from None
@@ -183,38 +197,6 @@ def plan(names: tuple[str, ...], selection: Selection) -> list[suites.Task]:
     if tasks := [task for name in names for task in suites.plan(name, selection)]:
         return tasks
     raise click.UsageError("this selection has no cell; `list` says which adapter has which loss")
-
-
-def run_suites(run: Run, tasks: list[suites.Task], as_json: bool) -> None:
-    """Run what has no record yet, with progress, and append every record as it comes."""
-    from suites.execution import as_line, run_tasks
-
-    tasks = suites.remaining(tasks, run.keys())
-    with progress_bar(hidden=as_json) as progress:
-        totals = Counter(task.suite for task in tasks)
-        bars = {name: progress.add_task(name, total=total, cell="") for name, total in totals.items()}
-        for task, records in run_tasks(tasks, run.folder / "worker.log"):
-            for record in records:
-                line = as_line(record)
-                run.append(line)
-                if as_json:
-                    click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
-            progress.update(bars[task.suite], advance=1, cell=f"{task.cells[0].loss} {task.cells[0].adapter}")
-            if progress.disable and not as_json and progress.tasks[bars[task.suite]].finished:
-                click.echo(f"{task.suite}: {totals[task.suite]} of {totals[task.suite]} done", err=True)
-
-
-def progress_bar(hidden: bool) -> Progress:
-    """Live bars on a terminal; nothing that moves where output is a file or a pipe."""
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[cell]}"),
-    )
-    return Progress(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty())
 
 
 def finish(run: Run, quiet: bool) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,7 @@ SUITES = {  # name on the command line -> module
 PROFILES = ("smoke", "quick", "full")
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64", "bfloat16", "float16")
+EXECUTORS = ("local", "slurm")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Task:
     """Cells that one worker process runs together (more than one where they are timed against each other).
 
     `alone` says that nothing else may run meanwhile: times are measured, or results depend on the number of threads.
+    `folder`, its own, keeps how far it has come and what it goes on from after a kill, until its records are there.
     """
 
     cells: tuple[Cell, ...]
@@ -85,6 +88,7 @@ class Task:
     timeout_s: float = 300.0
     options: Mapping[str, Any] = field(default_factory=dict)
     alone: bool = False
+    folder: Path | None = None
 
     @property
     def suite(self) -> str:

@@ -40,6 +40,7 @@ def run_all(*arguments, **options):
         (["compare", "--rerun", "no-such-commit"], ["no-such-commit", "neither a folder nor a commit"]),
         (["compare", "--rerun", "HEAD", "--adapter", "nope"], ["nope", "torchvision"]),
         (["report", str(ROOT / "tests")], ["is not a run"]),
+        (["--executor", "abacus"], ["abacus", "local", "slurm"]),
         (["--cell", "claims/nope"], ["claims/nope", "list --cells"]),
         (["check", "nowhere.py:loss", "--as", "focal"], ["nowhere.py"]),
         (["check", "losses.py:focal"], ["--as", "varifocal"]),

@@ -1,7 +1,8 @@
 """What does a loss do to a detector? Trains real hosts with only the loss swapped and scores all with one evaluator.
 
-A cell is one training: host, variant, data set, schedule, seed. It trains to its end or leaves no record, so a run that
-was killed in the middle resumes with the same numbers as one that was not: a training depends on nothing but its seed.
+A cell is one training: host, variant, data set, schedule, seed. It trains to its end or leaves no record, and depends
+on nothing but its seed. So a run that was killed ends with the same numbers as one that was not, whether the training
+that it was in starts again or, on the long schedules, goes on from its last checkpoint.
 
 The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what),
 `mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `recording` (conditions and
@@ -13,8 +14,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import logging
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +21,11 @@ from typing import Any
 
 from suites import Cell, Record, Selection, Task
 from suites.coco_map.schedules import SCHEDULES, Schedule
-from suites.coco_map.variants import MMDETECTION, SETS, VARIANTS, Variant, users
+from suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
 from suites.execution import cores
+from suites.processes import count, join
 
 SUITE = "coco-map"
-logger = logging.getLogger(__name__)
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
 DTYPES = {"smoke": ("float32",), "quick": ("float32",), "full": ("float32", "float64")}
 
@@ -41,6 +40,7 @@ def plan(selection: Selection) -> list[Task]:
     if schedule.images_train == 0 and not selection.coco:
         raise ValueError(f"--schedule {schedule.name} is for a real data set: name one with --coco DIR")
     chosen = _chosen(selection)
+    _check_processes(selection, schedule, chosen)
     dtypes = [dtype for dtype in selection.dtypes or DTYPES[selection.profile] if dtype in ("float32", "float64")]
     tasks = []
     for device in selection.devices:
@@ -49,6 +49,14 @@ def plan(selection: Selection) -> list[Task]:
                 able = [v for v in chosen if dtype == "float32" or v.host != "vfnet"]  # whose head mixes dtypes
                 tasks += [_task(selection, schedule, variant, seed, device, dtype) for variant in able]
     return tasks
+
+
+def _check_processes(selection: Selection, schedule: Schedule, chosen: list[Variant]) -> None:
+    """Under torchrun every process takes an equal share of a batch, and Ultralytics' trainer a GPU."""
+    if schedule.batch % count():
+        raise ValueError(f"--schedule {schedule.name}: {count()} processes cannot share a batch of {schedule.batch}")
+    if count() > 1 and "cpu" in selection.devices and any(v.host in ULTRALYTICS for v in chosen):
+        raise ValueError("Ultralytics' trainer has several processes on GPUs alone: name other hosts by --variant")
 
 
 def _task(
@@ -96,6 +104,7 @@ def execute(task: Task) -> list[Record]:
 
     from suites.coco_map.data import locate, prepare
     from suites.coco_map.evaluation import average_precision, matches
+    from suites.coco_map.recording import Recorder
     from suites.coco_map.shapes import shapes
 
     (cell,), selection = task.cells, task.selection
@@ -104,18 +113,18 @@ def execute(task: Task) -> list[Record]:
         dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed)
     else:
         dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
-    for fault in faults:
-        logger.warning("%s%s", fault, "; left out" if fault.fatal else "")
+    join(cell.device)
     torch.set_num_threads(cores())  # whatever ran before in this process: sums round differently on one thread
-    started = time.perf_counter()
+    if task.folder:
+        task.folder.mkdir(parents=True, exist_ok=True)
+    recorder = Recorder(task.folder, f"{variant.host} {variant.name}, seed {seed}, {cell.dtype}")
+    options = (dataset, schedule, seed, cell.device, cell.dtype, selection.backbone, recorder)
     with _quiet():
-        outcome = _host(variant.host).train(
-            variant.host, dict(variant.change), dataset, schedule, seed, cell.device, cell.dtype, selection.backbone
-        )
-    seconds = time.perf_counter() - started
+        outcome = _host(variant.host).train(variant.host, dict(variant.change), *options)
+    seconds = recorder.seconds()
     measured = average_precision(dataset.annotations["val"], outcome.detections)
     counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
-    curve = outcome.recorder.thinned()
+    curve = recorder.thinned()
     host_ap = outcome.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
     row = {
         "host": variant.host,
@@ -124,12 +133,12 @@ def execute(task: Task) -> list[Record]:
         "dataset": dataset.name,
         **counts,
         "schedule": schedule.name,
-        "iterations": len(outcome.recorder.curve),
+        "iterations": len(recorder.curve),
         "seed": seed,
         "device": cell.device,
         **measured,
         "first_loss": curve[0]["loss"] if curve else None,
-        "final_loss": outcome.recorder.final_loss(),
+        "final_loss": recorder.final_loss(),
         "status": outcome.status if outcome.status != "ok" or measured["ap"] else "no_ap",
         "wall_s": round(seconds, 2),
         "host_ap": host_ap,
@@ -137,7 +146,8 @@ def execute(task: Task) -> list[Record]:
         "backbone": selection.backbone or "from scratch",
         "dtype": cell.dtype,
         "threads": torch.get_num_threads(),
-        **outcome.recorder.conditions(),
+        "processes": count(),
+        **recorder.conditions(),
     }
     data = {
         "curve": curve,
@@ -146,7 +156,7 @@ def execute(task: Task) -> list[Record]:
         "reference": variant.reference,
         "schedule": dataclasses.asdict(schedule),
         "left_out": dataset.left_out,
-        "faults": [str(fault) for fault in faults],
+        "faults": [str(fault) for fault in faults if fault.fatal],
     }
     return [Record(cell, rows={"coco_map": [row]}, data=data | {"run": row}, reason=outcome.reason)]
 

@@ -19,6 +19,7 @@ from suites.coco_map.bridge import AdapterLoss
 from suites.coco_map.data import Dataset
 from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
+from suites.processes import count
 
 CONFIGS = {
     "retinanet": "retinanet/retinanet_r50_fpn_1x_coco.py",
@@ -74,28 +75,33 @@ def train(
     schedule: Schedule,
     seed: int,
     device: str,
-    dtype: str = "float32",
-    backbone: str | None = None,
+    dtype: str,
+    backbone: str | None,
+    recorder: Recorder,
 ) -> Outcome:
     """Train `host` with its head changed by `head`, then detect on the val split.
 
     `head` holds entries of MMDetection's ``bbox_head`` configuration. A loss that is no number ends the training and
     is a result; the detections are then none. In float64 anchors stay float32, which MMDetection fixes.
+
+    mmengine's own checkpoints are whole, and it goes through the batches before them again, so that a training that
+    goes on from one makes the same draws as one that was never stopped.
     """
     register()
     _be_deterministic()
-    recorder = Recorder()
     categories = dataset.categories()
-    with tempfile.TemporaryDirectory() as folder, default_dtype(dtype):
-        runner = _runner(host, head, dataset, schedule, seed, backbone, recorder, folder)
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(dtype):
+        folder = str(recorder.folder or scratch)
+        runner = _runner(host, head, dataset, schedule, seed, device, backbone, recorder, folder)
         runner.model.to(device, getattr(torch, dtype))
         try:
             runner.train()
         except Diverged as divergence:
-            return Outcome("diverged", str(divergence), [], recorder)
-        detections = runner.val_evaluator.metrics[0].detections
+            return Outcome("diverged", str(divergence))
+        runner.val()
+        detections = getattr(runner.val_evaluator.metrics[0], "detections", [])  # the first process has all
     numbers = [category["id"] for category in categories]
-    return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections], recorder)
+    return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections])
 
 
 def _be_deterministic() -> None:
@@ -111,6 +117,7 @@ def _runner(
     dataset: Dataset,
     schedule: Schedule,
     seed: int,
+    device: str,
     backbone: str | None,
     recorder: Recorder,
     folder: str,
@@ -118,23 +125,35 @@ def _runner(
     from mmengine.runner import Runner
 
     steps = schedule.iterations
+    device_ids = {"device_ids": None} if device == "cpu" else {}  # else mmengine's, which names a GPU
     return Runner(
         model=model_config(host, schedule, len(dataset.categories()), head, backbone),
         work_dir=folder,
+        resume=True,  # from the folder's last checkpoint, if it has one
         train_dataloader=_loader(dataset, "train", schedule, seed),
         val_dataloader=_loader(dataset, "val", schedule, seed),
         val_cfg={},
-        val_evaluator={"type": "CollectDetections"},
-        train_cfg={"by_epoch": False, "max_iters": steps, "val_interval": steps + 1},  # detects after the last step
+        val_evaluator={"type": "CollectDetections", "collect_device": "gpu"},  # by the group, not by files
+        train_cfg={"by_epoch": False, "max_iters": steps, "val_begin": steps + 1},  # never: it detects when it is done
         optim_wrapper=_optimizer(schedule),
         param_scheduler=_learning_rate(schedule),
-        default_hooks={"checkpoint": None, "logger": None},
+        default_hooks={"checkpoint": _checkpoints(schedule), "logger": None},
         custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": seed}],
         default_scope="mmdet",
         randomness={"seed": seed},
+        launcher="pytorch" if count() > 1 else "none",
+        cfg={"model_wrapper_cfg": {"type": "MMDistributedDataParallel", "broadcast_buffers": False, **device_ids}},
         log_level="ERROR",
         experiment_name=f"focalbench-{id(recorder)}",  # mmengine keeps every runner of a process by name
     )
+
+
+def _checkpoints(schedule: Schedule) -> dict[str, Any] | None:
+    """Two are kept: mmengine removes the older one before it writes the next, and may be killed in between."""
+    if not schedule.checkpoint:
+        return None
+    kept = {"interval": schedule.checkpoint, "by_epoch": False, "max_keep_ckpts": 2, "save_last": False}
+    return {"type": "CheckpointHook"} | kept
 
 
 def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict[str, Any]:
@@ -155,7 +174,7 @@ def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict
         },
     ]
     return {
-        "batch_size": schedule.batch,
+        "batch_size": schedule.batch // count(),
         "num_workers": 0,
         "sampler": {"type": "InfiniteSampler", "seed": seed} if training else in_order,
         "dataset": {
@@ -198,6 +217,7 @@ def register() -> None:
     from mmdet.models.dense_heads import GFLHead, VFNetHead
     from mmdet.models.losses import FocalLoss
     from mmdet.registry import HOOKS, METRICS, MODELS
+    from mmengine.dist import all_reduce_params
     from mmengine.evaluator import BaseMetric
     from mmengine.hooks import Hook
     from torchvision.ops import DeformConv2d
@@ -211,9 +231,9 @@ def register() -> None:
             self.recorder, self.seed = recorder, seed
 
         def before_train(self, runner) -> None:
-            self.recorder.start(runner.model)
-            np.random.seed(self.seed)
-            torch.manual_seed(self.seed)
+            self.recorder.start(getattr(runner.model, "module", runner.model), runner.max_iters)
+            np.random.seed(self.seed + runner.rank)
+            torch.manual_seed(self.seed + runner.rank)
 
         def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
             samples = data_batch["data_samples"]
@@ -224,6 +244,16 @@ def register() -> None:
             terms = {name.removeprefix("loss_"): v.item() for name, v in outputs.items() if name.startswith("loss_")}
             norm = runner.message_hub.get_scalar("train/grad_norm").current()
             self.recorder.step(terms, runner.optim_wrapper.get_lr()["lr"][0], float(norm))
+
+        def before_val(self, runner) -> None:
+            all_reduce_params(runner.model.buffers(), op="mean")  # each process has its own running statistics
+
+        def before_save_checkpoint(self, runner, checkpoint) -> None:
+            checkpoint["recorder"] = self.recorder.state()
+            checkpoint["message_hub"] = {name: {} for name in checkpoint["message_hub"]}  # torch would not load it
+
+        def after_load_checkpoint(self, runner, checkpoint) -> None:
+            self.recorder.go_on(checkpoint["recorder"])
 
     class CollectDetections(BaseMetric):
         """Keeps the detections themselves, as COCO results with the class number for the category."""

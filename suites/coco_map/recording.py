@@ -8,15 +8,19 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from results.coco_map import FIRST_STEPS
+from suites.processes import mean, rank
+from suites.progress import Progress
 
 LOSS_BOUND = 1e4  # beyond it a run has diverged: no host's loss starts above a few hundred
 CURVE_POINTS = 200  # kept of a longer curve
+WATCHED = ("weights", "images", "inputs", "curve")  # of a recorder
 
 
 class Diverged(Exception):
@@ -25,44 +29,64 @@ class Diverged(Exception):
 
 @dataclass
 class Recorder:
-    """Watches one training run; both hosts feed it."""
+    """Watches one training run; both hosts feed it.
 
+    `folder` is where the training keeps what it goes on from after a kill; None keeps nothing. Of what was watched the
+    hashes and the curve are such a part: `state` and `go_on`.
+    """
+
+    folder: Path | None = None
+    title: str = ""
     weights: str = ""
-    images: Any = field(default_factory=hashlib.sha256)
-    inputs: Any = field(default_factory=hashlib.sha256)
+    images: str = ""
+    inputs: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
+    progress: Progress | None = None
+    began: float = field(default_factory=time.perf_counter)
     _started: float = 0.0
 
-    def start(self, model: torch.nn.Module) -> None:
-        """Take the hash of the initial weights."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        self.weights = digest.hexdigest()[:16]
+    def start(self, model: torch.nn.Module, steps: int) -> None:
+        """Take the hash of the initial weights of a training of so many steps."""
+        if not self.weights:  # else it goes on from a checkpoint
+            weights = [part for name, t in sorted(model.state_dict().items()) for part in (name.encode(), _bytes(t))]
+            self.weights = _chained("", *weights)
+        told = self.folder if rank() == 0 else None
+        self.progress = Progress(told, self.title, len(self.curve), steps)
+
+    def state(self) -> dict[str, Any]:
+        """What was watched so far, as plain data for a checkpoint."""
+        return {name: getattr(self, name) for name in WATCHED} | {"seconds": self.seconds()}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from the `state` of a checkpoint."""
+        for name in WATCHED:
+            setattr(self, name, state[name])
+        self.began -= state["seconds"]
+
+    def seconds(self) -> float:
+        """What the training took so far, without the time from a checkpoint to the going on."""
+        return time.perf_counter() - self.began
 
     def batch(self, identifiers: Iterable[Any], pixels: Iterable[torch.Tensor], boxes: Iterable[torch.Tensor]) -> None:
         """Take in a batch before its step: which images in which order, and what augmentation made of them."""
-        self.images.update(repr(list(identifiers)).encode())
-        for tensor in (*pixels, *boxes):
-            self.inputs.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        self.images = _chained(self.images, repr(list(identifiers)).encode())
+        self.inputs = _chained(self.inputs, *map(_bytes, (*pixels, *boxes)))
         self._started = time.perf_counter()
 
     def step(self, terms: Mapping[str, float], rate: float, gradient_norm: float) -> None:
-        """Take in a step that is done; raises `Diverged` where its loss says so."""
+        """Take in a step that is done; raises `Diverged` where its loss says so, in all processes alike."""
+        terms = mean(terms)
         total = sum(terms.values())
         seconds = time.perf_counter() - self._started
         self.curve.append({"loss": total, **terms, "lr": rate, "grad_norm": gradient_norm, "seconds": seconds})
+        self.progress.step(len(self.curve))
         if not math.isfinite(total) or total > LOSS_BOUND:
             raise Diverged(f"loss {total:.4g} at step {len(self.curve)}")
 
     def conditions(self) -> dict[str, str]:
         """The hashes that two runs share when all but the loss is equal."""
-        return {
-            "initial_weights": self.weights,
-            "data_order": self.images.hexdigest()[:16],
-            "augmented_inputs": self.inputs.hexdigest()[:16],
-        }
+        hashes = {"initial_weights": self.weights, "data_order": self.images, "augmented_inputs": self.inputs}
+        return {name: digest[:16] for name, digest in hashes.items()}
 
     def thinned(self) -> list[dict[str, float | None]]:
         """The curve as plain data, each step numbered: the first steps in full, evenly spaced points of the rest."""
@@ -75,6 +99,18 @@ class Recorder:
         """The mean over the last tenth of the steps: a single batch says little."""
         tail = [point["loss"] for point in self.curve[-max(1, len(self.curve) // 10) :]]
         return finite(float(np.mean(tail))) if tail else None
+
+
+def _chained(before: str, *contents: bytes) -> str:
+    """The hash of all that came, of which only the last link need be kept."""
+    digest = hashlib.sha256(before.encode())
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().numpy().tobytes()
 
 
 def finite(value: float) -> float | None:
@@ -91,8 +127,7 @@ class Outcome:
 
     status: str
     reason: str
-    detections: list[dict[str, Any]]
-    recorder: Recorder
+    detections: list[dict[str, Any]] = field(default_factory=list)
     own_map: dict[str, float] = field(default_factory=dict)
 
 

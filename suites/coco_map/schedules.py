@@ -14,7 +14,8 @@ class Schedule:
 
     `size` is the longer image side in pixels, `iterations` are optimizer steps of `batch` images. `width` is the first
     stage's channels of the ResNet (64 is the paper's, 16 a quarter) and `depth` its layers. `lr` is for 16 images and
-    is scaled with the batch. `images_train` and `images_val` size the generated set.
+    is scaled with the batch. `images_train` and `images_val` size the generated set. After every `checkpoint` steps a
+    training can go on from there when it was killed (YOLO: from the end of that epoch); 0 starts it again.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Schedule:
     warmup: float = 0.05
     milestones: tuple[float, ...] = (2 / 3, 8 / 9)  # shares of the iterations: 60k and 80k of the papers' 90k
     seeds: int = 1
+    checkpoint: int = 0
 
     @property
     def learning_rate(self) -> float:
@@ -68,9 +70,18 @@ STEPS = dataclasses.replace(  # SGD at the rates that the libraries state, under
 )
 FULL = dataclasses.replace(QUICK, name="full", images_val=100, seeds=5)
 SHORT = Schedule(  # a quarter-width detector, 0.2 % of the images that 1x sees: what two CPU cores do in minutes
-    "short", size=320, batch=8, iterations=360, lr=0.01, yolo_optimizer="AdamW", yolo_rate=0.003
+    "short", size=320, batch=8, iterations=360, lr=0.01, yolo_optimizer="AdamW", yolo_rate=0.003, checkpoint=60
 )
 ONE_X = Schedule(
-    "1x", size=1333, shorter_side=800, batch=16, iterations=90_000, lr=0.01, depth=50, width=64, warmup=500 / 90_000
+    "1x",
+    size=1333,
+    shorter_side=800,
+    batch=16,
+    iterations=90_000,
+    lr=0.01,
+    depth=50,
+    width=64,
+    warmup=500 / 90_000,
+    checkpoint=1000,
 )
 SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, STEPS, FULL, SHORT, ONE_X)}

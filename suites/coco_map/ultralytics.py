@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from adapters._ultralytics import ensure_quiet
@@ -19,6 +20,7 @@ from suites.coco_map.conversion import for_ultralytics
 from suites.coco_map.data import Dataset
 from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
+from suites.processes import count, gathered, rank
 
 
 def train(
@@ -28,32 +30,37 @@ def train(
     schedule: Schedule,
     seed: int,
     device: str,
-    dtype: str = "float32",
-    backbone: str | None = None,
+    dtype: str,
+    backbone: str | None,
+    recorder: Recorder,
 ) -> Outcome:
     """Train the model named `host` (``yolov8n``) from scratch, then detect on the val split.
 
     `change` is empty for the library's own criterion; ``own`` takes ours (its value holds what of ours differs);
     ``bce`` puts any adapter's loss in the place of the class term's cross entropy. In float64 the training is;
     Ultralytics validates in float32.
+
+    Its own checkpoints are rounded to half precision, so the trainer keeps and takes up its state itself: what goes on
+    from there ends as what was never stopped.
     """
     ensure_quiet()
-    recorder = Recorder()
-    with tempfile.TemporaryDirectory() as folder, default_dtype(dtype):
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(dtype):
+        folder = recorder.folder or Path(scratch)
         trainer = trainer_class(change)(overrides=_settings(host, dataset, schedule, seed, device, folder, backbone))
-        trainer.watch(recorder, seed, dtype)
+        trainer.watch(recorder, seed, dtype, schedule.checkpoint, folder / "checkpoint.pt")
         try:
             trainer.train()
         except Diverged as divergence:
-            return Outcome("diverged", str(divergence), [], recorder)
-        own = {name: float(value) for name, value in trainer.metrics.items() if "mAP" in name}
+            return Outcome("diverged", str(divergence))
+        own = {name: float(value) for name, value in (trainer.metrics or {}).items() if "mAP" in name}
         numbers = [category["id"] for category in dataset.categories()]
-        detections = [d | {"category_id": numbers[d["category_id"]]} for d in trainer.validator.detections]
-    return Outcome("ok", "", detections, recorder, own)
+        found = gathered(trainer.validator.detections)
+        detections = [d | {"category_id": numbers[d["category_id"]]} for d in found]
+    return Outcome("ok", "", detections, own)
 
 
 def _settings(
-    host: str, dataset: Dataset, schedule: Schedule, seed: int, device: str, folder: str, backbone: str | None
+    host: str, dataset: Dataset, schedule: Schedule, seed: int, device: str, folder: Path, backbone: str | None
 ) -> dict[str, Any]:
     """Ultralytics' own settings. Scaled augmentation and mosaic are off, as in the other hosts: flips alone."""
     images = len(dataset.read("train")["images"])
@@ -61,8 +68,9 @@ def _settings(
     return {
         "model": f"{host}.yaml",
         "data": str(for_ultralytics(dataset)),
-        "project": folder,
+        "project": str(folder),
         "name": "run",
+        "exist_ok": True,
         "device": _device(device),
         "pretrained": backbone or False,
         "epochs": epochs,
@@ -73,7 +81,7 @@ def _settings(
         "deterministic": True,
         "amp": False,
         "val": False,
-        "save": False,
+        "save": bool(schedule.checkpoint),
         "plots": False,
         "verbose": False,
         "workers": 0,
@@ -98,7 +106,7 @@ def _settings(
 
 
 def _device(device: str) -> str:
-    return "0" if device == "cuda" else device
+    return ",".join(map(str, range(count()))) if device == "cuda" else device
 
 
 def trainer_class(change: dict[str, Any]) -> type:
@@ -148,14 +156,21 @@ def _bases() -> tuple[type, type]:
             super().update_metrics(preds, batch)
 
     class Watching(DetectionTrainer):
-        """Feeds a `Recorder`, and starts every run's random draws at the same point whatever its model drew."""
+        """Feeds a `Recorder`, and starts every epoch's random draws at the same point whatever was drawn before."""
 
         bce: dict[str, Any] | None = None
 
-        def watch(self, recorder: Recorder, seed: int, dtype: str) -> None:
+        def watch(self, recorder: Recorder, seed: int, dtype: str, checkpoint: int, file: Path) -> None:
             self.recorder, self.start_seed, self.precision = recorder, seed, getattr(torch, dtype)
+            self.checkpoint, self.file = checkpoint, file
             self.add_callback("on_train_start", _start)
+            self.add_callback("on_train_epoch_start", _draw_anew)
             self.add_callback("on_train_batch_end", _step)
+
+        def _setup_ddp(self) -> None:
+            """As Ultralytics does, but for the joining: the processes have joined already."""
+            self.device = torch.device("cuda", torch.cuda.current_device())
+            self.accelerator = torch.cuda
 
         def set_model_attributes(self) -> None:
             self.model.to(self.precision)
@@ -179,7 +194,25 @@ def _bases() -> tuple[type, type]:
             super().optimizer_step()
 
         def save_model(self) -> bool:
-            return False  # the detections are what is kept
+            """After an epoch: keep everything that a training is, where the next checkpoint is due."""
+            steps, epoch = len(self.recorder.curve), len(self.train_loader)
+            due = self.checkpoint and steps // self.checkpoint > (steps - epoch) // self.checkpoint
+            if due and self.epoch + 1 < self.epochs:
+                state = {name: part.state_dict() for name, part in _parts(self).items()}
+                state |= {"epoch": self.epoch, "updates": self.ema.updates, "recorder": self.recorder.state()}
+                unfinished = self.file.with_suffix(".unfinished")
+                torch.save(state, unfinished)
+                unfinished.replace(self.file)
+            return False
+
+        def resume_training(self, ckpt) -> None:
+            if not self.file.is_file():
+                return
+            state = torch.load(self.file, map_location=self.device, weights_only=True)
+            for name, part in _parts(self).items():
+                part.load_state_dict(state[name])
+            self.start_epoch, self.ema.updates = state["epoch"] + 1, state["updates"]
+            self.recorder.go_on(state["recorder"])
 
         def final_eval(self) -> None:
             """Nothing: the last epoch was validated, and there is no better checkpoint to go back to."""
@@ -187,11 +220,24 @@ def _bases() -> tuple[type, type]:
     return DetectionTrainer, Watching
 
 
+def _parts(trainer) -> dict[str, Any]:
+    from ultralytics.utils.torch_utils import unwrap_model
+
+    return {"model": unwrap_model(trainer.model), "ema": trainer.ema.ema, "optimizer": trainer.optimizer}
+
+
 def _start(trainer) -> None:
+    trainer.recorder.start(_parts(trainer)["model"], trainer.epochs * len(trainer.train_loader))
+
+
+def _draw_anew(trainer) -> None:
+    """What an epoch draws depends on the seed and its number alone, so that a training can go on from any epoch."""
     from ultralytics.utils.torch_utils import init_seeds
 
-    trainer.recorder.start(trainer.model)
-    init_seeds(trainer.start_seed, deterministic=True)
+    seed = int(np.random.SeedSequence([trainer.start_seed, trainer.epoch]).generate_state(1)[0])
+    init_seeds(seed + rank(), deterministic=True)
+    trainer.train_loader.generator.manual_seed(seed)
+    trainer.train_loader.reset()
 
 
 def _step(trainer) -> None:

@@ -3,8 +3,10 @@
 import pytest
 import yaml
 
+from results.store import Run
 from suites.coco_map.conversion import for_ultralytics
 from suites.coco_map.data import check, locate, prepare, subset
+from suites.running import tell_faults
 
 FINE = ([(1, "a.jpg")], [(1, 1, 7, [0, 0, 10, 10], 0)])
 VAL = ([(9, "z.jpg")], [(1, 9, 3, [10, 5, 20, 10], 0)])
@@ -68,6 +70,19 @@ def test_every_fault_is_named_with_its_id(coco):
         ("train", "unknown image", 6),
         ("val", "image in train and val", 9),
     }
+
+
+def test_the_user_is_told_what_is_faulty_before_anything_is_trained(coco, tmp_path, capsys):
+    folder = coco(FAULTY, VAL, files={"a.jpg", "c.jpg", "z.jpg"})
+    run = Run.create(tmp_path / "run", {})
+    tell_faults(run, str(folder))
+    told = capsys.readouterr().err
+    assert "train: missing file 2: gone.jpg" in told
+    assert "train: box outside the image 2: bbox [35, 0, 10, 10], 40×20" in told
+    assert "7 faults, left out; 1 crowd boxes" in told
+    everything = (run.folder / "faults.txt").read_text().splitlines()
+    assert len(everything) == 8
+    assert any(line.startswith("train: crowd 5") for line in everything)
 
 
 def test_training_goes_on_without_what_is_faulty_and_says_how_much_that_was(coco):

@@ -1,5 +1,7 @@
 """A run that is killed in the middle of a training goes on and ends with the numbers of one that was not."""
 
+import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,9 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import suites.coco_map as suite
 from results.store import Run
 from suites import Selection
 from suites.coco_map import execute, plan
+from suites.coco_map.schedules import SCHEDULES, SMOKE
+from suites.coco_map.variants import users
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, str(ROOT / "run_all.py"), "--json"]
@@ -36,6 +41,63 @@ def test_a_run_killed_in_the_middle_of_training_ends_with_the_same_table(tmp_pat
     assert resumed.keys() == whole.keys()
     for key, row in whole.items():
         assert {name: resumed[key][name] for name in MEASURED} == {name: row[name] for name in MEASURED}
+    assert not list(out.glob("unfinished/*"))
+
+
+KILLS_ITS_PROCESS = """
+import os, signal
+from pathlib import Path
+from torchvision.ops import sigmoid_focal_loss
+
+CALLS = Path(__file__).with_name("calls")
+
+def focal(logits, targets, gamma, alpha):
+    with CALLS.open("a") as file:
+        file.write(".")
+    if CALLS.stat().st_size == FATAL:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sigmoid_focal_loss(logits, targets, alpha, gamma)
+"""
+LEVELS = 5  # of RetinaNet, each a call of the loss; YOLO has one call a step, and validates with a few
+
+
+@pytest.mark.parametrize(("host", "calls"), [("retinanet", LEVELS), ("yolov8n", 1)])
+def test_a_training_killed_in_its_eighth_step_goes_on_from_the_checkpoint_after_its_sixth(host, calls, tmp_path):
+    (tmp_path / "mine.py").write_text(KILLS_ITS_PROCESS.replace("FATAL", str(7 * calls + 1)))
+    variant = next(found for found in users(f"{tmp_path / 'mine.py'}:focal", "focal") if found.host == host)
+    schedule = dataclasses.replace(SMOKE, iterations=9, checkpoint=3)
+    task = suite._task(Selection(), schedule, variant, 0, "cpu")
+    kept = dataclasses.replace(task, folder=tmp_path / "kept")
+    process = multiprocessing.get_context("spawn").Process(target=execute, args=[kept])
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+    resumed, going_on = counted(kept, tmp_path / "calls")
+    whole, all_steps = counted(task, tmp_path / "calls")
+    assert all_steps - going_on == 6 * calls
+    assert resumed.data["matches"] == whole.data["matches"]
+    assert [without_seconds(point) for point in resumed.data["curve"]] == [
+        without_seconds(point) for point in whole.data["curve"]
+    ]
+    assert {name: resumed.data["run"][name] for name in MEASURED} == {
+        name: whole.data["run"][name] for name in MEASURED
+    }
+
+
+def counted(task, calls):
+    """The record, and how often the loss was called for it."""
+    before = calls.stat().st_size
+    (record,) = execute(task)
+    return record, calls.stat().st_size - before
+
+
+def without_seconds(point):
+    return {name: value for name, value in point.items() if name != "seconds"}
+
+
+def test_the_long_schedules_keep_checkpoints():
+    assert {name for name, schedule in SCHEDULES.items() if schedule.checkpoint} == {"short", "1x"}
 
 
 def test_a_training_does_not_depend_on_what_its_process_did_before():

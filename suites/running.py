@@ -1,0 +1,65 @@
+"""Runs what a run has no record of yet: every record is kept as it comes, and the user told how far it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from results.store import Run
+from suites import Record, Task, remaining
+from suites.coco_map.data import check, locate
+from suites.execution import TRAININGS, UNFINISHED, as_line, run_tasks
+from suites.processes import count, rank
+from suites.progress import bars, in_words
+
+TOLD_EVERY_S = 60  # where there is no terminal for a bar
+FAULTS_TOLD = 20  # of a COCO folder; all of them are in a file
+FAILED = 3  # the exit status
+
+
+def run_suites(run: Run, tasks: list[Task], executor: str | None, as_json: bool) -> None:
+    """Run what has no record yet, with progress, and append every record as it comes."""
+    tasks = remaining(tasks, run.keys())
+    totals = Counter(task.suite for task in tasks)
+    if tasks and tasks[0].selection.coco and totals[TRAININGS] and rank() == 0:
+        tell_faults(run, tasks[0].selection.coco)
+    quiet, told = as_json or rank() > 0, time.monotonic()
+    with bars(run.folder / UNFINISHED, hidden=quiet) as progress:
+        rows = {name: progress.add_task(name, total=n, cell="", long=name == TRAININGS) for name, n in totals.items()}
+        for task, records in run_tasks(tasks, run.folder, executor):
+            if rank() == 0:
+                append(run, records, as_json)
+            if count() > 1 and any(record.status in ("failed", "timeout") for record in records):
+                sys.exit(FAILED)  # the others wait for this one; torchrun ends them, and --resume starts all anew
+            progress.update(rows[task.suite], advance=1, cell=f"{task.cells[0].loss} {task.cells[0].adapter}")
+            row = next(row for row in progress.tasks if row.id == rows[task.suite])
+            if progress.disable and not quiet and (row.finished or time.monotonic() - told > TOLD_EVERY_S):
+                told = time.monotonic()
+                click.echo(in_words(row), err=True)
+
+
+def append(run: Run, records: list[Record], as_json: bool) -> None:
+    """Write the records, and say them where they are asked for as JSON."""
+    for line in map(as_line, records):
+        run.append(line)
+        if as_json:
+            click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
+
+
+def tell_faults(run: Run, folder: str) -> None:
+    """What is wrong with a COCO folder, fault by fault; all of it goes to a file where it is much."""
+    faults = check(locate(Path(folder)))
+    if not faults:
+        return
+    file = run.folder / "faults.txt"
+    file.write_text("".join(f"{fault}\n" for fault in faults))
+    left_out = [fault for fault in faults if fault.fatal]
+    for fault in left_out[:FAULTS_TOLD]:
+        click.echo(f"{folder}: {fault}", err=True)
+    crowd = f"{len(faults) - len(left_out)} crowd boxes are not trained on, and ignored by the evaluation"
+    click.echo(f"{folder}: {len(left_out)} faults, left out; {crowd}; all of them: {file}", err=True)
