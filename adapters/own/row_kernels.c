@@ -134,6 +134,7 @@ static void write_slopes(const real *restrict powers, long rows, long classes, c
 double row_losses(int bins, const stored *logits, const void *targets, const number *weights, long rows, long classes,
                   double power, double scale, const stored *incoming, int slopes, stored *each, int threads) {
     long blocks = (rows + LANES - 1) / LANES;
+    if (slopes) large_pages(each, rows * classes * (long)sizeof *each);
     double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {

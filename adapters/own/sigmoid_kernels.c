@@ -226,6 +226,7 @@ double sigmoid_losses(int loss, const stored *logits, const void *targets, int w
     Work work = {NAMED[loss][which][what], BACKGROUND[which][what], logits, incoming, targets, labels, classes, wide, each,
                  {power, positive, negative, scale}};
     long blocks = (elements + BLOCK - 1) / BLOCK;
+    large_pages(each, elements * (long)sizeof *each);
     double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (long block = 0; block < blocks; block++) {

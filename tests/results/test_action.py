@@ -55,6 +55,8 @@ def test_a_wrong_loss_fails_the_step_and_the_summary_says_why(tmp_path):
     done, output, summary = run_check_step(tmp_path, function="losses.py:focal", loss="focal")
     assert done.returncode == 1, done.stderr
     assert output == "verdict=different\n"
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
+    assert left == {"losses.py", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}
     assert "`losses.py:focal` as `focal`" in summary
     assert "alpha on" in summary
 
