@@ -19,7 +19,8 @@ class Loss:
     `reduction` is what it says it does when the user says nothing, in its words or as an expression. `labels` is the
     form in which the library takes targets: ``dense`` (N, C), ``index`` (N,) or ``label_score`` ((N,), (N,));
     `background` says which index stands for none of the classes: ``first`` (0), ``last`` (C) or None. `origin` names
-    the library's own object as ``module:NAME``.
+    the library's own object as ``module:NAME``. `without` are the canonical parameters that the library has none of:
+    it is asked with these off (None), and is given no others.
     """
 
     name: str
@@ -31,6 +32,12 @@ class Loss:
     labels: str = "dense"
     background: str | None = None
     origin: str | None = None
+    without: tuple[str, ...] = ()
+
+    @property
+    def off(self) -> dict[str, None]:
+        """The parameters that are off whatever is asked."""
+        return dict.fromkeys(self.without)
 
     @property
     def has_elementwise(self) -> bool:

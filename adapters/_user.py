@@ -18,6 +18,8 @@ from adapters._canonical import CANONICAL
 def load_object(reference: str) -> Any:
     """The object that ``FILE.py:NAME`` or ``package.module:NAME`` names; raises `LookupError` with a sentence."""
     place, _, name = reference.rpartition(":")
+    if not place:
+        raise LookupError(f"{reference!r} names no function; give FILE.py:NAME")
     try:
         module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except FileNotFoundError:

@@ -10,6 +10,7 @@ adapter = Adapter("balanced_loss", distribution="balanced-loss", modules=("balan
     origin="balanced_loss.losses:focal_loss",
     reduction="sum() / labels.sum()",
     defaults={"gamma": 2, "alpha": None},
+    without=("alpha",),
 )
 def focal(logits, targets, *, gamma, alpha):
     from balanced_loss.losses import focal_loss

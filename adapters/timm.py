@@ -28,6 +28,7 @@ def focal_poly(logits, targets, *, gamma, alpha, reduction):
     origin="timm.loss:AsymmetricLossMultiLabel",
     reductions=("none", "mean", "sum", "batchmean"),
     reduction="batchmean",
+    without=("alpha",),
 )
 def focal_asymmetric(logits, targets, *, gamma, alpha, reduction):
     """The asymmetric loss with one gamma for both sides and no clipping, which is then the focal loss without alpha.

@@ -30,7 +30,9 @@ def record(cell: Cell, loss: Loss, subject: Subject) -> Record:
     traces, refusal = [], ""
     for target in (0.0, 1.0):
         try:
-            traces.append(trace(subject, SETTINGS[loss.name][0], cell.dtype, target, device=cell.device, grid=GRID))
+            traces.append(
+                trace(subject, SETTINGS[loss.name][0] | loss.off, cell.dtype, target, device=cell.device, grid=GRID)
+            )
         except Exception as error:  # whatever a measured library raises is this cell's reason
             refusal = measure.sentence(error)
     if not traces:
@@ -100,10 +102,10 @@ def _distinct(objects: int) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray
 
 
 @functools.lru_cache
-def exact_sum(loss: str, objects: int) -> oracle.Exact:
+def exact_sum(loss: str, objects: int, without: tuple[str, ...] = ()) -> oracle.Exact:
     """The exact sum over the head: each distinct element once, times how often it occurs."""
     logits, targets, counts = _distinct(objects)
-    values, _ = oracle.exact(loss, logits, targets, **probes.USUAL[loss])
+    values, _ = oracle.exact(loss, logits, targets, **probes.USUAL[loss] | dict.fromkeys(without))
     return values.scaled(counts.astype(float)).sum()
 
 
@@ -114,7 +116,7 @@ def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any
     if factor is None:
         return row
     logits, targets = (torch.tensor(a, dtype=getattr(torch, dtype), device=device) for a in head(objects))
-    exact = exact_sum(loss.name, objects).scaled(factor)
+    exact = exact_sum(loss.name, objects, loss.without).scaled(factor)
     try:
         with torch.no_grad():
             got = _summed(loss, how, logits, loss.native(targets, CLASSES))
@@ -125,7 +127,7 @@ def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any
 
 
 def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:
-    parameters = probes.USUAL[loss.name]
+    parameters = probes.USUAL[loss.name] | loss.off
     if how == "own reduction":
         return float(loss.reduced(logits, targets, **parameters))
     return float(loss.call(logits, targets, reduction=how, **parameters).sum())

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import adapters
-from adapters import CANONICAL, Unsupported
+from adapters import CANONICAL
 
 ALIASES = {  # canonical parameter -> names under which functions take it
     "gamma": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "g", "power", "exponent", "γ"),
@@ -59,7 +59,8 @@ class Bound:
         self._constructor: list[inspect.Parameter] = []
         self._parameters = _signature(function)
         if isinstance(function, type):
-            self._constructor, self._parameters = self._parameters, _signature(function.forward)[1:]
+            forward = getattr(function, "forward", function.__call__)
+            self._constructor, self._parameters = self._parameters, _signature(forward)[1:]
         self._places = self._bind()
         self.reductions = "reduction" in {p.name for p in [*self._parameters, *self._constructor]}
         self.reduction = reduction if self.reductions else None
@@ -85,14 +86,19 @@ class Bound:
     def raw(self, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
         """Targets in the function's own form; raises whatever the function raises."""
         given = {name: parameters[name] for name in self._places if name in parameters}
-        tensors = (targets, logits) if self.swapped else (logits, targets)
+        try:
+            return _tensor(self._called((targets, logits) if self.swapped else (logits, targets), given))
+        except SystemExit as end:
+            raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
+
+    def _called(self, tensors: tuple[torch.Tensor, torch.Tensor], given: dict[str, Any]) -> Any:
+        by_name = {p.name: t for p, t in zip(self._parameters, tensors, strict=False) if p.kind is p.KEYWORD_ONLY}
+        tensors = () if by_name else tensors
         if isinstance(self.function, type):
             module = self.function(**self._arguments(given, self._constructor)[1], **self._reduction(self._constructor))
-            out = module(*tensors, **self._arguments(given, self._parameters)[1])
-        else:
-            positional, named = self._arguments(given, self._parameters)
-            out = self.function(*tensors, *positional, **named, **self._reduction(self._parameters))
-        return _tensor(out)
+            return module(*tensors, **by_name, **self._arguments(given, self._parameters)[1])
+        positional, named = self._arguments(given, self._parameters)
+        return self.function(*tensors, *positional, **by_name, **named, **self._reduction(self._parameters))
 
     def _arguments(self, given: dict[str, Any], taken: list[inspect.Parameter]) -> tuple[list, dict]:
         by_name = {p.name for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -178,5 +184,7 @@ def _tensor(out: Any) -> torch.Tensor:
     if isinstance(out, (int, float)):
         return torch.tensor(float(out), dtype=torch.float64)
     if not isinstance(out, torch.Tensor):
-        raise Unsupported(f"returned {type(out).__name__}, not a tensor")
+        raise TypeError(f"returned {type(out).__name__}, not a tensor")
+    if not out.is_floating_point():
+        raise TypeError(f"returned a tensor of {out.dtype}, not of floating point")
     return out

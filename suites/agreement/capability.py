@@ -41,7 +41,7 @@ class Bench:
 
     @property
     def case(self) -> Case:
-        return probes(self.loss.name)[0].cases[0]
+        return probes(self.loss.name, self.loss.off)[0].cases[0]
 
     def inputs(self, dtype: str = "float32", case: Case | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         case = case or self.case

@@ -55,7 +55,7 @@ def check(
                 off=_off(bound),
             )
         except CannotAnswer as error:
-            raise CannotCall(f"the function raises on every call: {error}") from None
+            raise CannotCall(f"no call of the function gives a loss: {error}") from None
     return {
         "loss": loss,
         "verdict": found.verdict,

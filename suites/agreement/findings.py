@@ -65,7 +65,7 @@ def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] =
     subject = of(loss, reference)
     verdict, explained = _explained(subject)
     measured = [*_probed(subject, loss, device), *_capable(loss, reference, device), *_defaults(loss)]
-    measured += numerics.scan(subject, dtypes, device=device)
+    measured += numerics.scan(subject, dtypes, subject.off, device)
     symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
     measured = [finding for finding in measured if finding["kind"] not in symptoms]
     if "dtype" in _kinds(explained):
@@ -108,14 +108,14 @@ def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
         told = (row["probe"], row["verdict"])
         if kind and told not in seen and (row["verdict"] in WRONG or row["relation"].startswith("the paper defines")):
             seen.add(told)
-            probe = next(probe for probe in probes.probes(loss.name) if probe.name == row["probe"])
+            probe = next(probe for probe in probes.probes(loss.name, loss.off) if probe.name == row["probe"])
             yield from _shown(subject, kind, row, probe, usual, device)
 
 
 def _other_function(subject: Subject, row: dict[str, Any]) -> Iterator[Finding]:
     if row["verdict"] != "differs":
         return
-    case = probes.probes(subject.loss)[0].cases[0]
+    case = probes.probes(subject.loss, subject.off)[0].cases[0]
     got = evaluate(subject.call, subject.loss, case.logits, case.targets, case.parameters, "float64").value.sum()
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
     yield {
@@ -129,7 +129,7 @@ def _other_function(subject: Subject, row: dict[str, Any]) -> Iterator[Finding]:
 
 def _reduction(subject: Subject, usual: str) -> Finding:
     """The same elements in two shapes, where that changes the value; else the usual batch against its mean."""
-    case = probes.probes(subject.loss)[0].cases[0]
+    case = probes.probes(subject.loss, subject.off)[0].cases[0]
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
     ask = functools.partial(evaluate, subject.call, subject.loss, parameters=case.parameters, dtype="float64")
     got = float(ask(case.logits, case.targets).value.sum())
@@ -181,7 +181,7 @@ def _shown(
 def _told(
     subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answer, usual: str
 ) -> Finding:
-    name = probe.name + _with(answer.case.parameters, subject.loss)
+    name = probe.name + _with(answer.case.parameters, subject)
     reduced = reductions.apply(usual, answer.value, answer.shape, answer.output.value.shape)
     scale = reduced[1] if reduced else 1.0
     if row["quantity"] == "value":
@@ -221,8 +221,9 @@ def _example(subject: Subject, case: probes.Case, expected: str, got: str) -> st
     )
 
 
-def _with(parameters: dict[str, Any], loss: str) -> str:
-    changed = {name: value for name, value in parameters.items() if value != probes.USUAL[loss].get(name)}
+def _with(parameters: dict[str, Any], subject: Subject) -> str:
+    usual = probes.USUAL[subject.loss] | subject.off
+    changed = {name: value for name, value in parameters.items() if value != usual.get(name)}
     return f" ({', '.join(f'{name} = {value}' for name, value in changed.items())})" if changed else ""
 
 

@@ -20,7 +20,7 @@ FORMS = ("reduced", "elementwise")
 
 def rows(loss: Loss, dtype: str, device: str, smoke: bool, asked_forms: tuple[str, ...] = FORMS) -> list[Row]:
     """Rows without the columns that name the source: two quantities for each probe, per element and reduced."""
-    asked = [probe for probe in probes(loss.name) if probe.smoke or not smoke]
+    asked = [probe for probe in probes(loss.name, loss.off) if probe.smoke or not smoke]
     forms = {"reduced": loss.reduced} | ({"elementwise": loss.elementwise} if loss.has_elementwise else {})
     calls = {form: functools.partial(_call, loss, call) for form, call in forms.items() if form in asked_forms}
     return [row for form, call in calls.items() for row in _form(loss, form, call, asked, dtype, device)]

@@ -7,7 +7,9 @@ are the same number in every dtype.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -58,9 +60,14 @@ class Inputs:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-def probes(loss: str) -> tuple[Probe, ...]:
-    """Every probe of a loss, the usual one first."""
-    return PROBES[CANONICAL[loss].inputs](loss)
+def probes(loss: str, off: Mapping[str, None] = MappingProxyType({})) -> tuple[Probe, ...]:
+    """Every probe of a loss, the usual one first; what the source has no parameter for is `off`."""
+    found = PROBES[CANONICAL[loss].inputs](loss)
+    return tuple(
+        replace(probe, cases=tuple(replace(case, parameters=case.parameters | off) for case in probe.cases))
+        for probe in found
+        if not (off and probe.name.startswith(tuple(off)))  # which varies what is off
+    )
 
 
 def _probe(loss: str, name: str, *inputs: Inputs, smoke: bool = False) -> Probe:

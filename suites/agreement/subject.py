@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import adapters
@@ -16,13 +16,15 @@ from suites import Selection
 class Subject:
     """`call(logits, targets, **canonical parameters)` returns what the source returns when the user names no reduction.
 
-    `code` is Python that binds the same callable to the name ``call``, run in the repository root.
+    `code` is Python that binds the same callable to the name ``call``, run in the repository root. `off` are the
+    canonical parameters that it has none of, each None.
     """
 
     loss: str
     name: str
     call: Callable[..., Any]
     code: str
+    off: Mapping[str, None] = field(default_factory=dict)
 
 
 def of(loss: Loss, reference: str = "") -> Subject:
@@ -30,11 +32,11 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         classes = logits.shape[-1] if logits.dim() else 1
-        return loss.reduced(logits, loss.native(targets, classes), **parameters)
+        return loss.reduced(logits, loss.native(targets, classes), **loss.off | parameters)
 
     place = f", {reference!r}" if reference else ""
     code = f"from suites.agreement.subject import find\ncall = find({loss.name!r}, {loss.adapter!r}{place})"
-    return Subject(loss.name, loss.adapter, call, code)
+    return Subject(loss.name, loss.adapter, call, code, loss.off)
 
 
 def find(loss: str, label: str, reference: str = "") -> Callable[..., Any]:

@@ -170,6 +170,14 @@ def test_what_a_library_cannot_express_is_unsupported(loss):
     assert all(len(refusal) > 15 for refusal in refusals)  # each says why
 
 
+@each_loss
+def test_a_parameter_that_a_library_has_none_of_is_refused(loss):
+    logits, targets = inputs(loss)
+    for name in loss.without:
+        with pytest.raises(Unsupported):
+            loss.reduced(logits, loss.native(targets, C), **{"gamma": 2.0, name: 0.25})
+
+
 @pytest.mark.parametrize("labels", ["index", "label_score"])
 def test_targets_that_do_not_fit_the_label_form_are_unsupported(labels):
     loss = Loss("focal", "any", call=None, labels=labels)

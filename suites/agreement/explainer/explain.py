@@ -83,7 +83,8 @@ def explain(
     one; `fresh` makes the callable anew, without what earlier calls left behind. Raises `CannotAnswer` where no call
     succeeds and `KeyError` for a loss that has no vocabulary.
     """
-    case = _prepare(subject, set(CANONICAL[subject.loss].parameters) if accepts is None else set(accepts), labels)
+    taken = set(CANONICAL[subject.loss].parameters) - set(subject.off) if accepts is None else set(accepts)
+    case = _prepare(subject, taken, labels)
     before = list(conduct.findings(subject, case.settings[0], case.dtype, fresh))
     case.findings += before
     remembers = any(finding.kind == "state" for finding in before)
@@ -93,8 +94,11 @@ def explain(
     elements = formula.ask(case.subject.call, case.loss, case.settings, labels, case.dtype)
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)
-    reading = formula.read(elements, _varied(case), labels)
     told, name = "", ""
+    if dead := locality.constant(case.subject, elements):
+        _tell(case, *dead)
+        return _conclude(case, told, name)
+    reading = formula.read(elements, _varied(case), labels)
     if reading.fits and reading.where != "none":
         told, name = _explained(case, elements, reading, reduction, off, raw)
     elif not remembers:

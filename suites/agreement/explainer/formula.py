@@ -178,10 +178,8 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
     if coarse:
         return []
     inputs = CANONICAL[usable.loss].inputs
-    found = []
-    if inputs != "bins":
-        power = "beta" if usable.loss == "quality_focal" else "gamma"
-        found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
+    power = {"quality_focal": "beta", "distribution_focal": ""}.get(usable.loss, "gamma")
+    found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
     fits = [Fit(s, s) for s in found or among.fits(3)]
     return [*fits, *_cancelled(fits, known)]
 

@@ -17,7 +17,7 @@ from hypothesis.errors import NoSuchExample
 
 from adapters import CANONICAL
 from suites.agreement.explainer import formula, grid
-from suites.agreement.explainer.examples import simplest
+from suites.agreement.explainer.examples import simplest, truth
 from suites.agreement.explainer.formula import Elements
 from suites.agreement.explainer.grid import Call
 from suites.agreement.explainer.observe import see
@@ -51,6 +51,20 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
     i = simplest(elements.calls, lambda i: _wrong(values[i], paper[i]))
     if i is not None:
         yield change, i, float(paper[i])
+
+
+def constant(subject: Subject, elements: Elements) -> tuple[Change, Elements, int, float] | None:
+    """NaN on every call, or one number whatever the logits, which every formula with a zero in it would fit."""
+    batches = grid.batches(subject.loss, [elements.calls[0].parameters], soft=False)
+    more = [see(subject.call, c.logits, c.targets, c.parameters, backward=False).value for c in batches]
+    values = numpy.array([*elements.values[elements.answered], *more])
+    finite = values[numpy.isfinite(values)]
+    if finite.size and numpy.ptp(finite):
+        return None
+    kind, told = ("cross_entropy", f"returns {finite[0]:g} whatever the logits") if finite.size else (
+        "nonfinite", "returns NaN or infinity on every call")  # fmt: skip
+    i = simplest(elements.calls, lambda i: elements.seen[i].ok)
+    return Change(kind, told), elements, i, float(truth(elements.loss, elements.calls[i])[0].sum())
 
 
 def _over_rows(subject: Subject, usable: Elements) -> Change | None:

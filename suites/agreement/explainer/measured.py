@@ -36,7 +36,7 @@ def measure(
         found = []
         for parts in _known(vocabulary, cost):
             found += _weight(points, observed, parts, tolerance)
-            found += _power(points, observed, parts, tolerance, power, dense)
+            found += _power(points, observed, parts, tolerance, power, dense) if power else ()
         found = [s for s in found if reproduces(s, points, observed, tolerance)]
         if found:
             return sorted(found, key=lambda s: len(s.changes))

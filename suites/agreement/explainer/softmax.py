@@ -389,6 +389,11 @@ def _one_against_all(weighted: bool) -> list[Option]:
         p, hot = s.x.softmax(-1), _one_hot(s)
         return -(hot * (1 - p) ** s.gamma * p.log() + (1 - hot) * p**s.gamma * (1 - p).log())
 
+    def mixed(s: Points) -> Tensor:
+        p, hot = s.x.softmax(-1), _one_hot(s)
+        cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits(s.x, hot, reduction="none")
+        return (hot * (1 - p) + (1 - hot) * p) ** s.gamma * cross_entropy
+
     def option(formula: str, kind: str, statement: str, function: Row) -> Option:
         more = (Change("alpha", "weighs every class with its own alpha, the target's or not"),) if weighted else ()
         return Option(
@@ -410,6 +415,12 @@ def _one_against_all(weighted: bool) -> list[Option]:
                 "cross_entropy",
                 f"adds the focal loss of the other classes as negatives, {how}",
                 lambda s, r=reduce: r(weight(s) * softmax(s), -1, keepdim=True),
+            ),
+            option(
+                f"{told} of |one-hot - softmax|^gamma · BCE(x, one-hot)",
+                "cross_entropy",
+                f"modulates the sigmoid's cross entropy of every class with its softmax, {how}",
+                lambda s, r=reduce: r(weight(s) * mixed(s), -1, keepdim=True),
             ),
         ]
     return found

@@ -128,6 +128,58 @@ def test_a_function_that_cannot_be_called_says_why():
         check(chatty, "gfl_head")
 
 
+def leaves(logits, targets):
+    raise SystemExit(4)
+
+
+def as_array(logits, targets):
+    return logits.detach().numpy()
+
+
+def whole_numbers(logits, targets):
+    return (logits > 0).long().sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "told"), [(leaves, "ends the process"), (as_array, "ndarray"), (whole_numbers, "torch.int64")]
+)
+def test_what_gives_no_loss_is_told(function, told):
+    with pytest.raises(CannotCall, match=told):
+        check(function, "focal")
+
+
+def by_keyword(*, logits, targets, gamma=2.0, alpha=0.25):
+    return right.plain(logits, targets, gamma, alpha).mean()
+
+
+class WithoutForward:
+    def __init__(self, gamma=2.0, alpha=0.25):
+        self.gamma, self.alpha = gamma, alpha
+
+    def __call__(self, logits, targets):
+        return right.plain(logits, targets, self.gamma, self.alpha).sum()
+
+
+@pytest.mark.parametrize("function", [by_keyword, WithoutForward])
+def test_keyword_only_arguments_and_plain_classes_are_called(function):
+    assert check(function, "focal")["verdict"] == "fragile"
+
+
+def zeros(logits, targets, gamma=2.0, alpha=0.25):
+    return logits.sum() * 0
+
+
+def undefined(logits, targets, gamma=2.0, alpha=0.25):
+    return logits.sum() * float("nan")
+
+
+@pytest.mark.parametrize(("function", "kind"), [(zeros, "cross_entropy"), (undefined, "nonfinite")])
+def test_what_says_nothing_is_not_explained_by_a_formula_that_fits_it(function, kind):
+    verdict = check(function, "focal")
+    assert (verdict["verdict"], verdict["formula"]) == ("different", "")
+    assert [finding["kind"] for finding in verdict["findings"]] == [kind]
+
+
 def babble(logits, targets, gamma=2.0, alpha=0.25):
     return torch.sin(3 * logits + alpha * gamma).sum()
 

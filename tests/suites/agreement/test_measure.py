@@ -57,6 +57,17 @@ def test_exchanged_alpha_differs():
     assert found["moderate", "value"]["verdict"] == "differs"
 
 
+def test_a_source_without_alpha_is_asked_with_alpha_off():
+    def no_alpha(logits, targets, gamma, alpha):
+        assert alpha is None
+        return paper(logits, targets, gamma, None).mean()
+
+    found = rows_of(no_alpha, without=("alpha",))
+    assert found["moderate", "value"]["verdict"] == "agrees"
+    assert found["gamma 0 to 5", "value"]["cases"] == 6
+    assert ("alpha off to 1", "value") not in found
+
+
 def test_a_detached_factor_differs_in_the_gradient_only():
     def detached(x, y, gamma, alpha):
         entropy = paper(x, y, 0.0, alpha)
