@@ -7,9 +7,8 @@ they are judged. `run_all.py compare --rerun` measures pairs instead.
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from math import exp, log1p
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 
 from results import tables
 from results.coco_map import MARGIN as AP_MARGIN
+from results.comparison import Change, Comparison
 from results.frames import Frames
 from results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from results.store import Run
@@ -36,76 +36,7 @@ KEYS = {
     "findings": ["loss", "adapter", "kind", "statement"],
     "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device", "dtype"],
 }
-FINE, REGRESSION, FAILED = 0, 1, 3
-WORDS = {  # kind of change -> how it is headed, in the order of the report
-    "regressed": "Regressions",
-    "crashed": "Crashed: measured before, not now",
-    "vanished": "Vanished: no longer there, which is not a pass",
-    "undecided": "Undecided",
-    "improved": "Improved",
-    "repaired": "Repaired: failed before",
-    "appeared": "Appeared",
-}
-ALARMS = ("regressed", "crashed", "vanished")  # told in full; of the others, a reader wants to know that they are there
-SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that is not as it was; `kind` is a key of `WORDS`."""
-
-    kind: str
-    table: str
-    key: str
-    detail: str
-
-
-@dataclass
-class Comparison:
-    """What changed between two runs; `same` counts by table what did not."""
-
-    changes: list[Change] = field(default_factory=list)
-    same: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-
-    def of(self, kind: str) -> list[Change]:
-        """The changes of one kind."""
-        return [change for change in self.changes if change.kind == kind]
-
-    @property
-    def regressions(self) -> list[Change]:
-        """What got worse; neither crashes nor missing rows."""
-        return self.of("regressed")
-
-    @property
-    def exit_status(self) -> int:
-        """1 where something got worse, 3 where something crashed or is missing, else 0."""
-        if self.regressions:
-            return REGRESSION
-        return FAILED if self.of("crashed") or self.of("vanished") else FINE
-
-    @property
-    def markdown(self) -> str:
-        """The comparison for a reader, worst first."""
-        verdict = {FINE: "Nothing got worse.", REGRESSION: f"{len(self.regressions)} regressions."}
-        lines = [
-            "# Comparison",
-            "",
-            verdict.get(self.exit_status, "Nothing measured got worse, but something is missing."),
-        ]
-        lines += ["", "Unchanged: " + (", ".join(f"{table} {n}" for table, n in self.same.items()) or "nothing") + "."]
-        lines += self.notes
-        for kind, heading in WORDS.items():
-            if changes := self.of(kind):
-                lines += ["", f"## {heading} ({len(changes)})", "", "| table | what | detail |", "|---|---|---|"]
-                shown = changes if kind in ALARMS else changes[:SHOWN]
-                lines += [f"| {c.table} | {_cell(c.key)} | {_cell(c.detail)} |" for c in shown]
-                lines += ["", f"and {len(changes) - SHOWN} more."] if len(shown) < len(changes) else []
-        return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+FIGURE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)")  # a number, which the 32 of float32 is not
 
 
 def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
@@ -158,7 +89,11 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
 
 
 def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
-    return {" / ".join(_text(row[name]) for name in names if name in row): row for row in frame.to_dict("records")}
+    return {_key(row, names): row for row in frame.to_dict("records")}
+
+
+def _key(row: dict, names: Iterable[str]) -> str:
+    return " / ".join(_text(row[name]) for name in names if name in row)
 
 
 def _text(value: object) -> str:
@@ -193,18 +128,34 @@ def _step(order: tuple[str, ...], was: str, now: str) -> str:
 
 
 def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
-    """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement."""
-    before, after = _keyed(old["findings"], KEYS["findings"]), _keyed(new["findings"], KEYS["findings"])
+    """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement.
+
+    One that says the same with other figures is neither: another machine rounds otherwise.
+    """
+    before, after = _by_words(old["findings"]), _by_words(new["findings"])
     known = {(row["loss"], row["adapter"]) for row in old["agreement"].to_dict("records")}
-    for key in sorted(after.keys() - before.keys()):
-        kind = "regressed" if (after[key]["loss"], after[key]["adapter"]) in known else "appeared"
-        result.changes.append(
-            Change(kind, "findings", key, f"expected {after[key]['expected']}, got {after[key]['got']}")
-        )
-    for key in sorted(before.keys() - after.keys()):
-        if before[key].get("cell") not in lost:
+    for words in sorted(before.keys() | after.keys()):
+        was, now = before.get(words, {}), after.get(words, {})
+        result.same["findings"] += len(was.keys() & now.keys())
+        gone, come = ([key for key in one if key not in other] for one, other in ((was, now), (now, was)))
+        moved = min(len(gone), len(come))
+        result.changes += [
+            Change("undecided", "findings", *pair) for pair in zip(gone[:moved], come[:moved], strict=True)
+        ]
+        for row in (now[key] for key in come[moved:]):
+            kind = "regressed" if (row["loss"], row["adapter"]) in known else "appeared"
+            told = f"expected {row['expected']}, got {row['got']}"
+            result.changes.append(Change(kind, "findings", _key(row, KEYS["findings"]), told))
+        for key in (key for key in gone[moved:] if was[key].get("cell") not in lost):
             result.changes.append(Change("improved", "findings", key, "no longer found"))
-    result.same["findings"] = len(before.keys() & after.keys())
+
+
+def _by_words(frame: pd.DataFrame) -> dict[str, dict[str, dict]]:
+    """The findings by what they say without its figures, then by what they say."""
+    found: dict[str, dict[str, dict]] = {}
+    for key, row in _keyed(frame, KEYS["findings"]).items():
+        found.setdefault(FIGURE.sub("#", key), {})[key] = row
+    return found
 
 
 def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
@@ -236,8 +187,7 @@ def _variant(result: Comparison, key: str, now: list[dict], was: list[dict]) -> 
 def _by_seed(frame: pd.DataFrame) -> dict[str, dict[int, dict]]:
     found: dict[str, dict[int, dict]] = {}
     for row in frame.to_dict("records"):
-        key = " / ".join(_text(row[name]) for name in KEYS["coco_map"] if name in row)
-        found.setdefault(key, {})[row["seed"]] = row
+        found.setdefault(_key(row, KEYS["coco_map"]), {})[row["seed"]] = row
     return found
 
 

@@ -130,6 +130,23 @@ def test_a_new_finding_is_a_regression_and_a_vanished_one_is_not(against):
     assert ["ultralytics" in c.key for c in comparison.of("improved")] == [True]
 
 
+def test_a_finding_with_other_figures_is_neither_new_nor_gone_but_a_second_one_is_new(against):
+    def change(lines):
+        (found,) = find(lines, "agreement", "torchvision")["rows"]["findings"]
+        other = found | {"statement": found["statement"].replace("-16", "-17")}
+        assert other["statement"] != found["statement"]
+        find(lines, "agreement", "torchvision")["rows"]["findings"] = [other]
+
+    comparison = against(change)
+    assert [(c.kind, "-16" in c.key, "-17" in c.detail) for c in comparison.changes] == [("undecided", True, True)]
+
+    def another(lines):
+        found = find(lines, "agreement", "torchvision")["rows"]["findings"]
+        found.append(found[0] | {"statement": found[0]["statement"].replace("-16", "-17")})
+
+    assert [(c.table, "-17" in c.key) for c in against(another).regressions] == [("findings", True)]
+
+
 @pytest.mark.parametrize("launches", [1, 3])
 def test_a_slower_cell_is_a_regression(against, make_record, launches):
     def change(lines):
