@@ -34,7 +34,7 @@ def test_figure_5a_of_the_gfl_paper():
 
 
 def test_distributions_of_one_integral_have_different_losses():
-    names = list(series(generalized_focal_loss.NAME, "distribution_focal", "Distributions"))
+    names = list(series(generalized_focal_loss.NAME, "distribution_focal", "DFL and the integral"))
     # two bins: the entropy of 0.7 and 0.3, which is DFL's least
     assert names[0] == f"two bins: integral 6.3, DFL {-0.7 * math.log(0.7) - 0.3 * math.log(0.3):.3g}"
     assert all("integral 6.3" in name for name in names)
