@@ -17,6 +17,7 @@ import torch
 from adapters._mmcv import ensure_ops
 from suites.coco_map.bridge import AdapterLoss
 from suites.coco_map.data import Dataset
+from suites.coco_map.distributions import PARAMETERS, bins
 from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
 from suites.coco_map.schedules import Schedule
 from suites.processes import count
@@ -55,7 +56,7 @@ def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, An
         model.bbox_head[key] = value
     if not ensure_ops():
         _replace_compiled(model.bbox_head)
-    if host == "gfl" and torch.get_default_dtype() == torch.float64:
+    if model.bbox_head.type == "GFLHead" and torch.get_default_dtype() == torch.float64:
         model.bbox_head.type = "PreciseGFLHead"
     return model
 
@@ -93,6 +94,8 @@ def train(
     with tempfile.TemporaryDirectory() as scratch, default_dtype(dtype):
         folder = str(recorder.folder or scratch)
         runner = _runner(host, head, dataset, schedule, seed, device, backbone, recorder, folder)
+        if backbone:
+            _check_fit(backbone, getattr(runner.model, "module", runner.model).backbone)
         runner.model.to(device, getattr(torch, dtype))
         try:
             runner.train()
@@ -102,6 +105,17 @@ def train(
         detections = getattr(runner.val_evaluator.metrics[0], "detections", [])  # the first process has all
     numbers = [category["id"] for category in categories]
     return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections])
+
+
+def _check_fit(file: str, backbone: torch.nn.Module) -> None:
+    """Raises `ValueError` where the file lacks weights, which mmengine would silently leave as they are drawn."""
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    given = {name.removeprefix("backbone."): t.shape for name, t in content.get("state_dict", content).items()}
+    needed = {name: t.shape for name, t in backbone.state_dict().items() if not name.endswith("num_batches_tracked")}
+    lacking = [name for name, shape in needed.items() if given.get(name) != shape]
+    if lacking:
+        first = f"{lacking[0]} {tuple(needed[lacking[0]])}"
+        raise ValueError(f"--backbone {file} lacks {len(lacking)} of this schedule's {len(needed)} weights, as {first}")
 
 
 def _be_deterministic() -> None:
@@ -283,8 +297,24 @@ def register() -> None:
 
         def get_targets(self, *arguments, **options):
             anchors, labels, label_weights, box_targets, box_weights, count = super().get_targets(*arguments, **options)
-            label_weights, box_targets = ([t.double() for t in each] for each in (label_weights, box_targets))
+            dtype = torch.get_default_dtype()
+            label_weights, box_targets = ([t.to(dtype) for t in each] for each in (label_weights, box_targets))
             return anchors, labels, label_weights, box_targets, box_weights, count
+
+    class ShapedGFLHead(PreciseGFLHead):
+        """GFL's head with a distribution of fewer parameters than bins: ``dirac`` or ``gaussian``."""
+
+        def __init__(self, *arguments, distribution: str, **options) -> None:
+            self.distribution = distribution
+            super().__init__(*arguments, **options)
+
+        def _init_layers(self) -> None:
+            super()._init_layers()
+            self.gfl_reg = torch.nn.Conv2d(self.feat_channels, 4 * PARAMETERS[self.distribution], 3, padding=1)
+
+        def forward_single(self, x, scale):
+            scores, parameters = super().forward_single(x, scale)
+            return scores, bins(self.distribution, parameters, self.reg_max)
 
     class PortableVFNetHead(VFNetHead):
         """VFNet's head with torchvision's deformable convolution, which is the same function, for mmcv's."""
@@ -295,7 +325,7 @@ def register() -> None:
                 channels = self.feat_channels
                 setattr(self, name, DeformConv2d(channels, channels, self.dcn_kernel, 1, self.dcn_pad, bias=False))
 
-    for module in (AdapterLoss, PythonFocalLoss, PreciseGFLHead, PortableVFNetHead):
+    for module in (AdapterLoss, PythonFocalLoss, PreciseGFLHead, ShapedGFLHead, PortableVFNetHead):
         MODELS.register_module(module=module)
     HOOKS.register_module(module=RecordingHook)
     METRICS.register_module(module=CollectDetections)

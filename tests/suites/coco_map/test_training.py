@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
 import suites.coco_map as suite
 from results.coco_map import conditions_table, drift_table
@@ -85,6 +86,24 @@ def test_another_seed_is_another_training_and_the_same_seed_is_the_same(gfl):
     losses = [record["data"]["run"]["final_loss"] for record in (gfl["own"], again, other)]
     assert weights[0] == weights[1] != weights[2]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_backbone_is_trained_on_from_its_file_and_one_of_another_width_is_refused(tmp_path):
+    register()
+    from mmdet.models import ResNet
+
+    for width in (SMOKE.width, 64):
+        torch.save(ResNet(SMOKE.depth, base_channels=width).state_dict(), tmp_path / f"{width}.pth")
+
+    def started(file):
+        task = suite._task(Selection(backbone=str(file)), SMOKE, variant("retinanet/own"), 0, "cpu")
+        return suite.execute(task)[0].data["run"]
+
+    fitting = started(tmp_path / f"{SMOKE.width}.pth")
+    assert fitting["backbone"].endswith(f"{SMOKE.width}.pth")
+    assert fitting["initial_weights"] != train(variant("retinanet/own"))["data"]["run"]["initial_weights"]
+    with pytest.raises(ValueError, match=r"lacks 100 of this schedule's 100 weights, as conv1\.weight \(16, 3, 7, 7\)"):
+        started(tmp_path / "64.pth")
 
 
 def test_a_users_loss_that_is_no_number_is_a_result_in_both_hosts(tmp_path):
