@@ -5,8 +5,8 @@ on nothing but its seed. So a run that was killed ends with the same numbers as 
 that it was in starts again or, on the long schedules, goes on from its last checkpoint.
 
 The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what),
-`mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `recording` (conditions and
-course), `evaluation` (the one evaluator).
+`mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `distributions` (of a box's side),
+`recording` (conditions and course), `evaluation` (the one evaluator).
 """
 
 from __future__ import annotations

@@ -102,11 +102,19 @@ def gfl(beta: float = 2.0, dfl_weight: float = 0.25, **head: Any) -> dict[str, A
     return cls(quality, loss_dfl=own("DistributionFocalLoss", loss_weight=dfl_weight), **head)
 
 
+def shaped(distribution: str, **parts: Any) -> dict[str, Any]:
+    """GFL's head with our losses, the side of a box being no general distribution."""
+    return gfl(type="ShapedGFLHead", distribution=distribution, **parts)
+
+
+BOXES = f"{PAPERS['gfl']} table 2a"
 GFL = [
     Variant("gfl", "library", "mmdetection", "quality_focal", {}, "core"),
     Variant("gfl", "own", "own", "quality_focal", gfl(), "core"),
     Variant("gfl", "no_prior", "own", "quality_focal", gfl(**NO_PRIOR)),
     Variant("gfl", "no_dfl", "own", "quality_focal", gfl(dfl_weight=0.0), reference=f"{PAPERS['gfl']} table 3"),
+    Variant("gfl", "dirac", "own", "quality_focal", shaped("dirac", dfl_weight=0.0), reference=BOXES),
+    Variant("gfl", "gaussian", "own", "quality_focal", shaped("gaussian"), reference=BOXES),
     *(
         Variant("gfl", f"beta_{beta}", "own", "quality_focal", gfl(beta), reference=f"{PAPERS['gfl']} table 1c")
         for beta in (0.0, 1.0, 2.5, 4.0)
