@@ -24,6 +24,7 @@ from results.timings import Benchmarks, Source, Timing, timings
 
 MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
 LEVEL = 0.05
+BUSY = 1.0  # processes that wanted a core beside the timed threads
 WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that is not listed is no judgement
     "agreement": ("verdict", ("agrees", "agrees_up_to_scale", "differs", "nonfinite")),
     "capability": ("supported", ("True", "False")),
@@ -199,7 +200,8 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], m
     """Compare times cell by cell, corrected for their number.
 
     Slower is a time that is beyond the margin both in ms and in units of the machine's own streaming time, so that a
-    machine that is slow today is not the loss's fault.
+    machine that is slow today is not the loss's fault. Where other processes wanted the cores, nothing is: two threads
+    that wait for each other then took 60 times as long as the day before.
     """
     shared = [key for key in old if key in new and old[key].machine == new[key].machine]
     for key in old.keys() & new.keys() - set(shared):
@@ -211,7 +213,11 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], m
     for key, both, p_slower, p_faster in zip(shared, differences, slower, faster, strict=True):
         center, low, high = (exp(value) for value in both[0].interval())
         detail = f"{center:.2f} times as long [{low:.2f}, {high:.2f}], margin {margin:.0%}"
-        if p_slower < LEVEL:
+        others = max(old[key].others, new[key].others)
+        if min(p_slower, p_faster) < LEVEL and others > BUSY:
+            detail = f"{detail}; {others:.1f} other processes wanted a core"
+            result.changes.append(Change("undecided", "throughput", key, detail))
+        elif p_slower < LEVEL:
             result.changes.append(Change("regressed", "throughput", key, f"slower: {detail}"))
         elif p_faster < LEVEL:
             result.changes.append(Change("improved", "throughput", key, f"faster: {detail}"))

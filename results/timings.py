@@ -20,12 +20,14 @@ PASSES = ("forward", "forward_backward")
 class Timing:
     """One cell's pass: a median a launch in ms, and how long the machine's own stream took in that launch, in ms.
 
-    `stream` is empty where it was not measured; `machine` is the processor's name.
+    `stream` is empty where it was not measured; `machine` is the processor's name; `others` is how many processes
+    beyond the timed threads wanted a core meanwhile, as far as that was recorded.
     """
 
     launches: tuple[float, ...]
     stream: tuple[float, ...]
     machine: str
+    others: float = 0.0
 
 
 class Benchmarks:
@@ -42,12 +44,12 @@ class Benchmarks:
 
     def timings(self) -> dict[str, Timing]:
         """Every benchmark, by the cell and pass that it says it timed, else by its name. One process: one launch."""
-        return {
-            entry["extra_info"].get("cell", entry["fullname"]): Timing(
-                (entry["stats"]["median"] * 1e3,), (), entry["extra_info"].get("device_name", self.machine)
-            )
-            for entry in self.entries
-        }
+        return {entry["extra_info"].get("cell", entry["fullname"]): self._timing(entry) for entry in self.entries}
+
+    def _timing(self, entry: dict[str, Any]) -> Timing:
+        told = entry["extra_info"]
+        others = told.get("load", 0.0) - told.get("threads", 0)
+        return Timing((entry["stats"]["median"] * 1e3,), (), told.get("device_name", self.machine), others)
 
 
 Source = Run | Baseline | Benchmarks
@@ -93,4 +95,7 @@ def _timing(record: dict[str, Any], name: str) -> Timing:
         tuple(float(np.median(rounds["ms"])) for rounds in rounds_of(record, name)),
         tuple(float(np.median(launch["stream_ms"][name])) for launch in launches),
         record["data"]["device_name"],
+        max(launch["load"] for launch in launches) - record["data"]["threads"]
+        if record["cell"]["device"] == "cpu"
+        else 0,
     )

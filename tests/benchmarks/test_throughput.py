@@ -38,7 +38,8 @@ def test_speed(benchmark, cell, backward):
         pytest.skip(str(limit))
     name = "forward_backward" if backward else "forward"
     benchmark.extra_info.update(
-        cell=f"{cell.key} {name}", device_name=clocks.device_name(cell.device), threads=torch.get_num_threads()
-    )
+        cell=f"{cell.key} {name}", device_name=clocks.device_name(cell.device), threads=torch.get_num_threads(),
+        load=clocks.load_average(),
+    )  # fmt: skip
     value = benchmark.pedantic(runner.run, setup=lambda: ((runner.ready(),), {}), rounds=ROUNDS, warmup_rounds=1)
     assert torch.isfinite(value)

@@ -205,6 +205,7 @@ def timed(adapter: str, ms: float, workload: str = "yolov8-640px-b1", rows: int 
         "classes": 80,
         "elements": 672_000,
         "device_name": "Example CPU",
+        "threads": 2,
         "bytes": {"forward": 5_376_000, "forward_backward": 8_064_000},
         "memory": dict.fromkeys(passes, 2_688_000),
         "check": "agrees",

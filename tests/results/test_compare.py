@@ -299,9 +299,10 @@ def test_a_repaired_cell_is_no_regression(against):
     assert [c.kind for c in comparison.changes] == ["repaired"]
 
 
-def benchmark_file(path, medians: dict[str, float]):
+def benchmark_file(path, medians: dict[str, float], load: float = 2.0):
     entries = [
-        {"fullname": f"bench[{cell}]", "extra_info": {"cell": cell, "device_name": "Example CPU"},
+        {"fullname": f"bench[{cell}]",
+         "extra_info": {"cell": cell, "device_name": "Example CPU", "threads": 2, "load": load},
          "stats": {"median": median}}
         for cell, median in medians.items()
     ]  # fmt: skip
@@ -316,6 +317,16 @@ def test_benchmark_files_are_compared(tmp_path):
     assert [c.key for c in comparison.regressions] == ["b"]
     assert [c.key for c in comparison.of("vanished")] == ["c"]
     assert [c.key for c in comparison.of("appeared")] == ["d"]
+
+
+def test_a_busy_machine_decides_nothing(tmp_path):
+    quiet = benchmark_file(tmp_path / "old.json", {"slower": 0.010, "faster": 0.010, "same": 0.010})
+    busy = benchmark_file(tmp_path / "new.json", {"slower": 0.180, "faster": 0.001, "same": 0.010}, load=9.8)
+    comparison = compare(open_source(quiet), open_source(busy))
+    assert comparison.exit_status == 0
+    assert {c.key: "7.8 other processes" in c.detail for c in comparison.of("undecided") if c.key != "same"} == {
+        "slower": True, "faster": True,
+    }  # fmt: skip
 
 
 def test_a_benchmark_file_is_compared_with_a_run(tmp_path, baseline, write_run):
