@@ -61,5 +61,8 @@ def tell_faults(run: Run, folder: str) -> None:
     left_out = [fault for fault in faults if fault.fatal]
     for fault in left_out[:FAULTS_TOLD]:
         click.echo(f"{folder}: {fault}", err=True)
-    crowd = f"{len(faults) - len(left_out)} crowd boxes are not trained on, and ignored by the evaluation"
-    click.echo(f"{folder}: {len(left_out)} faults, left out; {crowd}; all of them: {file}", err=True)
+    if left_out:
+        click.echo(f"{folder}: {len(left_out)} faults, without which training goes on", err=True)
+    if crowd := len(faults) - len(left_out):
+        click.echo(f"{folder}: {crowd} crowd boxes are not trained on, and ignored by the evaluation", err=True)
+    click.echo(f"{folder}: all of them by their ids: {file}", err=True)

@@ -79,7 +79,8 @@ def test_the_user_is_told_what_is_faulty_before_anything_is_trained(coco, tmp_pa
     told = capsys.readouterr().err
     assert "train: missing file 2: gone.jpg" in told
     assert "train: box outside the image 2: bbox [35, 0, 10, 10], 40×20" in told
-    assert "7 faults, left out; 1 crowd boxes" in told
+    assert "7 faults, without which training goes on" in told
+    assert "1 crowd boxes are not trained on" in told
     everything = (run.folder / "faults.txt").read_text().splitlines()
     assert len(everything) == 8
     assert any(line.startswith("train: crowd 5") for line in everything)
