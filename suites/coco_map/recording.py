@@ -41,6 +41,7 @@ class Recorder:
     images: str = ""
     inputs: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
     progress: Progress | None = None
     began: float = field(default_factory=time.perf_counter)
     _started: float = 0.0
@@ -50,8 +51,7 @@ class Recorder:
         if not self.weights:  # else it goes on from a checkpoint
             weights = [part for name, t in sorted(model.state_dict().items()) for part in (name.encode(), _bytes(t))]
             self.weights = _chained("", *weights)
-        told = self.folder if rank() == 0 else None
-        self.progress = Progress(told, self.title, len(self.curve), steps)
+        self.steps = steps
 
     def state(self) -> dict[str, Any]:
         """What was watched so far, as plain data for a checkpoint."""
@@ -69,6 +69,9 @@ class Recorder:
 
     def batch(self, identifiers: Iterable[Any], pixels: Iterable[torch.Tensor], boxes: Iterable[torch.Tensor]) -> None:
         """Take in a batch before its step: which images in which order, and what augmentation made of them."""
+        if self.progress is None:  # not before: mmengine may have gone through the batches before a checkpoint again
+            told = self.folder if rank() == 0 else None
+            self.progress = Progress(told, self.title, len(self.curve), self.steps)
         self.images = _chained(self.images, repr(list(identifiers)).encode())
         self.inputs = _chained(self.inputs, *map(_bytes, (*pixels, *boxes)))
         self._started = time.perf_counter()
