@@ -131,7 +131,6 @@ def _bin_weights() -> list[Option]:
         option("[y_r - y, y_r - y]", "the right bin has the left bin's weight", lambda s: _pair(1 - f(s), 1 - f(s))),
         option("[y - y_l, y - y_l]", "the left bin has the right bin's weight", lambda s: _pair(f(s), f(s))),
         option("[y_r - y, y_l - y]", "the right bin's weight has the wrong sign", lambda s: _pair(1 - f(s), -f(s))),
-        option("[(y_r - y)/2, (y - y_l)/2]", "the bins' weights are halved", lambda s: _pair((1 - f(s)) / 2, f(s) / 2)),
     ]
 
 

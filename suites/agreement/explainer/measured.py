@@ -261,8 +261,9 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
     slope, shift = numpy.polyfit(x, z, 1)
     if numpy.abs(slope * x + shift - z).max() < 1e-5:
         slope, shift = round(float(slope), 9), round(float(shift), 9)
-        change = Change("activation", f"the sigmoid is taken of {slope:.6g} x {shift:+.6g} instead of the logit x")
-        yield Context((change,), f"x = {slope:.6g} logit {shift:+.6g}", lambda s: replace(s, x=slope * s.x + shift))
+        shifted = f" {shift:+.6g}" if shift else ""
+        change = Change("activation", f"the sigmoid is taken of {slope:.6g} x{shifted} instead of the logit x")
+        yield Context((change,), f"x = {slope:.6g} logit{shifted}", lambda s: replace(s, x=slope * s.x + shift))
         return
     told = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in list(table.items())[::3])
     change = Change("activation", f"uses another function of the logit than the sigmoid: {told}")

@@ -88,14 +88,23 @@ def sigmoids_over_their_sum(logits, target, gamma=2.0, alpha=None):
     return -((1.0 if alpha is None else alpha[target]) * (1 - pt) ** gamma * pt.log()).sum()
 
 
+def bins(pred, label, weight, weigh):
+    left = label.long().clamp(max=pred.shape[1] - 2)
+    weights = weigh(left + 1 - label, label - left)
+    loss = [F.cross_entropy(pred, left + i, reduction="none") * weights[i] for i in (0, 1)]
+    return sum(loss) if weight is None else sum(loss) * weight
+
+
 @example("distribution_focal", "target_range")
 def bin_weights_exchanged(pred, label, weight=None):
-    left = label.long().clamp(max=pred.shape[1] - 2)
-    loss = F.cross_entropy(pred, left, reduction="none") * (label - left)
-    loss = loss + F.cross_entropy(pred, left + 1, reduction="none") * (left + 1 - label)
-    return loss if weight is None else loss * weight
+    return bins(pred, label, weight, lambda left, right: (right, left))
+
+
+@example("distribution_focal", "normaliser")
+def mean_of_both_bins(pred, label, weight=None):
+    return bins(pred, label, weight, lambda left, right: (left / 2, right / 2))
 
 
 @example("distribution_focal", "target_range", "activation")
 def sigmoid_and_bin_weights_exchanged(pred, label, weight=None):
-    return bin_weights_exchanged(pred.sigmoid(), label, weight)
+    return bins(pred.sigmoid(), label, weight, lambda left, right: (right, left))
