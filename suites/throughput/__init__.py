@@ -54,7 +54,7 @@ def _task(selection: Selection, workload: Workload, loss: str, device: str, dtyp
         if selection.wants(loss, label.removesuffix(COMPILED))
     )
     if cells:
-        yield Task(cells, selection, timeout_s=240.0 + 30 * len(cells), alone=True)
+        yield Task(cells, selection, timeout_s=600.0 + 60 * len(cells), alone=True)
 
 
 def _labels(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> list[str]:
@@ -86,7 +86,7 @@ def execute(task: Task) -> list[Record]:
     if not labels:
         return records
     import_libraries(group)
-    launches = _launches(group, profile, patience=task.timeout_s / 3)
+    launches = _launches(group, profile, limit_s=task.timeout_s / 3)
     sources = suites.adapters_of(task.selection)
     return records + [_record(cell, launches, sources) for cell in task.cells if cell.adapter in labels]
 
@@ -127,12 +127,12 @@ def import_libraries(group: Group) -> None:
             continue
 
 
-def _launches(group: Group, profile: str, patience: float) -> list[dict[str, Any]]:
+def _launches(group: Group, profile: str, limit_s: float) -> list[dict[str, Any]]:
     """Launch until every ratio's interval is narrow, but no less and no more often than the profile says.
 
-    None is begun after `patience` seconds, and each has as many to end.
+    Each has `limit_s` to end; after half of it no further one is begun.
     """
-    deadline = time.perf_counter() + patience
+    deadline = time.perf_counter() + limit_s / 2
     threads = THREADS if group.device == "cpu" else 1
     least, most = LAUNCHES[profile] if group.device == "cpu" else (1, 1)
     measure = measure_step if group.workload.step else launch.measure
@@ -141,10 +141,12 @@ def _launches(group: Group, profile: str, patience: float) -> list[dict[str, Any
     while len(reports) < most and (len(reports) < least or time.perf_counter() < deadline):
         group = _replaced(group, first=not reports)
         try:
-            reports.append(launched(measure, group, len(reports), threads, seconds=patience))
+            reports.append(launched(measure, group, len(reports), threads, seconds=limit_s))
         except launch.LaunchDied as death:
-            if reports or group.workload.step:
+            if reports:
                 break  # what was measured stands
+            if group.workload.step:
+                return [{"subjects": {label: {"failed": str(death)} for label in group.losses}}]
             return [_one_by_one(group, threads, death)]
         if len(reports) >= least and (group.workload.step or _narrow(reports, group)):
             break
