@@ -29,7 +29,7 @@ from suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS,
 __all__ = ["execute", "plan"]
 
 THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, else every core
-LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (2, 4)}  # profile -> least, most; on a GPU one, it has no heap
+LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 6)}  # profile -> least, most; on a GPU one, it has no heap
 SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.4}  # of timed rounds, a subject and pass
 ROUNDS = {"smoke": 2, "quick": 3, "full": 4}
 ALONE_S = 60.0  # for a subject that is timed alone because its group gave no answer

@@ -58,7 +58,8 @@ def anchors(image: int, strides: tuple[int, ...] = (8, 16, 32), per_cell: int = 
     return sum((-(-image // stride)) ** 2 for stride in strides) * per_cell
 
 
-RETINANET = {"strides": (8, 16, 32, 64, 128), "per_cell": 9}
+PYRAMID = (8, 16, 32, 64, 128)
+RETINANET = {"strides": PYRAMID, "per_cell": 9}
 
 WORKLOADS = {
     workload.name: workload
@@ -67,12 +68,12 @@ WORKLOADS = {
         Workload("yolov8-160px-b1", anchors(160), 80, DENSE, ("smoke",), adapters=MAIN),
         Workload("gfl-64-positives", 64 * 4, 17, BINS, ("smoke",), adapters=MAIN),
         Workload("yolov8-head-160px-b1", anchors(160), 80, ("v8_detection",), ("smoke",), image=160, batch=1),
-        Workload("gfl-head-160px-b1", 0, 80, ("gfl_head",), ("smoke",), image=160, batch=1),
+        Workload("gfl-head-160px-b1", anchors(160, PYRAMID), 80, ("gfl_head",), ("smoke",), image=160, batch=1),
         # quick: one image a batch where people use eight or more
         Workload("yolov8-640px-b1", anchors(640), 80, DENSE, ("quick",)),
         Workload("gfl-800-positives", 800 * 4, 17, BINS, ("quick",)),
         Workload("yolov8-head-640px-b1", anchors(640), 80, ("v8_detection",), ("quick",), image=640, batch=1),
-        Workload("gfl-head-640px-b1", 0, 80, ("gfl_head",), ("quick",), image=640, batch=1),
+        Workload("gfl-head-640px-b1", anchors(640, PYRAMID), 80, ("gfl_head",), ("quick",), image=640, batch=1),
         # full: what is trained with
         Workload("yolov8-640px-b8", 8 * anchors(640), 80, DENSE, dtypes=("float32", "bfloat16"), compiled=("cpu",)),
         Workload("yolov8-640px-b128", 128 * anchors(640), 80, DENSE, devices=("cuda",),
@@ -83,7 +84,7 @@ WORKLOADS = {
                  devices=("cuda",), dtypes=("float32", "bfloat16"), adapters=MAIN),
         Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=("cpu", "cuda")),
         Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
-        Workload("gfl-head-800px-b2", 0, 80, ("gfl_head",), image=800, batch=2),
+        Workload("gfl-head-800px-b2", 2 * anchors(800, PYRAMID), 80, ("gfl_head",), image=800, batch=2),
         # full, share of a training step
         Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal",), devices=("cpu",), image=256,
                  batch=2, adapters=LIBRARIES, step=True),
@@ -164,7 +165,6 @@ def _detector_inputs(loss: str, workload: Workload, dtype: str, device: str, gen
         features = maps(4 * bins + classes, strides)
         settings = {"strides": strides, "num_classes": classes, "reg_max": bins}
         return Inputs((features, boxes, labels), tuple(features), keywords=settings)
-    strides = (8, 16, 32, 64, 128)
-    scores, distributions = maps(classes, strides, shift=-3), maps(4 * (bins + 1), strides)
-    settings = {"image_size": (image, image), "strides": strides, "reg_max": bins}
+    scores, distributions = maps(classes, PYRAMID, shift=-3), maps(4 * (bins + 1), PYRAMID)
+    settings = {"image_size": (image, image), "strides": PYRAMID, "reg_max": bins}
     return Inputs((scores, distributions, boxes, labels), (*scores, *distributions), keywords=settings)

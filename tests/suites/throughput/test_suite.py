@@ -221,6 +221,14 @@ def test_workloads_plan_for_every_device_they_name(name):
         assert any(cell.workload == name and cell.device == device for cell in cells)
 
 
+@pytest.mark.parametrize("name", [name for name, workload in WORKLOADS.items() if "-head-" in name])
+def test_a_detector_workload_says_how_many_anchors_its_maps_have(name):
+    workload = WORKLOADS[name]
+    (loss,) = workload.losses
+    maps, *_ = canonical_inputs(loss, workload, "float32", "cpu", 0).arguments
+    assert sum(level.numel() // level.shape[1] for level in maps) == workload.rows
+
+
 def test_detector_losses_are_checked_by_ours():
     from adapters import discover
 
