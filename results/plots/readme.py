@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from results.plots.figure import COLOURS
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "throughput"
-SHOWN = {"loss": "focal", "pass": "forward_backward", "workload": "yolov8-640px-b1", "dtype": "float32"}
+SHOWN = {"loss": "focal", "pass": "forward_backward", "workload": "yolov8-640px-b8", "dtype": "float32"}
 OURS, THEIRS, ANOTHER = COLOURS[2], COLOURS[3], COLOURS[4]
 
 
