@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +34,7 @@ def join(device: str) -> None:
         if device == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        atexit.register(distributed.destroy_process_group)  # gloo's threads abort a process that ends with the group
 
 
 def mean(values: Mapping[str, float]) -> dict[str, float]:
