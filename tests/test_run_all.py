@@ -70,10 +70,15 @@ def test_a_run_that_does_not_say_what_it_was_asked_is_not_resumed(tmp_path):
     assert "environment.json does not say what this run was asked" in done.stderr
 
 
+def heeded():
+    """Ctrl-C in a process of ours, also where the shell that runs the tests in its background ignores it for them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path):
     what = ["--suite", "agreement", "--json", "--out", str(tmp_path / "run")]
     command = [sys.executable, str(ROOT / "run_all.py"), *what]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
     process.stdout.readline()  # the first of hundreds of records
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
