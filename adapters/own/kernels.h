@@ -94,9 +94,9 @@ INLINE stored store(real x) { return (stored)x; }
 /* (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2] */
 #ifdef HALF /* error of e^r 2^-21 */
 static const real EXP[] = {0.4999975015496972, 0.16666773841215888, 0.04183362978419707, 0.008341300455925879};
-#elif defined FLOAT32 /* 2^-38 */
-static const real EXP[] = {0.5000000000020848,    0.16666666718793623,   0.04166666640592175,   0.008333298548245347,
-                           0.0013888923573826997, 0.0001989923355500042, 2.4820983893238277e-05};
+#elif defined FLOAT32 /* 2^-34 */
+static const real EXP[] = {0.5000000067643632,   0.166666658695615,     0.041666295090108205,
+                           0.008333496970596562, 0.0013944648867715015, 0.0001979037421093552};
 #endif
 #ifdef HALF
 #define EXACT_EXP EXP
@@ -137,15 +137,14 @@ static const real LOG[] = {2.0, 0.6666666666666666, 0.40000000000007585, 0.28571
                            0.18181773448446913, 0.15387173116888922, 0.13248496439028236, 0.13264468208441573};
 #endif
 
-/* Four coefficients at a time: a chain of dependent products a quarter as long as Horner's. */
+/* Even and odd powers apart: two chains of dependent products, each half as long as Horner's, for one product more. */
 #define POLYNOMIAL(name, table)                                                                                        \
     INLINE real name(real x) {                                                                                         \
-        enum { terms = sizeof(table) / sizeof(table[0]), rest = terms % 4 ? terms % 4 : 4 };                           \
-        real x2 = x * x, x4 = x2 * x2, p = table[terms - 1];                                                           \
-        _Pragma("GCC unroll 4") for (int i = terms - 2; i >= terms - rest; i--) p = p * x + table[i];                  \
-        _Pragma("GCC unroll 8") for (int i = terms - rest - 4; i >= 0; i -= 4) p =                                     \
-            p * x4 + ((table[i] + table[i + 1] * x) + x2 * (table[i + 2] + table[i + 3] * x));                         \
-        return p;                                                                                                      \
+        enum { last = sizeof(table) / sizeof(table[0]) - 1 };                                                          \
+        real square = x * x, first = table[last], second = table[last - 1];                                            \
+        _Pragma("GCC unroll 16") for (int i = last - 2; i >= 0; i -= 2) first = first * square + table[i];             \
+        _Pragma("GCC unroll 16") for (int i = last - 3; i >= 0; i -= 2) second = second * square + table[i];           \
+        return last % 2 ? first * x + second : second * x + first;                                                     \
     }
 POLYNOMIAL(exp_tail, EXP)
 POLYNOMIAL(exact_exp_tail, EXACT_EXP)
@@ -178,7 +177,11 @@ INLINE real exp_of_minus_with(real z, int exact) {
     real bounded = at_most(z, most);
     real shifted = bounded * (real)1.4426950408889634 + magic;
     real k = shifted - magic;
+#ifdef FLOAT32
+    real r = k * (high + low) - bounded; /* k <= 150 where it matters: off by 2^-46 */
+#else
     real r = (k * high - bounded) + k * low;
+#endif
     real power = (r * r) * (exact ? exact_exp_tail(r) : exp_tail(r)) + r + 1;
 #ifdef HALF
     /* 2^(32 - k), then the rest: two steps reach the subnormal numbers */

@@ -5,11 +5,11 @@
 #include "kernels.h"
 
 enum { BLOCK = 1024, PIECE = 128, MOST = 128 };
-enum { FOCAL, QUALITY_FOCAL, VARIFOCAL };
+enum { FOCAL, QUALITY_FOCAL, VARIFOCAL, UNNAMED };
 enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or these times an incoming number each */
 
 typedef struct {
-    double power, positive, negative, scale; /* the derivative is multiplied by scale */
+    double power, positive, negative, scale; /* what is written is multiplied by scale */
 } Parameters;
 
 /* Loss of a logit x with target y and, with `derive`, its derivative.
@@ -19,26 +19,27 @@ typedef struct {
    b = CE = o z + log(1 + e^-z), q = 1 - p_t = t r + o s, gap = t - s = t r - o s;
    FL = a q^g b, FL' = a q^g (g s r (o - t) b / q - gap);
    QFL = |gap|^g b, QFL' = -sign(gap) |gap|^g (g s r b / |gap| + |gap|);
-   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0. */
+   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0, which is UNNAMED times its weight. */
 INLINE real element(int loss, int power, int derive, real x, real e, real y, Parameters given, real *derivative) {
-    const real g = given.power;
+    const real g = power == SQUARE ? 2 : given.power;
     const int below = x < 0;
     real z = size_of(x), s = 1 / (1 + e), r = e * s, log_sum = e * log1p_ratio(e);
     real not_y = 1 - y, t = below ? not_y : y, o = below ? y : not_y;
     real b = o * z + log_sum, gap = t * r - o * s;
     real q = loss == QUALITY_FOCAL ? size_of(gap) : t * r + o * s, cross = b;
-    real weight = loss == FOCAL ? (real)given.positive * y + (real)given.negative * not_y : 1;
-    if (loss == VARIFOCAL) {
-        weight = (real)given.negative;
+    real weight = loss == FOCAL       ? (real)given.positive * y + (real)given.negative * not_y
+                  : loss == VARIFOCAL ? (real)given.negative
+                                      : 1;
+    if (loss == VARIFOCAL || loss == UNNAMED) {
         q = below ? r : s;
-        cross = (below ? 0 : z) + log_sum;
+        cross = at_least(x, 0) + log_sum;
     }
 
     real m = 1;
     if (power == SQUARE) m = q * q;
     if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
         real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : t * e + o, log_scaled = -at_most(z, FAR);
-        if (loss == VARIFOCAL)
+        if (loss == VARIFOCAL || loss == UNNAMED)
             log_scaled = below ? log_scaled : 0;
         else
             log_scaled = o == 0 ? log_scaled : log_of(at_least(scaled, SMALLEST));
@@ -63,11 +64,11 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
                 : power == SQUARE ? weight * (q * (2 * (s * r) * (o - t) * b - q * gap))
                                   : weight * (m * (g * (s * r / at_least(q, SMALLEST)) * (o - t) * b - gap));
     }
-    if (loss != VARIFOCAL) {
+    if (loss == FOCAL || loss == QUALITY_FOCAL) {
         *derivative = below ? -slope : slope;
     } else {
         real rise = power == NONE ? weight * q : weight * (m * (g * (below ? s : r) * cross + q));
-        *derivative = y > 0 ? -y * (below ? -gap : gap) : rise;
+        *derivative = loss == VARIFOCAL && y > 0 ? -y * (below ? -gap : gap) : rise;
     }
     return value;
 }
@@ -85,7 +86,7 @@ typedef double Loop(const stored *x, const number *y, const stored *incoming, lo
         _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
             real slope, value = element(loss, power, what != VALUE, load(x[i]), e[i], target, given, &slope);                \
             sum += value;                                                                                              \
-            if (what != VALUE) value = slope * (real)given.scale;                                                      \
+            value = (what == VALUE ? value : slope) * (real)given.scale;                                               \
             if (what == CHAINED) value *= load(incoming[i]);                                                           \
             each[i] = store(value);                                                                                    \
         }                                                                                                              \
@@ -105,9 +106,9 @@ LOOPS(quality_any, QUALITY_FOCAL, ANY, y[i])
 LOOPS(varifocal_none, VARIFOCAL, NONE, y[i])
 LOOPS(varifocal_square, VARIFOCAL, SQUARE, y[i])
 LOOPS(varifocal_any, VARIFOCAL, ANY, y[i])
-LOOPS(background_none, VARIFOCAL, NONE, 0)
-LOOPS(background_square, VARIFOCAL, SQUARE, 0)
-LOOPS(background_any, VARIFOCAL, ANY, 0)
+LOOPS(background_none, UNNAMED, NONE, 0)
+LOOPS(background_square, UNNAMED, SQUARE, 0)
+LOOPS(background_any, UNNAMED, ANY, 0)
 
 static Loop *const *const NAMED[3][3] = {{focal_none, focal_square, focal_any},
                                          {quality_none, quality_square, quality_any},
@@ -210,8 +211,10 @@ static double sparse_block(const Work *work, const Named *named, long first, lon
         logits[named->place[i]] = store(-60000);
         if (work->incoming) incoming[i] = work->incoming[first + named->place[i]];
     }
-    double sum = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, work->given, out);
-    sum += work->named(taken, named->target, incoming, named->count, work->given, each);
+    Parameters weighed = work->given;
+    weighed.scale *= weighed.negative; /* all weigh the same */
+    double sum = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, weighed, out);
+    sum = sum * weighed.negative + work->named(taken, named->target, incoming, named->count, work->given, each);
     for (long i = 0; i < named->count; i++) out[named->place[i]] = each[i];
     return sum;
 }
