@@ -2,169 +2,216 @@
 
 #include "kernels.h"
 
-enum { LANES = 16 };
+enum { ROWS = 64, PLACES = 2048 }; /* at a time so many rows at most, and unless a row is longer so many logits */
 
-/* LANES rows at a time, laid side by side: values[c * LANES + lane]. Missing rows repeat the last. */
-static void gather(const stored *logits, long rows, long classes, number *restrict values) {
-    for (long lane = 0; lane < LANES; lane++) {
-        const stored *row = logits + (lane < rows ? lane : rows - 1) * classes;
-        for (long c = 0; c < classes; c++) values[c * LANES + lane] = load(row[c]);
-    }
-}
-
-/* -log p of the class with weight `own` beside `others`, p = own / (own + others); `depth` is max - logit. */
-INLINE real surprise(real others, real own, real depth) {
-    real ratio = others / at_least(own, SMALLEST), small = ratio < 1 ? ratio : 1;
-    return others < own ? small * log1p_ratio(small) : log_of(others + own) + depth;
-}
+/* How far below the highest logit e^(x - top), and the sum of them over one, keep their digits. */
+#ifdef HALF
+static const real FARTHEST = 64;
+#else
+static const real FARTHEST = 600;
+#endif
 
 typedef struct {
-    real first[LANES], last[LANES];    /* the classes that the target names: one, or the two bins around it */
-    real share[LANES], weight[LANES];  /* of the last; of the row */
+    int bins, slopes;
+    const stored *logits, *incoming;
+    const void *targets;
+    const number *weights;
+    long classes;
+    double power, scale;
+    stored *each;
+} Work; /* as in `row_losses` */
+
+typedef struct {
+    long first[ROWS], last[ROWS];   /* the classes that the target names: one, or the two bins around it */
+    real share[ROWS], weight[ROWS]; /* of the last; of the row */
 } Targets;
 
 typedef struct {
-    real value[LANES], spread[LANES], first[LANES], last[LANES]; /* loss; gradient per weight, and of the named classes */
+    real first[ROWS], last[ROWS];             /* e^(x - top) of the named classes */
+    real first_depth[ROWS], last_depth[ROWS]; /* top - x of these */
+    real neither[ROWS];                       /* the sum over the other classes */
+} Powers;
+
+typedef struct {
+    real value[ROWS], spread[ROWS], first[ROWS], last[ROWS]; /* loss; gradient per e^(x - top), and of the named classes */
 } Outcome;
 
-static void softmax_rows(const real *restrict neither, const real *restrict own, const real *restrict depth, double power,
-                         const Targets *restrict at, Outcome *restrict out) {
+/* -log p of the class with weight `own` beside `others`, p = own / (own + others); `depth` is top - logit. */
+INLINE real surprise(real others, real own, real depth) {
+    const int near = depth <= FARTHEST;
+    real ratio = others / at_least(own, SMALLEST), small = ratio < 1 ? ratio : 1;
+    real large = log_of(near ? ratio + 1 : others + own) + (near ? 0 : depth);
+    real nothing = others - others; /* or NaN, which `log_of` does not see */
+    return (others < own ? small * log1p_ratio(small) : large) + nothing;
+}
+
+static void softmax_rows(const Powers *restrict of, double power, long rows, const Targets *restrict at,
+                         Outcome *restrict out) {
     const int which = power_case(power);
     const real g = power;
-    SIMD for (int lane = 0; lane < LANES; lane++) {
-        real others = neither[lane], total = others + own[lane], p = own[lane] / total, q = others / total;
-        real loss = surprise(others, own[lane], depth[lane]), m = 1;
+    SIMD for (long row = 0; row < rows; row++) {
+        real others = of->neither[row], own = of->first[row], total = others + own, p = own / total, q = others / total;
+        real loss = surprise(others, own, of->first_depth[row]), m = 1;
         if (which == SQUARE) m = q * q;
         if (which == ANY) m = q == 0 ? 0 : exp_of_minus(-g * log_of(at_least(q, SMALLEST)));
-        m *= at->weight[lane];
+        m *= at->weight[row];
         real pull = m * (g * p * loss + q);
-        out->value[lane] = m * loss;
-        out->spread[lane] = pull / at_least(others, SMALLEST);
-        out->first[lane] = out->last[lane] = -pull;
+        out->value[row] = m * loss;
+        out->spread[row] = pull / at_least(others, SMALLEST);
+        out->first[row] = out->last[row] = -pull;
     }
 }
 
-static void bin_rows(const real *restrict neither, const real *restrict left, const real *restrict right,
-                     const real *restrict left_depth, const real *restrict right_depth, const Targets *restrict at,
-                     Outcome *restrict out) {
-    SIMD for (int lane = 0; lane < LANES; lane++) {
-        real not_left = neither[lane] + right[lane], not_right = neither[lane] + left[lane];
-        real share = at->share[lane], rest = 1 - share, weight = at->weight[lane];
-        real per_total = weight / (neither[lane] + left[lane] + right[lane]);
-        out->value[lane] = weight * (rest * surprise(not_left, left[lane], left_depth[lane]) +
-                                     share * surprise(not_right, right[lane], right_depth[lane]));
-        out->spread[lane] = per_total;
-        out->first[lane] = per_total * (share * left[lane] - rest * not_left);
-        out->last[lane] = per_total * (rest * right[lane] - share * not_right);
+static void bin_rows(const Powers *restrict of, long rows, const Targets *restrict at, Outcome *restrict out) {
+    SIMD for (long row = 0; row < rows; row++) {
+        real neither = of->neither[row], left = of->first[row], right = of->last[row];
+        real not_left = neither + right, not_right = neither + left;
+        real share = at->share[row], rest = 1 - share, weight = at->weight[row];
+        real per_total = weight / (neither + left + right);
+        out->value[row] = weight * (rest * surprise(not_left, left, of->first_depth[row]) +
+                                    share * surprise(not_right, right, of->last_depth[row]));
+        out->spread[row] = per_total;
+        out->first[row] = per_total * (share * left - rest * not_left);
+        out->last[row] = per_total * (rest * right - share * not_right);
     }
 }
 
-/* What the target names in each of LANES rows: softmax FL's class, or the two bins around DFL's coordinate. */
-static void read_targets(int bins, const void *targets, const number *weights, long start, long count, long classes,
-                         Targets *at) {
-    for (long lane = 0; lane < LANES; lane++) {
-        long row = start + (lane < count ? lane : count - 1);
-        long label = bins ? (long)((const number *)targets)[row] : (long)((const int64_t *)targets)[row];
-        int missing = !bins && (label < 0 || label >= classes); /* no such class: the loss is NaN */
-        if (bins) label = label > classes - 2 ? classes - 2 : label < 0 ? 0 : label;
-        if (missing) label = 0;
-        at->first[lane] = label;
-        at->last[lane] = label + bins;
-        at->share[lane] = bins ? (real)((const number *)targets)[row] - label : 0;
-        at->weight[lane] = missing ? (real)__builtin_nan("") : weights ? weights[bins ? row : label] : 1;
-    }
-}
-
-/* Of the logits of LANES rows, e^(x - max); `neither` sums those that the target does not name. */
-static void exponentials(const number *restrict values, long classes, const Targets *restrict at, real *restrict powers,
-                         real *restrict neither, real own[2][LANES], real depth[2][LANES]) {
-    number top[LANES];
-    for (int lane = 0; lane < LANES; lane++) top[lane] = values[lane], neither[lane] = 0;
-    for (long c = 1; c < classes; c++) {
-        SIMD for (int lane = 0; lane < LANES; lane++) {
-            number x = values[c * LANES + lane];
-            top[lane] = x > top[lane] ? x : top[lane]; /* a NaN that is passed over is met again below */
+/* What the target names in each row: softmax FL's class, or the two bins around DFL's coordinate. */
+static void read_targets(const Work *work, long start, long count, Targets *at) {
+    const long classes = work->classes;
+    for (long row = 0; row < count; row++) {
+        long place = start + row;
+        if (work->bins) {
+            number y = ((const number *)work->targets)[place];
+            long label = (long)y;
+            label = label > classes - 2 ? classes - 2 : label < 0 ? 0 : label;
+            at->first[row] = label;
+            at->last[row] = label + 1;
+            at->share[row] = (real)y - label;
+            at->weight[row] = work->weights ? work->weights[place] : 1;
+        } else {
+            long label = (long)((const int64_t *)work->targets)[place];
+            int missing = label < 0 || label >= classes; /* no such class: the loss is NaN */
+            at->first[row] = at->last[row] = missing ? 0 : label;
+            at->weight[row] = missing ? (real)__builtin_nan("") : work->weights ? work->weights[label] : 1;
         }
     }
-    for (int lane = 0; lane < LANES; lane++) {
-        depth[0][lane] = (real)top[lane] - values[(long)at->first[lane] * LANES + lane];
-        depth[1][lane] = (real)top[lane] - values[(long)at->last[lane] * LANES + lane];
-    }
-    for (long c = 0; c < classes; c++) {
-        const real here = c;
-        SIMD for (int lane = 0; lane < LANES; lane++) {
-            real x = values[c * LANES + lane], gap = top[lane] - x;
-            real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
+}
+
+static void exponentials(const stored *restrict logits, long count, real top, real *restrict powers) {
+    SIMD for (long i = 0; i < count; i++) {
+        real x = load(logits[i]), gap = top - x;
+        real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
 #ifdef FLOAT64 /* what the difference rounded away */
-            real back = gap + x;
-            e -= e * ((top[lane] - back) - (x - (back - gap)));
+        real back = gap + x;
+        e -= e * ((top - back) - (x - (back - gap)));
 #endif
-            powers[c * LANES + lane] = e;
-            neither[lane] += here < at->first[lane] || here > at->last[lane] ? e : 0;
-        }
-    }
-    for (int lane = 0; lane < LANES; lane++) {
-        own[0][lane] = powers[(long)at->first[lane] * LANES + lane];
-        own[1][lane] = powers[(long)at->last[lane] * LANES + lane];
+        powers[i] = e;
     }
 }
 
-/* The gradient of LANES rows, from their exponentials, by way of `values` to where it belongs. */
-static void write_slopes(const real *restrict powers, long rows, long classes, const Targets *restrict at,
-                         const Outcome *restrict result, const real *restrict scale, number *restrict values,
-                         stored *restrict out) {
-    real spread[LANES];
-    for (int lane = 0; lane < LANES; lane++) spread[lane] = result->spread[lane] * scale[lane];
-    for (long c = 0; c < classes; c++) {
-        SIMD for (int lane = 0; lane < LANES; lane++)
-            values[c * LANES + lane] = (number)(powers[c * LANES + lane] * spread[lane]);
+/* Loops of a length that is known are not loops: of 16 bins as YOLO's, 17 as GFL's, 8 as PicoDet's. */
+#define OF_LENGTH(function, classes, ...)                                                                              \
+    ((classes) == 16   ? function(16, __VA_ARGS__)                                                                     \
+     : (classes) == 17 ? function(17, __VA_ARGS__)                                                                     \
+     : (classes) == 8  ? function(8, __VA_ARGS__)                                                                      \
+                       : function(classes, __VA_ARGS__))
+
+INLINE void sum_rows(long classes, long rows, const real *restrict powers, real *restrict sums) {
+    for (long row = 0; row < rows; row++) {
+        real sum = 0;
+        _Pragma("omp simd reduction(+ : sum)") for (long c = 0; c < classes; c++) sum += powers[row * classes + c];
+        sums[row] = sum;
     }
-    for (int lane = 0; lane < LANES; lane++) {
-        values[(long)at->first[lane] * LANES + lane] = (number)(result->first[lane] * scale[lane]);
-        values[(long)at->last[lane] * LANES + lane] = (number)(result->last[lane] * scale[lane]);
+}
+
+INLINE void spread_rows(long classes, long rows, const real *restrict powers, const real *restrict factors,
+                        stored *restrict out) {
+    for (long row = 0; row < rows; row++) {
+        SIMD for (long c = 0; c < classes; c++)
+            out[row * classes + c] = store((number)(powers[row * classes + c] * factors[row]));
     }
-    for (long lane = 0; lane < rows; lane++) {
-        stored *row = out + lane * classes;
-        for (long c = 0; c < classes; c++) row[c] = store(values[c * LANES + lane]);
+}
+
+/* Takes the named classes out of the exponentials of some rows and sums the rest. */
+static void take_named(const stored *logits, real *powers, long rows, long classes, real top, const Targets *at,
+                       Powers *of) {
+    for (long row = 0; row < rows; row++) {
+        long first = row * classes + at->first[row], last = row * classes + at->last[row];
+        of->first[row] = powers[first], of->first_depth[row] = top - load(logits[first]);
+        of->last[row] = powers[last], of->last_depth[row] = top - load(logits[last]);
+        powers[first] = powers[last] = 0;
     }
+    OF_LENGTH(sum_rows, classes, rows, powers, of->neither);
+}
+
+static void write_slopes(const Work *work, const real *powers, long start, long rows, const Targets *at,
+                         const Outcome *result) {
+    const long classes = work->classes;
+    real scale[ROWS], factors[ROWS];
+    stored *out = work->each + start * classes;
+    for (long row = 0; row < rows; row++) {
+        scale[row] = work->scale * (work->incoming ? load(work->incoming[start + row]) : 1);
+        factors[row] = result->spread[row] * scale[row];
+    }
+    OF_LENGTH(spread_rows, classes, rows, powers, factors, out);
+    for (long row = 0; row < rows; row++) {
+        out[row * classes + at->first[row]] = store((number)(result->first[row] * scale[row]));
+        out[row * classes + at->last[row]] = store((number)(result->last[row] * scale[row]));
+    }
+}
+
+/* The sum of the losses of some rows; `powers` is room for their logits. */
+static double some_rows(const Work *work, long start, long rows, real *powers) {
+    const long classes = work->classes, count = rows * classes;
+    const stored *logits = work->logits + start * classes;
+    number top = load(logits[0]), bottom = top;
+    _Pragma("omp simd reduction(max : top) reduction(min : bottom)") for (long i = 0; i < count; i++) {
+        number x = load(logits[i]);
+        top = x > top ? x : top; /* a NaN that is passed over is met again below */
+        bottom = x < bottom ? x : bottom;
+    }
+    double sum = 0;
+    if (rows > 1 && !((real)top - bottom <= FARTHEST)) {
+        for (long row = start; row < start + rows; row++) sum += some_rows(work, row, 1, powers);
+        return sum;
+    }
+    Targets at;
+    Powers of;
+    Outcome result;
+    read_targets(work, start, rows, &at);
+    exponentials(logits, count, top, powers);
+    take_named(logits, powers, rows, classes, top, &at, &of);
+    if (work->bins)
+        bin_rows(&of, rows, &at, &result);
+    else
+        softmax_rows(&of, work->power, rows, &at, &result);
+    for (long row = 0; row < rows; row++) sum += result.value[row];
+    if (!work->each) return sum;
+    if (work->slopes)
+        write_slopes(work, powers, start, rows, &at, &result);
+    else
+        for (long row = 0; row < rows; row++) work->each[start + row] = store(result.value[row]);
+    return sum;
 }
 
 /* As `sigmoid_losses`, for softmax FL (`bins` 0, targets are classes) and DFL (`bins` 1, targets are coordinates); a loss
    and an incoming number a row. `weights` are one a class or one a row. */
 double row_losses(int bins, const stored *logits, const void *targets, const number *weights, long rows, long classes,
                   double power, double scale, const stored *incoming, int slopes, stored *each, int threads) {
-    long blocks = (rows + LANES - 1) / LANES;
+    const Work work = {bins, slopes, logits, incoming, targets, weights, classes, power, scale, each};
+    const long fitting = PLACES / classes, size = fitting < 1 ? 1 : fitting > ROWS ? ROWS : fitting;
+    const long blocks = (rows + size - 1) / size;
     if (slopes) large_pages(each, rows * classes * (long)sizeof *each);
     double *sums = malloc((size_t)blocks * sizeof *sums);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        number *values = malloc((size_t)classes * LANES * sizeof *values);
-        real *powers = malloc((size_t)classes * LANES * sizeof *powers);
+        real *powers = malloc((size_t)(size * classes) * sizeof *powers);
 #pragma omp for schedule(static)
         for (long block = 0; block < blocks; block++) {
-            long start = block * LANES, count = rows - start < LANES ? rows - start : LANES;
-            Targets at;
-            Outcome result;
-            real neither[LANES], own[2][LANES], depth[2][LANES], factors[LANES];
-            read_targets(bins, targets, weights, start, count, classes, &at);
-            gather(logits + start * classes, count, classes, values);
-            exponentials(values, classes, &at, powers, neither, own, depth);
-            if (bins)
-                bin_rows(neither, own[0], own[1], depth[0], depth[1], &at, &result);
-            else
-                softmax_rows(neither, own[0], depth[0], power, &at, &result);
-            sums[block] = 0;
-            for (long lane = 0; lane < count; lane++) sums[block] += result.value[lane];
-            if (!each) continue;
-            if (!slopes) {
-                for (long lane = 0; lane < count; lane++) each[start + lane] = store(result.value[lane]);
-                continue;
-            }
-            for (long lane = 0; lane < LANES; lane++)
-                factors[lane] = scale * (incoming && lane < count ? load(incoming[start + lane]) : 1);
-            write_slopes(powers, count, classes, &at, &result, factors, values, each + start * classes);
+            long start = block * size, count = rows - start < size ? rows - start : size;
+            sums[block] = some_rows(&work, start, count, powers);
         }
-        free(values);
         free(powers);
     }
     return in_order(sums, blocks);

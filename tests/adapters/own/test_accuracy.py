@@ -45,6 +45,15 @@ def exact(formula, x, y, *parameters):
     return values, [truth.slope(lambda v, b=b: formula(v, b, *parameters), a) for a, b in pairs]
 
 
+def exact_rows(formula, rows, *arguments):
+    """The formula's value of each row and all its derivatives, given each row's arguments."""
+    values, slopes = [], []
+    for row, *named in zip(rows, *arguments, strict=True):
+        values.append(formula(truth.numbers(row), *named))
+        slopes += truth.slopes(lambda r, named=named: formula(r, *named), truth.numbers(row))
+    return values, slopes
+
+
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("name", SIGMOID)
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.5, 2.0, 5.0])
@@ -89,11 +98,8 @@ def test_softmax_focal_and_its_gradient(dtype, gamma):
     rows = (torch.randn(12, 5, generator=torch.Generator().manual_seed(0)) * 12).to(dtype)
     labels, weights = torch.arange(12) % 5, torch.linspace(0.5, 2, 5)
     value, gradient = value_and_gradient(softmax_focal_loss, rows, labels, gamma=gamma, alpha=weights)
-    expected, slopes = [], []
-    for row, label in zip(rows, labels.tolist(), strict=True):
-        formula = lambda r, k=label: truth.softmax_focal(r, k, gamma, float(weights[k]))  # noqa: E731
-        expected.append(formula(truth.numbers(row)))
-        slopes += truth.slopes(formula, truth.numbers(row))
+    formula = lambda row, label: truth.softmax_focal(row, label, gamma, float(weights[label]))  # noqa: E731
+    expected, slopes = exact_rows(formula, rows, labels.tolist())
     limit = 64 if dtype == torch.float64 else 1.01
     assert truth.ulp_error(value, expected) <= limit
     assert truth.ulp_error(gradient, slopes) <= limit
@@ -104,11 +110,7 @@ def test_distribution_focal_and_its_gradient(dtype):
     rows = (torch.randn(12, 9, generator=torch.Generator().manual_seed(0)) * 9).to(dtype)
     targets = torch.tensor([0, 8, 7.5, 0.25, 3, 3.125, 4.5, 6.875, 1.5, 7, 5.25, 2.75], dtype=torch.float64)
     value, gradient = value_and_gradient(distribution_focal_loss, rows, targets)
-    expected, slopes = [], []
-    for row, y in zip(rows, truth.numbers(targets), strict=True):
-        formula = lambda r, y=y: truth.distribution_focal(r, y)  # noqa: E731
-        expected.append(formula(truth.numbers(row)))
-        slopes += truth.slopes(formula, truth.numbers(row))
+    expected, slopes = exact_rows(truth.distribution_focal, rows, truth.numbers(targets))
     limit = 16 if dtype == torch.float64 else 1.01
     assert truth.ulp_error(value, expected) <= limit
     assert truth.ulp_error(gradient, slopes, [max(abs(s), 1e-12) for s in slopes]) <= limit
@@ -152,11 +154,33 @@ def test_gradients_are_finite_at_every_finite_logit(function, dtype):
             assert value.isfinite().all()
 
 
-def test_a_logit_that_is_not_a_number_is_seen_in_the_loss():
-    x = torch.tensor([[0.5, float("nan"), -1.0]])
-    assert focal_loss(x, torch.zeros(1, 3)).isnan()
-    assert softmax_focal_loss(x, torch.tensor([0])).isnan()
-    assert distribution_focal_loss(x, torch.tensor([0.5])).isnan()
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_a_logit_that_is_not_a_number_is_seen_in_its_row_alone(place, dtype):
+    x = torch.tensor([[0.5, 0.25, -1.0], [0.5, 0.25, -1.0]], dtype=dtype)
+    x[0, place] = float("nan")
+    for loss, targets in (
+        (focal_loss, torch.zeros(2, 3)),
+        (softmax_focal_loss, torch.tensor([0, 0])),
+        (distribution_focal_loss, torch.tensor([0.5, 0.5])),
+    ):
+        for value in value_and_gradient(loss, x, targets):
+            assert value[0].isnan().any()
+            assert value[1].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("distance", [40.0, 70.0, 500.0, 900.0])
+def test_rows_far_apart_keep_their_digits(distance, dtype):
+    rows = torch.tensor([[0.0, 1, 2, 0.5], [0, 1, 2, 0.5], [2, 0, 1, 0.5]], dtype=torch.float64)
+    rows[1] -= distance
+    rows[2, 1] -= distance
+    targets = torch.tensor([1.25, 1.25, 1.25], dtype=torch.float64)
+    value, gradient = value_and_gradient(distribution_focal_loss, rows.to(dtype), targets)
+    expected, slopes = exact_rows(truth.distribution_focal, rows.to(dtype), truth.numbers(targets))
+    limit = 16 if dtype == torch.float64 else 1.01
+    assert truth.ulp_error(value, expected) <= limit
+    assert truth.ulp_error(gradient, slopes, [max(abs(s), 1e-12) for s in slopes]) <= limit
 
 
 def test_a_total_of_millions_keeps_its_digits():
