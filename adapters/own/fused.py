@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from . import operators, plain, readable
 from .backends import backend_of
@@ -31,7 +32,9 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
         call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
         logits = call.logits
     if reduction == "none":
-        return operators.each(call) if torch.compiler.is_compiling() else _Each.apply(logits, call)
+        if torch.compiler.is_compiling():
+            return operators.each(call)
+        return _Each.apply(logits, call) if _followed(logits) else backend_of(call).each(_contiguous(call))
     count = avg_factor
     if avg_factor is None:
         count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
@@ -39,7 +42,14 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
     scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
     if torch.compiler.is_compiling():
         return operators.total(call, scale, divisor)
-    return _Total.apply(logits, call, scale, divisor)
+    if _followed(logits):
+        return _Total.apply(logits, call, scale, divisor)
+    return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
+
+
+def _followed(logits: Tensor) -> bool:
+    """Whether a derivative can be asked for, in reverse or forward mode; autograd costs more than a small loss."""
+    return (logits.requires_grad and torch.is_grad_enabled()) or forward_ad._current_level >= 0
 
 
 def check(dtype: torch.dtype, reduction: str, avg_factor: float | Tensor | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.autograd import forward_ad
 
 from adapters.own import (
     balanced_cross_entropy_loss,
@@ -153,6 +154,18 @@ def test_no_positives_give_a_finite_loss_with_a_graph():
     background = torch.full((ROWS,), CLASSES)
     loss = quality_focal_loss(x, (background, torch.zeros(ROWS)), avg_factor=max(0, 1))
     assert gradient(loss, x).isfinite().all()
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_forward_mode_and_vmap_are_refused(reduction):
+    x, y = torch.zeros(3, 4), torch.zeros(3, 4)
+    loss = lambda logits: focal_loss(logits, y, reduction=reduction)  # noqa: E731
+    with forward_ad.dual_level(), pytest.raises(NotImplementedError, match="jvp"):
+        loss(forward_ad.make_dual(x, torch.ones_like(x)))
+    with pytest.raises(RuntimeError):
+        torch.func.jvp(loss, (x,), (torch.ones_like(x),))
+    with pytest.raises(RuntimeError):
+        torch.func.vmap(lambda row: focal_loss(row, y[0], reduction=reduction))(x)
 
 
 @each_call
