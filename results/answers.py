@@ -34,12 +34,16 @@ def surprises(frames: Frames, most: int = 6) -> list[Surprise]:
 
 @dataclass
 class Race:
-    """One loss timed at one workload: its rows from fastest to slowest, only those that compute the loss."""
+    """One loss timed at one workload: its rows from fastest to slowest, only those that compute the loss.
+
+    `step_shares` holds what share of a training step each source's loss is, where that was measured.
+    """
 
     loss: str
     workload: str
     device_name: str
     ranked: list[Row]
+    step_shares: dict[str, float]
 
     @property
     def first(self) -> Row:
@@ -56,7 +60,7 @@ class Race:
 
 
 def races(frames: Frames, name: str = "forward_backward") -> list[Race]:
-    """For every loss, its largest workload that people train with, forward and backward, in the widest dtype timed."""
+    """For every loss the workload where most were timed, the largest of these; forward and backward, float32 first."""
     grouped: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows(frames["throughput"]):
         differs = row.get("check") in ("differs", "nonfinite", "error")
@@ -65,14 +69,28 @@ def races(frames: Frames, name: str = "forward_backward") -> list[Race]:
     largest: dict[tuple[str, str], tuple[tuple, list[Row]]] = {}
     for (loss, device, dtype, workload), members in grouped.items():
         if not workload.startswith("scaling"):
-            size = (dtype == "float32", members[0]["rows"] or 0)
+            size = (dtype == "float32", len(members), members[0]["rows"] or 0)
             if (loss, device) not in largest or size > largest[loss, device][0]:
                 largest[loss, device] = size, members
     found = [
-        Race(loss, members[0]["workload"], members[0]["device_name"], sorted(members, key=lambda row: row["median_ms"]))
-        for (loss, _), (_, members) in largest.items()
+        Race(
+            loss,
+            members[0]["workload"],
+            members[0]["device_name"],
+            sorted(members, key=lambda row: row["median_ms"]),
+            _step_shares(frames, loss, device),
+        )
+        for (loss, device), (_, members) in largest.items()
     ]
     return sorted(found, key=lambda race: (race.loss != "focal", -len(race.ranked)))
+
+
+def _step_shares(frames: Frames, loss: str, device: str) -> dict[str, float]:
+    return {
+        row["adapter"]: row["loss_share"]
+        for row in rows(frames["training_step"])
+        if (row["loss"], row["device"]) == (loss, device)
+    }
 
 
 def map_differences(frames: Frames) -> list[Row]:

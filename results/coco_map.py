@@ -151,6 +151,8 @@ def _drift(one: list[dict[str, float]], other: list[dict[str, float]]) -> Iterat
     terms = [name for name in (steps[0][0] if steps else ()) if name not in ("step", "lr", "seconds")]
     for term in terms:
         gaps = [abs(a[term] - b[term]) / max(abs(b[term]), 1e-12) for a, b in steps if None not in (a[term], b[term])]
+        if not gaps:  # it was never finite in both
+            continue
         first = next((number + 1 for number, gap in enumerate(gaps) if gap > 1e-9), None)
         yield {
             "term": term,

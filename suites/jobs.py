@@ -21,7 +21,7 @@ from submitit.core.utils import FailedJobError
 from submitit.helpers import Checkpointable
 
 from suites import Record, Task
-from suites.execution import MOST_WORKERS, complete, cores, failed, work
+from suites.worker import MOST_WORKERS, complete, cores, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
 POLL_S = 2.0

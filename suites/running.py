@@ -13,9 +13,10 @@ import click
 from results.store import Run
 from suites import Record, Task, remaining
 from suites.coco_map.data import check, locate
-from suites.execution import TRAININGS, UNFINISHED, as_line, run_tasks
+from suites.execution import TRAININGS, UNFINISHED, run_tasks
 from suites.processes import count, rank
 from suites.progress import bars, in_words
+from suites.worker import as_line
 
 TOLD_EVERY_S = 60  # where there is no terminal for a bar
 FAULTS_TOLD = 20  # of a COCO folder; all of them are in a file

@@ -122,7 +122,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
             _compile(dtype, path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = error.stderr.strip().splitlines()[-1:] if isinstance(error, subprocess.CalledProcessError) else error
+        reason = _complaint(error.stderr) if isinstance(error, subprocess.CalledProcessError) else error
         warnings.warn(f"the fused CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
         return None
     pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
@@ -131,6 +131,12 @@ def _library(dtype: str) -> ctypes.CDLL | None:
     library.row_losses.argtypes = [integer, *3 * [pointer], *sizes, double, double, *places]
     library.sigmoid_losses.restype = library.row_losses.restype = double
     return library
+
+
+def _complaint(said: str) -> str:
+    """The line of what a compiler said that names the error."""
+    lines = said.strip().splitlines() or ["the compiler said nothing"]
+    return next((line for line in lines if "error" in line.lower()), lines[-1])
 
 
 def _compile(dtype: str, path: Path) -> None:

@@ -223,6 +223,7 @@ def _race(race: Race) -> dict[str, Any]:
                 "adapter": row["adapter"],
                 "cell": row.get("cell"),
                 "time": words.time(row),
+                "memory": words.memory(row),
                 "width": round(100 * row["median_ms"] / slowest, 1),
                 "floor": round(100 * floor / slowest, 1) if floor else None,
             }

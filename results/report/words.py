@@ -69,10 +69,29 @@ def race(race: Race) -> str:
     tied = [row["adapter"] for row in race.tied]
     other = next((row for row in race.ranked if row["adapter"] == REFERENCE and row is not first), race.ranked[-1])
     if other is not first and other["adapter"] not in tied:
-        told += f". {other['adapter']} takes {plain(race.times_faster_than(other))} times as long"
+        told += f". {other['adapter']} takes {plain(race.times_faster_than(other))} times as long: {saved(race, other)}"
     if tied:
         told += f". {listed(tied)} may be as fast: the intervals overlap"
     return told + "."
+
+
+def saved(race: Race, other: Row) -> str:
+    """What the first saves beside `other`, in time, memory and share of a training step."""
+    first = race.first
+    parts = [f"{plain(other['median_ms'] - first['median_ms'])} ms"]
+    if None not in (first["peak_memory_bytes"], other["peak_memory_bytes"]):
+        bytes_saved = other["peak_memory_bytes"] - first["peak_memory_bytes"]
+        parts += [f"{plain(bytes_saved / 1e6)} MB"] if bytes_saved > 0 else []
+    told = f"{first['adapter']} saves {' and '.join(parts)} a call"
+    if first["adapter"] in race.step_shares and other["adapter"] in race.step_shares:
+        shares = [f"{100 * race.step_shares[row['adapter']]:.1f} %" for row in (first, other)]
+        told += f" and is {shares[0]} of a training step instead of {shares[1]}"
+    return told
+
+
+def memory(row: Row) -> str:
+    """The peak of a call beyond its inputs, in MB."""
+    return "" if row["peak_memory_bytes"] is None else f"{plain(row['peak_memory_bytes'] / 1e6)} MB"
 
 
 def surprise(one: Surprise) -> str:

@@ -22,8 +22,8 @@ from typing import Any
 from suites import Cell, Record, Selection, Task
 from suites.coco_map.schedules import SCHEDULES, Schedule
 from suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
-from suites.execution import cores
 from suites.processes import count, join
+from suites.worker import cores
 
 SUITE = "coco-map"
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from suites.execution import ALLOCATOR
 from suites.throughput.side import PairedCell
+from suites.worker import ALLOCATOR
 
 ROOT = Path(__file__).resolve().parents[2]
 

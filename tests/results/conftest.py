@@ -1,4 +1,4 @@
-"""A small run in the exact form of ``suites.execution.as_line``: every suite, every status, made by formula."""
+"""A small run in the exact form of ``suites.worker.as_line``: every suite, every status, made by formula."""
 
 from __future__ import annotations
 

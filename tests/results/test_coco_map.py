@@ -109,6 +109,11 @@ def test_drift_is_relative_step_by_step_and_names_where_it_first_shows():
     assert rows["grad_norm"]["largest"] == 0
 
 
+def test_a_loss_that_was_never_finite_has_no_drift():
+    records = [record("library", 0, 5, (None, None)), record("own", 0, 5, (2.0, 1.0))]
+    assert {row["term"] for row in drift_table(records).to_dict("records")} == {"grad_norm"}
+
+
 def test_trainings_from_other_weights_have_no_drift_and_are_said_to_differ():
     records = [record("library", 0, 5), record("own", 0, 5, weights="other")]
     assert drift_table(records).empty

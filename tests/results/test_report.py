@@ -4,10 +4,12 @@ import copy
 import io
 from xml.etree import ElementTree
 
+import pandas as pd
 from rich.console import Console
 
 from results import answers, report, tables
 from results.plots import every_plot
+from results.report import words
 from results.report.page import command
 from results.standings import standings
 
@@ -46,6 +48,28 @@ def test_the_fastest_is_ranked_against_those_that_compute_the_same_loss(run):
     assert [row["adapter"] for row in race.ranked] == ["own", "torchvision", "ultralytics"]
     assert race.times_faster_than(race.ranked[1]) == 12.0
     assert race.tied == []
+
+
+def test_what_the_fastest_saves_is_told_in_time_memory_and_share_of_a_step(run):
+    frames = tables.build(run)
+    frames["throughput"].loc[frames["throughput"]["adapter"] == "torchvision", "peak_memory_bytes"] = 12_688_000
+    frames["training_step"] = pd.DataFrame(
+        [
+            {"loss": "focal", "device": "cpu", "adapter": "own", "loss_share": 0.003},
+            {"loss": "focal", "device": "cpu", "adapter": "torchvision", "loss_share": 0.051},
+        ]
+    )
+    (race,) = answers.races(frames)
+    told = words.saved(race, race.ranked[1])
+    assert told == "own saves 44 ms and 10 MB a call and is 0.3 % of a training step instead of 5.1 %"
+
+
+def test_a_race_is_run_where_most_were_timed_however_large_another_is(run):
+    frames = tables.build(run)
+    (race,) = answers.races(frames)
+    alone = pd.DataFrame([race.first | {"workload": "larger", "rows": 10**6}])
+    frames["throughput"] = pd.concat([frames["throughput"], alone])
+    assert [again.workload for again in answers.races(frames)] == [race.workload]
 
 
 def test_the_markdown_opens_with_the_answers(run):

@@ -9,7 +9,7 @@ import pytest
 from suites import Selection, agreement
 from suites.agreement import accuracy, terms
 from suites.agreement.subject import declared, of
-from suites.execution import as_line
+from suites.worker import as_line
 
 
 def records(selection, workload):

@@ -16,7 +16,6 @@ import torch
 from adapters import Loss, Unsupported
 from results.throughput import step_table, table
 from suites import Cell, Selection, Task
-from suites.execution import as_line
 from suites.throughput import clocks, execute, import_libraries, launch, plan
 from suites.throughput.launch import LaunchDied, forked
 from suites.throughput.rounds import Group
@@ -24,6 +23,7 @@ from suites.throughput.runner import Runner
 from suites.throughput.step import LEAST_ROUNDS, measure_step
 from suites.throughput.subjects import Subject, check, closeness, subject
 from suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
+from suites.worker import as_line
 
 SELECTION = Selection(profile="smoke", adapters=("own", "torchvision", "articles"), losses=("focal",))
 
