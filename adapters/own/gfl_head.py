@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .boxes import distances, from_distances, giou, grid, iou
-from .heads import integral
+from .heads import gather, integral
 from .losses import distribution_focal_loss, quality_focal_loss
 
 WEIGHTS = {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}
@@ -48,37 +48,37 @@ def gfl_head(
         labels: an image each, (G,) class index.
         image_size: height and width in pixels, padding included; cells beyond it take no part.
         strides: pixels a cell, a level each.
-        classification: what is asked of class logits (N, C) and targets (label (N,), quality (N,)), label C being
-            background, with ``avg_factor``.
+        classification: what is asked of class logits (B, C, A) and qualities (B, C, A), with ``avg_factor``.
         distribution: what is asked of bins (M, reg_max + 1) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
     """
     shapes = [
         tuple(min(cells, math.ceil(side / stride)) for cells, side in zip(level.shape[2:], image_size, strict=True))
         for level, stride in zip(cls_scores, strides, strict=True)
     ]
-    scores, sides = _rows(cls_scores, shapes), _rows(bbox_preds, shapes)
-    cells, scale = grid(shapes, strides, sides)
-    classes = scores.shape[2]
+    scores, sides = torch.cat(_maps(cls_scores, shapes), dim=2), _maps(bbox_preds, shapes)
+    cells, scale = grid(shapes, strides, scores)
+    classes = scores.shape[1]
 
     anchors = from_distances(cells * scale, (scale * ANCHOR / 2).expand(-1, 4)).split([h * w for h, w in shapes])
     assigned = [_assign(*image, anchors, classes) for image in zip(boxes, labels, strict=True)]
     label, target_boxes = (torch.stack(each) for each in zip(*assigned, strict=True))
     positive = label < classes
     count = positive.sum(dim=1).clamp(min=1).sum().to(scores.dtype)  # an image without positives counts as one
-    weight = scores.detach()[positive].sigmoid().amax(dim=1)
+    image, anchor = positive.nonzero(as_tuple=True)
+    weight = scores.detach()[image, :, anchor].sigmoid().amax(dim=1)
     total = weight.sum().clamp(min=1)
 
-    cells = cells.expand(len(label), -1, -1)[positive]
-    predicted = from_distances(cells, integral(sides[positive].unflatten(1, (4, reg_max + 1))))
-    target_boxes = (target_boxes / scale)[positive]
-    quality = scores.new_zeros(label.shape)
-    quality[positive] = iou(predicted.detach(), target_boxes)
+    cells, bins = cells[anchor], gather(sides, image, anchor).unflatten(1, (4, reg_max + 1))
+    predicted = from_distances(cells, integral(bins))
+    target_boxes = target_boxes[positive] / scale[anchor]
+    quality = torch.zeros_like(scores)
+    quality[image, label[positive], anchor] = iou(predicted.detach(), target_boxes)
     target_sides = distances(cells, target_boxes).clamp(0, reg_max - MARGIN)
 
-    cls = classification(scores.flatten(0, 1), (label.flatten(), quality.flatten()), avg_factor=count + SMALL)
+    cls = classification(scores, quality, avg_factor=count + SMALL)
     bbox = ((1 - giou(predicted, target_boxes)) * weight).sum() / (1 + SMALL) / total
     dfl = distribution(
-        sides[positive].view(-1, reg_max + 1),
+        bins.flatten(0, 1),
         target_sides.view(-1),
         weight=weight.repeat_interleave(4),
         avg_factor=(4 + SMALL) * total,
@@ -86,11 +86,10 @@ def gfl_head(
     return {"cls": weights["cls"] * cls, "bbox": weights["bbox"] * bbox, "dfl": weights["dfl"] * dfl}
 
 
-def _rows(levels: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> Tensor:
-    """Maps (B, K, H, W) as rows (B, A, K), cut to the cells that lie on the image; at least float32."""
-    rows = [level[:, :, :height, :width].flatten(2) for level, (height, width) in zip(levels, shapes, strict=True)]
-    joined = torch.cat(rows, dim=2).transpose(1, 2)
-    return joined.to(torch.promote_types(joined.dtype, torch.float32))
+def _maps(levels: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """A level each (B, K, A), cut to the cells that lie on the image; at least float32."""
+    maps = [level[:, :, :height, :width].flatten(2) for level, (height, width) in zip(levels, shapes, strict=True)]
+    return [each.to(torch.promote_types(each.dtype, torch.float32)) for each in maps]
 
 
 @torch.no_grad()

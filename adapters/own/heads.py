@@ -1,12 +1,35 @@
-"""What stands around the losses in a head: decoding a distribution over bins, and the classifier's first bias."""
+"""What stands around the losses in a head: its maps, decoding a distribution over bins, the classifier's first bias."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from . import readable
+
+
+def gather(
+    levels: Sequence[Tensor],
+    image: Tensor,
+    anchor: Tensor,
+    decode: Callable[[Tensor], Tensor] = lambda channels: channels,
+) -> Tensor:
+    """`decode` of the channels (P, K) of P anchors of a batch, given by image (P,) and anchor (P,).
+
+    `levels` (B, K, A) hold the anchors, those of one level after those of another; they are not joined, as few of them
+    are asked for.
+    """
+    parts, places, start = [], [], 0
+    for level in levels:
+        here = ((anchor >= start) & (anchor < start + level.shape[2])).nonzero().squeeze(1)
+        parts.append(decode(level[image[here], :, anchor[here] - start]))
+        places.append(here)
+        start += level.shape[2]
+    found = torch.cat(parts)
+    return torch.empty_like(found).index_copy(0, torch.cat(places), found)
 
 
 def integral(logits: Tensor) -> Tensor:

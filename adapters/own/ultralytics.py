@@ -48,7 +48,7 @@ class Criterion:
         outputs = outputs[1] if isinstance(outputs, tuple) else outputs  # as given while validating
         shapes = [level.shape[2:] for level in outputs["feats"]]
         found = terms(
-            outputs["boxes"],
+            [outputs["boxes"]],
             outputs["scores"],
             shapes,
             *self._truth(batch, len(outputs["scores"]), shapes[0]),

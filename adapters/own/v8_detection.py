@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .boxes import ciou, distances, from_distances, grid
-from .heads import integral
+from .heads import gather, integral
 from .losses import cross_entropy_loss, distribution_focal_loss
 from .task_aligned import assign
 
@@ -45,13 +45,13 @@ def v8_detection(
         distribution: what is asked of bins (M, reg_max) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
     """
     parts = [level.flatten(2).split((4 * reg_max, num_classes), dim=1) for level in feats]
-    sides, scores = (torch.cat(part, dim=2) for part in zip(*parts, strict=True))
+    sides, scores = zip(*parts, strict=True)
     shapes = [level.shape[2:] for level in feats]
-    return terms(sides, scores, shapes, boxes, labels, strides, gains, classification, distribution)
+    return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, strides, gains, classification, distribution)
 
 
 def terms(
-    sides: Tensor,
+    sides: Sequence[Tensor],
     scores: Tensor,
     shapes: Sequence[tuple[int, int]],
     boxes: Sequence[Tensor],
@@ -63,23 +63,27 @@ def terms(
 ) -> dict[str, Tensor]:
     """The same of outputs that are split already.
 
-    `sides` (B, 4 reg_max, A) and `scores` (B, C, A), the A anchors being the cells of all levels, whose (height, width)
-    are `shapes`.
+    `scores` (B, C, A), the A anchors being the cells of all levels, whose (height, width) are `shapes`; `sides`
+    (B, 4 reg_max, A) in any number of parts.
     """
     at_least = torch.promote_types(scores.dtype, torch.float32)
-    sides, scores, reg_max = sides.to(at_least), scores.to(at_least), sides.shape[1] // 4
+    sides, scores = [part.to(at_least) for part in sides], scores.to(at_least)
     cells, scale = grid(shapes, strides, scores)
     cells = cells + 0.5
 
+    def expectation(channels: Tensor) -> Tensor:
+        bins = channels.unflatten(1, (4, -1)).softmax(dim=2)
+        return bins @ torch.arange(bins.shape[2]).to(bins)
+
     def predict(image: Tensor, anchor: Tensor) -> Tensor:
-        bins = sides[image, :, anchor].view(-1, 4, reg_max).softmax(dim=2)
-        return from_distances(cells[anchor], bins @ torch.arange(reg_max).to(bins)) * scale[anchor]
+        return from_distances(cells[anchor], gather(sides, image, anchor, expectation)) * scale[anchor]
 
     taken = assign(predict, scores, cells * scale, boxes, labels, strides[min(1, len(strides) - 1)])
     quality, total = taken.quality, taken.quality.sum().clamp(min=1)
     target_scores = torch.zeros_like(scores)
     target_scores[taken.image, taken.label, taken.anchor] = quality
-    bins = sides[taken.image, :, taken.anchor].view(-1, 4, reg_max)
+    bins = gather(sides, taken.image, taken.anchor).unflatten(1, (4, -1))
+    reg_max = bins.shape[2]
     at, target_boxes = cells[taken.anchor], taken.box / scale[taken.anchor]
     target_sides = distances(at, target_boxes).clamp(0, reg_max - 1 - MARGIN)
     box = ((1 - ciou(from_distances(at, integral(bins)), target_boxes)) * quality).sum() / total
