@@ -65,6 +65,18 @@ def _resampled_medians(rounds: np.ndarray, resamples: int, generator: np.random.
     return np.median(rounds[generator.integers(len(rounds), size=(resamples, len(rounds)))], axis=1)
 
 
+def launches_like(interval: Interval, count: int, confidence: float = 0.95) -> tuple[float, ...]:
+    """`count` positive values with this median that scatter, on a log scale, as such an interval of it implies.
+
+    They stand for launches of which only the median and its interval were kept.
+    """
+    if count < 2:
+        return (interval.center,) * count
+    error = float(np.log(interval.high / interval.low)) / 2 / float(stats.norm.ppf((1 + confidence) / 2))
+    scores = stats.norm.ppf((np.arange(count) + 0.5) / count)
+    return tuple(float(v) for v in interval.center * np.exp(scores / scores.std(ddof=1) * error * count**0.5))
+
+
 def ratio_interval(numerator: Launches, denominator: Launches, confidence: float = 0.95, seed: int = 0) -> Interval:
     """numerator / denominator from pairs of the same launch and round, with a hierarchical bootstrap interval."""
     logs = [np.log(np.divide(above, below)) for above, below in zip(numerator, denominator, strict=True)]

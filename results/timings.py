@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from results.baseline import Baseline
+from results.statistics import Interval, launches_like
 from results.store import Run
 from results.throughput import is_timed, rounds_of
 
@@ -77,16 +78,18 @@ def timings(source: Source) -> dict[str, Timing]:
 
 
 def _medians(baseline: Baseline) -> dict[str, Timing]:
-    """The medians of a baseline, each in the place of the launches that it is the median of."""
+    """The medians of a baseline, each with launches that scatter as its interval says."""
     found = baseline.frames().get("throughput")
-    return (
-        {}
-        if found is None
-        else {
-            f"{row['cell']} {row['pass']}": Timing((row["median_ms"],) * row["launches"], (), row["device_name"])
-            for row in found.to_dict("records")
-        }
-    )
+    if found is None:
+        return {}
+    return {
+        f"{row['cell']} {row['pass']}": Timing(
+            launches_like(Interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]), row["launches"]),
+            (),
+            row["device_name"],
+        )
+        for row in found.to_dict("records")
+    }
 
 
 def _timing(record: dict[str, Any], name: str) -> Timing:

@@ -27,6 +27,19 @@ def test_median_interval_covers_between_launch_spread():
     assert 180 <= covered <= 200
 
 
+def test_launches_made_again_from_an_interval_scatter_as_the_launches_did():
+    """The mean's error by the launches made of 200 intervals is that of the launches themselves."""
+    generator = np.random.default_rng(3)
+    errors = []
+    for seed in range(200):
+        launches = 10 * np.exp(generator.normal(0, 0.1, 6))
+        again = statistics.launches_like(statistics.median_interval([[v] for v in launches], seed=seed), 6)
+        assert np.exp(np.log(again).mean()) == pytest.approx(np.median(launches))
+        errors.append(np.log(again).std(ddof=1) / 6**0.5)
+    assert np.median(errors) == pytest.approx(1.2533 * 0.1 / 6**0.5, rel=0.25)  # of a median of normal values
+    assert statistics.launches_like(Interval(4.0, 3.0, 5.0), 1) == (4.0,)
+
+
 def test_flat_bootstrap_would_not_cover():
     """The reason for launches: pooled rounds of the same data give an interval that misses most of the time."""
     generator = np.random.default_rng(2)
