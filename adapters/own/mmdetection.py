@@ -26,8 +26,14 @@ from . import losses
 MODELS = Registry("model", parent=MMDETECTION, scope="focalbench")
 
 
+SMALL = torch.finfo(torch.float32).eps  # MMDetection adds it to avg_factor
+
+
 class _Loss(nn.Module):
-    """What MMDetection's heads call; `function` gives the loss per element or row."""
+    """What MMDetection's heads call; `function` gives the loss, reduced or per element or row.
+
+    Where all weights are one, as most heads', the loss and its gradient are one pass over the logits.
+    """
 
     def __init__(
         self,
@@ -52,10 +58,14 @@ class _Loss(nn.Module):
     ) -> Tensor:
         """The reduced loss times `loss_weight`; `pred` (N, C), or (N, K) bins, in half precision counts as float32."""
         pred = pred.to(torch.promote_types(pred.dtype, torch.float32))
+        reduction = reduction_override or self.reduction
+        if weight is None or (weight.dim() == 1 and bool((weight == 1).all())):
+            divisor = None if avg_factor is None or reduction == "none" else avg_factor + SMALL
+            return self.loss_weight * self.function(pred, target, reduction=reduction, avg_factor=divisor)
         loss = self.function(pred, target, reduction="none")
-        if weight is not None and weight.dim() < loss.dim():
+        if weight.dim() < loss.dim():
             weight = weight.unsqueeze(-1)
-        return self.loss_weight * weight_reduce_loss(loss, weight, reduction_override or self.reduction, avg_factor)
+        return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
 
 
 @MODELS.register_module()
@@ -95,7 +105,7 @@ class QualityFocalLoss(_Loss):
     """Quality Focal Loss, summed over the classes of a row as MMDetection's is."""
 
     def __init__(self, beta: float = 2.0, **options) -> None:
-        super().__init__(partial(_summed_over_classes, partial(losses.quality_focal_loss, beta=beta)), **options)
+        super().__init__(partial(_by_row, partial(losses.quality_focal_loss, beta=beta)), **options)
 
 
 @MODELS.register_module()
@@ -106,5 +116,11 @@ class DistributionFocalLoss(_Loss):
         super().__init__(losses.distribution_focal_loss, **options)
 
 
-def _summed_over_classes(function: Callable[..., Tensor], pred: Tensor, target: Tensor, reduction: str) -> Tensor:
-    return function(pred, target, reduction=reduction).sum(dim=-1)
+def _by_row(
+    function: Callable[..., Tensor], pred: Tensor, target: Tensor, reduction: str, avg_factor: float | None = None
+) -> Tensor:
+    """A loss per element as one per row: its sum over the classes, and a mean over rows."""
+    if reduction == "none":
+        return function(pred, target, reduction="none").sum(dim=-1)
+    rows = len(pred) if reduction == "mean" and avg_factor is None else avg_factor
+    return function(pred, target, reduction=reduction, avg_factor=rows)

@@ -43,6 +43,9 @@ CALLS = [
     {"weight": WEIGHT, "avg_factor": 3.0},
     {"weight": WEIGHT, "reduction_override": "sum"},
     {"weight": WEIGHT, "reduction_override": "none"},
+    {"weight": torch.ones(N), "avg_factor": 3.0},
+    {"reduction_override": "sum"},
+    {"avg_factor": 3.0, "reduction_override": "none"},
 ]
 
 
