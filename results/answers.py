@@ -36,14 +36,14 @@ def surprises(frames: Frames, most: int = 6) -> list[Surprise]:
 class Race:
     """One loss timed at one workload: its rows from fastest to slowest, only those that compute the loss.
 
-    `step_shares` holds what share of a training step each source's loss is, where that was measured.
+    `steps` holds each source's row of the share that its loss has of a training step, where that was measured.
     """
 
     loss: str
     workload: str
     device_name: str
     ranked: list[Row]
-    step_shares: dict[str, float]
+    steps: dict[str, Row]
 
     @property
     def first(self) -> Row:
@@ -74,23 +74,21 @@ def races(frames: Frames, name: str = "forward_backward") -> list[Race]:
                 largest[loss, device] = size, members
     found = [
         Race(
-            loss,
+            members[0]["loss"],
             members[0]["workload"],
             members[0]["device_name"],
             sorted(members, key=lambda row: row["median_ms"]),
-            _step_shares(frames, loss, device),
+            _steps(frames, members[0]),
         )
-        for (loss, device), (_, members) in largest.items()
+        for _, members in largest.values()
     ]
     return sorted(found, key=lambda race: (race.loss != "focal", -len(race.ranked)))
 
 
-def _step_shares(frames: Frames, loss: str, device: str) -> dict[str, float]:
-    return {
-        row["adapter"]: row["loss_share"]
-        for row in rows(frames["training_step"])
-        if (row["loss"], row["device"]) == (loss, device)
-    }
+def _steps(frames: Frames, timed: Row) -> dict[str, Row]:
+    same = ("loss", "device", "dtype")
+    steps = [row for row in rows(frames["training_step"]) if all(row[name] == timed[name] for name in same)]
+    return {row["adapter"]: row for row in steps if row["loss_share"] is not None}
 
 
 def map_differences(frames: Frames) -> list[Row]:

@@ -66,7 +66,7 @@ def _resampled_medians(rounds: np.ndarray, resamples: int, generator: np.random.
 
 
 def launches_like(interval: Interval, count: int, confidence: float = 0.95) -> tuple[float, ...]:
-    """`count` positive values with this median that scatter, on a log scale, as such an interval of it implies.
+    """`count` positive values that lie around this median and scatter, on a log scale, as such an interval implies.
 
     They stand for launches of which only the median and its interval were kept.
     """

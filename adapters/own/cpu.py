@@ -32,8 +32,9 @@ PER_THREAD = 16384  # elements that are worth a thread
 
 
 def takes(call: Call) -> bool:
-    """Whether these kernels do this call; compiles them if need be."""
-    return call.logits.dtype in DTYPES and _library(DTYPES[call.logits.dtype]) is not None
+    """Whether these kernels do this call; compiles them if need be. A fake tensor has no data that they could read."""
+    dtype = DTYPES.get(call.logits.dtype)
+    return dtype is not None and call.logits.data_ptr() != 0 and _library(dtype) is not None
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:

@@ -19,8 +19,8 @@ def gather(
 ) -> Tensor:
     """`decode` of the channels (P, K) of P anchors of a batch, given by image (P,) and anchor (P,).
 
-    `levels` (B, K, A) hold the anchors, those of one level after those of another; they are not joined, as few of them
-    are asked for.
+    `levels` (B, K, A) hold the anchors, those of one level after those of another. They are not joined, as few of them
+    are asked for, and decoded before they are put in order, as less is left then.
     """
     parts, places, start = [], [], 0
     for level in levels:
@@ -28,8 +28,7 @@ def gather(
         parts.append(decode(level[image[here], :, anchor[here] - start]))
         places.append(here)
         start += level.shape[2]
-    found = torch.cat(parts)
-    return torch.empty_like(found).index_copy(0, torch.cat(places), found)
+    return torch.cat(parts)[torch.cat(places).argsort()]
 
 
 def integral(logits: Tensor) -> Tensor:

@@ -4,7 +4,8 @@
    where nothing has to be compensated and results are correctly rounded but for rare ties; half precision in float. The
    polynomials are minimax fits of the accuracy that the result needs, in relative terms. Loops are plain, without
    branches and without calls to the mathematical library, so that the compiler can vectorise them. Work is cut into
-   blocks of a fixed size whose sums are added in order, in double: the result does not depend on the number of threads. */
+   blocks of a fixed size whose sums are added in order, in double: the result does not depend on the number of threads.
+   What depends on a row's neighbours is the last digit of a loss over rows, as a block shares what is subtracted. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -189,7 +190,7 @@ INLINE real exp_of_minus_with(real z, int exact) {
 #else
     real result = from_bits((int64_t)((uint64_t)bits_of(power) - ((uint64_t)bits_of(shifted) << 52)));
     #ifdef FLOAT64
-    return z > most ? 0 : result;
+    return z > most ? 0 : z == z ? result : z; /* what a NaN carries must not become an exponent */
 #else
     return result; /* float32 rounds it to 0 */
 #endif

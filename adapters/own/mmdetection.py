@@ -32,7 +32,7 @@ SMALL = torch.finfo(torch.float32).eps  # MMDetection adds it to avg_factor
 class _Loss(nn.Module):
     """What MMDetection's heads call; `function` gives the loss, reduced or per element or row.
 
-    Where all weights are one, as most heads', the loss and its gradient are one pass over the logits.
+    Where all weights are one, as in most heads, the loss and its gradient are one pass over the logits.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class _Loss(nn.Module):
         pred: Tensor,
         target: Tensor | tuple[Tensor, Tensor],
         weight: Tensor | None = None,
-        avg_factor: float | None = None,
+        avg_factor: float | Tensor | None = None,
         reduction_override: str | None = None,
     ) -> Tensor:
         """The reduced loss times `loss_weight`; `pred` (N, C), or (N, K) bins, in half precision counts as float32."""
         pred = pred.to(torch.promote_types(pred.dtype, torch.float32))
         reduction = reduction_override or self.reduction
-        if weight is None or (weight.dim() == 1 and bool((weight == 1).all())):
+        if _all_ones(weight, len(pred)):
             divisor = None if avg_factor is None or reduction == "none" else avg_factor + SMALL
             return self.loss_weight * self.function(pred, target, reduction=reduction, avg_factor=divisor)
         loss = self.function(pred, target, reduction="none")
-        if weight.dim() < loss.dim():
+        if weight is not None and weight.dim() < loss.dim():
             weight = weight.unsqueeze(-1)
         return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
 
@@ -116,11 +116,20 @@ class DistributionFocalLoss(_Loss):
         super().__init__(losses.distribution_focal_loss, **options)
 
 
+def _all_ones(weight: Tensor | None, rows: int) -> bool:
+    """Whether no row weighs more or less than another; a GPU is waited for, as heads do for their counts."""
+    return rows > 0 and (weight is None or (weight.shape == (rows,) and bool((weight == 1).all())))
+
+
 def _by_row(
-    function: Callable[..., Tensor], pred: Tensor, target: Tensor, reduction: str, avg_factor: float | None = None
+    function: Callable[..., Tensor],
+    pred: Tensor,
+    target: Tensor,
+    reduction: str,
+    avg_factor: float | Tensor | None = None,
 ) -> Tensor:
     """A loss per element as one per row: its sum over the classes, and a mean over rows."""
     if reduction == "none":
         return function(pred, target, reduction="none").sum(dim=-1)
-    rows = len(pred) if reduction == "mean" and avg_factor is None else avg_factor
-    return function(pred, target, reduction=reduction, avg_factor=rows)
+    divisor = pred[..., 0].numel() if reduction == "mean" and avg_factor is None else avg_factor
+    return function(pred, target, reduction=reduction, avg_factor=divisor)

@@ -2,11 +2,11 @@
 
 #include "kernels.h"
 
-enum { ROWS = 64, PLACES = 2048 }; /* at a time so many rows at most, and unless a row is longer so many logits */
+enum { ROWS = 64, PLACES = 2048 }; /* rows in a block at most; its logits, unless one row has more */
 
-/* How far below the highest logit e^(x - top), and the sum of them over one, keep their digits. */
+/* So far below the highest logit of a block e^(x - top) is a normal number, with room for sums and quotients. */
 #ifdef HALF
-static const real FARTHEST = 64;
+static const real FARTHEST = 32;
 #else
 static const real FARTHEST = 600;
 #endif
@@ -41,8 +41,8 @@ INLINE real surprise(real others, real own, real depth) {
     const int near = depth <= FARTHEST;
     real ratio = others / at_least(own, SMALLEST), small = ratio < 1 ? ratio : 1;
     real large = log_of(near ? ratio + 1 : others + own) + (near ? 0 : depth);
-    real nothing = others - others; /* or NaN, which `log_of` does not see */
-    return (others < own ? small * log1p_ratio(small) : large) + nothing;
+    real unseen = others - others; /* 0, or the NaN that `log_of` does not see */
+    return (others < own ? small * log1p_ratio(small) : large) + unseen;
 }
 
 static void softmax_rows(const Powers *restrict of, double power, long rows, const Targets *restrict at,
@@ -62,14 +62,17 @@ static void softmax_rows(const Powers *restrict of, double power, long rows, con
     }
 }
 
+/* A share of a loss, which is infinite where the logits are further apart than a number can say. */
+INLINE real share_of(real loss, real share) { return share == 0 ? 0 : share * loss; }
+
 static void bin_rows(const Powers *restrict of, long rows, const Targets *restrict at, Outcome *restrict out) {
     SIMD for (long row = 0; row < rows; row++) {
         real neither = of->neither[row], left = of->first[row], right = of->last[row];
         real not_left = neither + right, not_right = neither + left;
         real share = at->share[row], rest = 1 - share, weight = at->weight[row];
         real per_total = weight / (neither + left + right);
-        out->value[row] = weight * (rest * surprise(not_left, left, of->first_depth[row]) +
-                                    share * surprise(not_right, right, of->last_depth[row]));
+        out->value[row] = weight * (share_of(surprise(not_left, left, of->first_depth[row]), rest) +
+                                    share_of(surprise(not_right, right, of->last_depth[row]), share));
         out->spread[row] = per_total;
         out->first[row] = per_total * (share * left - rest * not_left);
         out->last[row] = per_total * (rest * right - share * not_right);
@@ -104,13 +107,13 @@ static void exponentials(const stored *restrict logits, long count, real top, re
         real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
 #ifdef FLOAT64 /* what the difference rounded away */
         real back = gap + x;
-        e -= e * ((top - back) - (x - (back - gap)));
+        e -= gap > FARTHEST ? 0 : e * ((top - back) - (x - (back - gap)));
 #endif
         powers[i] = e;
     }
 }
 
-/* Loops of a length that is known are not loops: of 16 bins as YOLO's, 17 as GFL's, 8 as PicoDet's. */
+/* Loops of a known length are unrolled: 16 bins are YOLO's, 17 GFL's, 8 PicoDet's. */
 #define OF_LENGTH(function, classes, ...)                                                                              \
     ((classes) == 16   ? function(16, __VA_ARGS__)                                                                     \
      : (classes) == 17 ? function(17, __VA_ARGS__)                                                                     \
@@ -161,18 +164,26 @@ static void write_slopes(const Work *work, const real *powers, long start, long 
     }
 }
 
+/* The highest logit, and how far the lowest lies below it. A NaN that is passed over is met again in its power. */
+static number highest(const stored *logits, long count, real *depth) {
+    number top = load(logits[0]), bottom = top;
+    _Pragma("omp simd reduction(max : top) reduction(min : bottom)") for (long i = 0; i < count; i++) {
+        number x = load(logits[i]);
+        top = x > top ? x : top;
+        bottom = x < bottom ? x : bottom;
+    }
+    *depth = (real)top - bottom;
+    return top;
+}
+
 /* The sum of the losses of some rows; `powers` is room for their logits. */
 static double some_rows(const Work *work, long start, long rows, real *powers) {
     const long classes = work->classes, count = rows * classes;
     const stored *logits = work->logits + start * classes;
-    number top = load(logits[0]), bottom = top;
-    _Pragma("omp simd reduction(max : top) reduction(min : bottom)") for (long i = 0; i < count; i++) {
-        number x = load(logits[i]);
-        top = x > top ? x : top; /* a NaN that is passed over is met again below */
-        bottom = x < bottom ? x : bottom;
-    }
     double sum = 0;
-    if (rows > 1 && !((real)top - bottom <= FARTHEST)) {
+    real depth;
+    const number top = highest(logits, count, &depth);
+    if (rows > 1 && !(depth <= FARTHEST)) {
         for (long row = start; row < start + rows; row++) sum += some_rows(work, row, 1, powers);
         return sum;
     }

@@ -5,7 +5,7 @@
 #include "kernels.h"
 
 enum { BLOCK = 1024, PIECE = 128, MOST = 128 };
-enum { FOCAL, QUALITY_FOCAL, VARIFOCAL, UNNAMED };
+enum { FOCAL, QUALITY_FOCAL, VARIFOCAL, BACKGROUND };
 enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or these times an incoming number each */
 
 typedef struct {
@@ -19,10 +19,10 @@ typedef struct {
    b = CE = o z + log(1 + e^-z), q = 1 - p_t = t r + o s, gap = t - s = t r - o s;
    FL = a q^g b, FL' = a q^g (g s r (o - t) b / q - gap);
    QFL = |gap|^g b, QFL' = -sign(gap) |gap|^g (g s r b / |gap| + |gap|);
-   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0, which is UNNAMED times its weight. */
+   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0, which times its weight is the BACKGROUND of all three. */
 INLINE real element(int loss, int power, int derive, real x, real e, real y, Parameters given, real *derivative) {
     const real g = power == SQUARE ? 2 : given.power;
-    const int below = x < 0;
+    const int below = x < 0, at_zero = loss == VARIFOCAL || loss == BACKGROUND;
     real z = size_of(x), s = 1 / (1 + e), r = e * s, log_sum = e * log1p_ratio(e);
     real not_y = 1 - y, t = below ? not_y : y, o = below ? y : not_y;
     real b = o * z + log_sum, gap = t * r - o * s;
@@ -30,7 +30,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
     real weight = loss == FOCAL       ? (real)given.positive * y + (real)given.negative * not_y
                   : loss == VARIFOCAL ? (real)given.negative
                                       : 1;
-    if (loss == VARIFOCAL || loss == UNNAMED) {
+    if (at_zero) {
         q = below ? r : s;
         cross = at_least(x, 0) + log_sum;
     }
@@ -39,7 +39,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
     if (power == SQUARE) m = q * q;
     if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
         real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : t * e + o, log_scaled = -at_most(z, FAR);
-        if (loss == VARIFOCAL || loss == UNNAMED)
+        if (at_zero)
             log_scaled = below ? log_scaled : 0;
         else
             log_scaled = o == 0 ? log_scaled : log_of(at_least(scaled, SMALLEST));
@@ -64,7 +64,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
                 : power == SQUARE ? weight * (q * (2 * (s * r) * (o - t) * b - q * gap))
                                   : weight * (m * (g * (s * r / at_least(q, SMALLEST)) * (o - t) * b - gap));
     }
-    if (loss == FOCAL || loss == QUALITY_FOCAL) {
+    if (!at_zero) {
         *derivative = below ? -slope : slope;
     } else {
         real rise = power == NONE ? weight * q : weight * (m * (g * (below ? s : r) * cross + q));
@@ -73,8 +73,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
     return value;
 }
 
-/* The sum of the losses of some elements, and what is written of each. The background's targets are 0 and not read; QFL
-   and FL are there what VFL is. */
+/* The sum of the losses of some elements, and what is written of each. The background's targets are 0 and not read. */
 typedef double Loop(const stored *x, const number *y, const stored *incoming, long count, Parameters given, stored *each);
 
 #define LOOP(name, loss, power, target, what)                                                                          \
@@ -106,14 +105,14 @@ LOOPS(quality_any, QUALITY_FOCAL, ANY, y[i])
 LOOPS(varifocal_none, VARIFOCAL, NONE, y[i])
 LOOPS(varifocal_square, VARIFOCAL, SQUARE, y[i])
 LOOPS(varifocal_any, VARIFOCAL, ANY, y[i])
-LOOPS(background_none, UNNAMED, NONE, 0)
-LOOPS(background_square, UNNAMED, SQUARE, 0)
-LOOPS(background_any, UNNAMED, ANY, 0)
+LOOPS(background_none, BACKGROUND, NONE, 0)
+LOOPS(background_square, BACKGROUND, SQUARE, 0)
+LOOPS(background_any, BACKGROUND, ANY, 0)
 
-static Loop *const *const NAMED[3][3] = {{focal_none, focal_square, focal_any},
-                                         {quality_none, quality_square, quality_any},
-                                         {varifocal_none, varifocal_square, varifocal_any}};
-static Loop *const *const BACKGROUND[3] = {background_none, background_square, background_any};
+static Loop *const *const NAMED_LOOPS[3][3] = {{focal_none, focal_square, focal_any},
+                                               {quality_none, quality_square, quality_any},
+                                               {varifocal_none, varifocal_square, varifocal_any}};
+static Loop *const *const BACKGROUND_LOOPS[3] = {background_none, background_square, background_any};
 
 /* The elements of a block whose target is not 0; no more than MOST are worth to be told apart. */
 typedef struct {
@@ -131,8 +130,9 @@ static int name(Named *named, long place, number target) {
 
 /* The class that the target of a row names, as a place in a block, or -1. */
 INLINE long place_of(const int64_t *labels, long row, long classes, long first, long count) {
+    if (labels[row] < 0 || labels[row] >= classes) return -1;
     long place = row * classes + labels[row] - first;
-    return labels[row] >= 0 && labels[row] < classes && place >= 0 && place < count ? place : -1;
+    return place >= 0 && place < count ? place : -1;
 }
 
 /* From a class index (and a score) for each row; whether there was room. */
@@ -213,8 +213,9 @@ static double sparse_block(const Work *work, const Named *named, long first, lon
     }
     Parameters weighed = work->given;
     weighed.scale *= weighed.negative; /* all weigh the same */
-    double sum = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, weighed, out);
-    sum = sum * weighed.negative + work->named(taken, named->target, incoming, named->count, work->given, each);
+    double rest = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, weighed, out);
+    rest = weighed.negative == 0 && rest > 0 ? 0 : rest * weighed.negative; /* also where it overflowed */
+    double sum = rest + work->named(taken, named->target, incoming, named->count, work->given, each);
     for (long i = 0; i < named->count; i++) out[named->place[i]] = each[i];
     return sum;
 }
@@ -226,7 +227,7 @@ double sigmoid_losses(int loss, const stored *logits, const void *targets, int w
                       long classes, double power, double positive, double negative, double scale,
                       const stored *incoming, int slopes, stored *each, int threads) {
     int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, which = power_case(power);
-    Work work = {NAMED[loss][which][what], BACKGROUND[which][what], logits, incoming, targets, labels, classes, wide, each,
+    Work work = {NAMED_LOOPS[loss][which][what], BACKGROUND_LOOPS[which][what], logits, incoming, targets, labels, classes, wide, each,
                  {power, positive, negative, scale}};
     long blocks = (elements + BLOCK - 1) / BLOCK;
     large_pages(each, elements * (long)sizeof *each);

@@ -71,7 +71,7 @@ def terms(
     cells, scale = grid(shapes, strides, scores)
     cells = cells + 0.5
 
-    def expectation(channels: Tensor) -> Tensor:
+    def expectation(channels: Tensor) -> Tensor:  # for the assignment alone, so not in float64 as `integral`
         bins = channels.unflatten(1, (4, -1)).softmax(dim=2)
         return bins @ torch.arange(bins.shape[2]).to(bins)
 

@@ -83,10 +83,17 @@ def saved(race: Race, other: Row) -> str:
         bytes_saved = other["peak_memory_bytes"] - first["peak_memory_bytes"]
         parts += [f"{plain(bytes_saved / 1e6)} MB"] if bytes_saved > 0 else []
     told = f"{first['adapter']} saves {' and '.join(parts)} a call"
-    if first["adapter"] in race.step_shares and other["adapter"] in race.step_shares:
-        shares = [f"{100 * race.step_shares[row['adapter']]:.1f} %" for row in (first, other)]
-        told += f" and is {shares[0]} of a training step instead of {shares[1]}"
+    steps = [race.steps.get(row["adapter"]) for row in (first, other)]
+    if all(steps):
+        told += f", and is {share(steps[0])} of a training step instead of {share(steps[1])} ({steps[0]['workload']})"
     return told
+
+
+def share(step: Row) -> str:
+    """The share of a training step that a loss takes, or what it is less than."""
+    if step["share_ci_low"] <= 0:
+        return f"less than {100 * step['share_ci_high']:.1f} %"
+    return f"{100 * step['loss_share']:.1f} %"
 
 
 def memory(row: Row) -> str:

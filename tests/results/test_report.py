@@ -55,13 +55,15 @@ def test_what_the_fastest_saves_is_told_in_time_memory_and_share_of_a_step(run):
     frames["throughput"].loc[frames["throughput"]["adapter"] == "torchvision", "peak_memory_bytes"] = 12_688_000
     frames["training_step"] = pd.DataFrame(
         [
-            {"loss": "focal", "device": "cpu", "adapter": "own", "loss_share": 0.003},
-            {"loss": "focal", "device": "cpu", "adapter": "torchvision", "loss_share": 0.051},
+            {"adapter": "own", "loss_share": 0.003, "share_ci_low": -0.001, "share_ci_high": 0.023},
+            {"adapter": "torchvision", "loss_share": 0.051, "share_ci_low": 0.04, "share_ci_high": 0.06},
+            {"adapter": "own", "dtype": "bfloat16", "loss_share": 0.3, "share_ci_low": 0.2, "share_ci_high": 0.4},
         ]
-    )
+    ).assign(loss="focal", device="cpu", workload="step")
+    frames["training_step"]["dtype"] = frames["training_step"]["dtype"].fillna("float32")
     (race,) = answers.races(frames)
     told = words.saved(race, race.ranked[1])
-    assert told == "own saves 44 ms and 10 MB a call and is 0.3 % of a training step instead of 5.1 %"
+    assert told == "own saves 44 ms and 10 MB a call, and is less than 2.3 % of a training step instead of 5.1 % (step)"
 
 
 def test_a_race_is_run_where_most_were_timed_however_large_another_is(run):

@@ -1,5 +1,7 @@
 """Values and gradients of the losses beside 60 digits, in every precision."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -181,6 +183,36 @@ def test_rows_far_apart_keep_their_digits(distance, dtype):
     limit = 16 if dtype == torch.float64 else 1.01
     assert truth.ulp_error(value, expected) <= limit
     assert truth.ulp_error(gradient, slopes, [max(abs(s), 1e-12) for s in slopes]) <= limit
+
+
+def test_whatever_a_nan_carries_it_is_seen_in_loss_and_gradient():
+    x = torch.tensor([0x7FF8000000000005], dtype=torch.int64).view(torch.float64)
+    for gamma in (0.0, 2.0):
+        assert all(each.isnan().all() for each in value_and_gradient(focal_loss, x, torch.zeros(1), gamma=gamma))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_logits_as_far_apart_as_can_be_have_the_loss_that_they_have(dtype):
+    largest = torch.finfo(dtype).max
+    rows = torch.tensor([[largest, -largest, 0.0], [1.0, -torch.inf, 2.0]], dtype=torch.float64).to(dtype)
+    value, gradient = value_and_gradient(softmax_focal_loss, rows, torch.tensor([0, 0]), gamma=0.0)
+    assert value.tolist() == [0.0, pytest.approx(math.log(1 + math.e), rel=4e-3)]
+    assert gradient.isfinite().all()
+    value, gradient = value_and_gradient(distribution_focal_loss, rows[:1], torch.tensor([0.0]))
+    assert value.item() == 0
+    assert gradient.isfinite().all()
+
+
+def test_a_background_that_does_not_count_does_not_count_however_large_it_is():
+    x = torch.full((2,), torch.finfo(torch.bfloat16).max, dtype=torch.bfloat16)
+    assert focal_loss(x, torch.zeros_like(x), alpha=1.0, reduction="sum").item() == 0
+
+
+def test_a_large_incoming_gradient_is_spread_over_rows_that_lie_far_apart():
+    rows = torch.tensor([[0.0, 0, 0], [-60, -60, -60]], dtype=torch.bfloat16, requires_grad=True)
+    value = softmax_focal_loss(rows, torch.tensor([0, 0]), gamma=0.0, reduction="none")
+    value.backward(torch.tensor([1, 1e13], dtype=torch.bfloat16))
+    assert (rows.grad[1] / 1e13).tolist() == [pytest.approx(v, rel=8e-3) for v in (-2 / 3, 1 / 3, 1 / 3)]
 
 
 def test_a_total_of_millions_keeps_its_digits():

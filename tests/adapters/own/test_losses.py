@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad
 
 from adapters.own import (
@@ -154,6 +155,14 @@ def test_no_positives_give_a_finite_loss_with_a_graph():
     background = torch.full((ROWS,), CLASSES)
     loss = quality_focal_loss(x, (background, torch.zeros(ROWS)), avg_factor=max(0, 1))
     assert gradient(loss, x).isfinite().all()
+
+
+def test_fake_tensors_have_a_shape_and_no_data():
+    with FakeTensorMode():
+        x = torch.zeros(3, 4, requires_grad=True)
+        loss = focal_loss(x, torch.zeros(3, 4), reduction="none")
+        loss.sum().backward()
+        assert (loss.shape, x.grad.shape) == ((3, 4), (3, 4))
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none"])

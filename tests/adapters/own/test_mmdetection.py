@@ -53,7 +53,7 @@ CALLS = [
 @pytest.mark.parametrize(("config", "form"), CASES, ids=lambda each: each["type"] if isinstance(each, dict) else each)
 def test_equals_mmdetections_loss_of_the_same_name(models, config, form, given):
     if config["type"] == "VarifocalLoss" and "weight" in given:
-        given = given | {"weight": WEIGHT[:, None].expand(N, C)}  # it takes no weight of rows
+        given = given | {"weight": given["weight"][:, None].expand(N, C)}  # it takes no weight of rows
     theirs = models.build(config | {"loss_weight": 0.5})
     ours = models.build(config | {"loss_weight": 0.5, "type": f"focalbench.{config['type']}"})
     assert type(ours).__module__ == "adapters.own.mmdetection"
