@@ -81,7 +81,7 @@ def saved(race: Race, other: Row) -> str:
     parts = [f"{plain(other['median_ms'] - first['median_ms'])} ms"]
     if None not in (first["peak_memory_bytes"], other["peak_memory_bytes"]):
         bytes_saved = other["peak_memory_bytes"] - first["peak_memory_bytes"]
-        parts += [f"{plain(bytes_saved / 1e6)} MB"] if bytes_saved > 0 else []
+        parts += [megabytes(bytes_saved)] if bytes_saved > 0 else []
     told = f"{first['adapter']} saves {' and '.join(parts)} a call"
     steps = [race.steps.get(row["adapter"]) for row in (first, other)]
     if all(steps):
@@ -98,7 +98,12 @@ def share(step: Row) -> str:
 
 def memory(row: Row) -> str:
     """The peak of a call beyond its inputs, in MB."""
-    return "" if row["peak_memory_bytes"] is None else f"{plain(row['peak_memory_bytes'] / 1e6)} MB"
+    return "" if row["peak_memory_bytes"] is None else megabytes(row["peak_memory_bytes"])
+
+
+def megabytes(count: float) -> str:
+    """A number of bytes in MB."""
+    return f"{plain(count / 1e6)} MB"
 
 
 def surprise(one: Surprise) -> str:

@@ -22,9 +22,9 @@ from suites.agreement.explainer.reduction import REDUCTIONS
 PLAIN = ("none", "mean", "sum")
 
 
-def _paper(case: Case, elements: Elements, labels: str, share: torch.Tensor | None) -> numpy.ndarray:
+def _paper(case: Case, elements: Elements, share: torch.Tensor | None) -> numpy.ndarray:
     """The paper's value of every call, reduced as the function reduces."""
-    vocabulary = formula.vocabulary(elements, case.varied, labels)
+    vocabulary = formula.vocabulary(elements, case.varied, case.labels)
     default = Semantics(
         vocabulary.contexts[0], vocabulary.weights[0], vocabulary.modulations[0], vocabulary.entropies[0]
     )
@@ -34,7 +34,7 @@ def _paper(case: Case, elements: Elements, labels: str, share: torch.Tensor | No
 
 def tell_changes(case: Case, elements: Elements, semantics: Semantics, share: torch.Tensor | None) -> None:
     """Each change that the formula needs, with the simplest call on which it shows."""
-    paper = _paper(case, elements, case.labels, share)
+    paper = _paper(case, elements, share)
     remembers = any(finding.kind == "state" for finding in case.findings)
     for change in semantics.changes:
         if remembers and change.kind == "normaliser":
@@ -69,7 +69,7 @@ def tell(case: Case, change: Change, elements: Elements, i: int, expected: float
 
 def tell_soft(case: Case, elements: Elements, share: torch.Tensor | None) -> None:
     """Hard labels are explained and soft ones are not: where they differ is known, if not how."""
-    paper = _paper(case, elements, case.labels, share)
+    paper = _paper(case, elements, share)
     i = simplest(
         elements.calls, lambda i: not elements.hard[i] and elements.seen[i].ok and _apart(elements.values[i], paper[i])
     )
