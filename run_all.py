@@ -13,17 +13,20 @@ import sys
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent
+if __name__ == "__main__" and sys.path[0] == str(ROOT):
+    # Python puts the folder of a script first on the path; there, the names of these rooms would hide a user's own.
+    sys.path[0] = str(ROOT / "src")
+
 import click
 from rich.console import Console
 from rich.table import Table
 
-import adapters
-import suites
-from results.store import Run
-from suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
-from suites.processes import count, rank
+from focalbench_suite import adapters, suites
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
+from focalbench_suite.suites.processes import count, rank
 
-ROOT = Path(__file__).resolve().parent
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 console = Console(highlight=False)
@@ -71,12 +74,12 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     check_processes(names, out or resume, executor)
     tasks = plan(names, selection)
     run = run or create_run(out, names, selection)
-    from suites.running import run_suites
+    from focalbench_suite.suites.running import run_suites
 
     try:
         run_suites(run, tasks, executor, as_json)
     except KeyboardInterrupt:
-        click.echo(f"run_all.py: stopped; go on with --resume {run.folder}", err=True)
+        click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with --resume {run.folder}", err=True)
         context.exit(STOPPED)
     if rank() > 0:
         return
@@ -103,7 +106,7 @@ def make_selection(
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     if coco:
-        from suites.coco_map.data import locate
+        from focalbench_suite.suites.coco_map.data import locate
 
         try:
             locate(Path(coco))
@@ -142,7 +145,7 @@ def devices(asked: tuple[str, ...]) -> tuple[str, ...]:
 
 def create_run(out: str | None, names: tuple[str, ...], selection: Selection) -> Run:
     """A new run folder that remembers what it was asked for."""
-    from suites.environment import capture, git
+    from focalbench_suite.suites.environment import capture, git
 
     default = f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
     folder = Path(out or ROOT / "results" / "runs" / default)
@@ -171,7 +174,7 @@ def open_run(folder: str) -> Run:
 
 def open_baseline(path: str) -> None:
     """Raises `click.UsageError` where there is nothing to compare with."""
-    from results.timings import open_source
+    from focalbench_suite.results.timings import open_source
 
     try:
         open_source(path)
@@ -201,7 +204,7 @@ def plan(names: tuple[str, ...], selection: Selection) -> list[suites.Task]:
 
 def finish(run: Run, quiet: bool) -> None:
     """Tables, report and the screenful at the end, all from the records."""
-    from results import report, tables
+    from focalbench_suite.results import report, tables
 
     frames = tables.write(run)
     report.write(run, frames)
@@ -242,7 +245,7 @@ def list_command(names, cells, **options):
 @click.pass_context
 def check(context, reference, loss, labels, reduction, strict, as_json):
     """Is my loss that loss? The verdict is same, fragile or different."""
-    from suites.agreement import check as checking
+    from focalbench_suite.suites.agreement import check as checking
 
     try:
         function = adapters.load_object(reference)
@@ -281,15 +284,15 @@ def compare_command(context, old, new, rerun, adapter, loss):
 
 def compare_sources(old: str, new: str):
     """What changed between two runs, baselines or benchmark files; raises `ValueError` where one is none of them."""
-    from results.compare import compare
-    from results.timings import open_source
+    from focalbench_suite.results.compare import compare
+    from focalbench_suite.results.timings import open_source
 
     return compare(open_source(old), open_source(new))
 
 
 def compare_again(commit: str, adapter: tuple[str, ...], loss: tuple[str, ...]):
     """The old code timed beside the present one; raises `ValueError` where there is no such code."""
-    from suites.throughput.rerun import rerun
+    from focalbench_suite.suites.throughput.rerun import rerun
 
     return rerun(commit, adapter, loss)
 
@@ -312,7 +315,7 @@ def report_command(folder, paper):
     run = open_run(folder)
     finish(run, quiet=False)
     if paper:
-        from results import paper as reproduction
+        from focalbench_suite.results import paper as reproduction
 
         for path in reproduction.write(run):
             click.echo(path)
@@ -323,7 +326,7 @@ def report_command(folder, paper):
 @click.argument("name")
 def baseline(folder, name):
     """Commit a run's tables as results/reference/NAME, and say what changed against those that were there."""
-    from results.baseline import renew
+    from focalbench_suite.results.baseline import renew
 
     run, place = open_run(folder), ROOT / "results" / "reference" / name
     if any(place.glob("*.csv")):
@@ -336,18 +339,24 @@ def baseline(folder, name):
 @click.pass_context
 def calibrate(context):
     """This machine's noise: the smallest slowdown it can see, and at what error rates."""
-    from suites.throughput import calibrate as calibration
+    from focalbench_suite.suites.throughput import calibrate as calibration
 
     console.print(calibration.calibrate())
 
 
-if __name__ == "__main__":
+def command_line() -> None:
+    """The command as a program, whether it is called ``run_all.py`` or, installed, ``focalbench``."""
+    program = Path(sys.argv[0]).name
     try:
         status = main(standalone_mode=False)
     except click.UsageError as error:
-        click.echo(f"run_all.py: {' '.join(error.format_message().split())}", err=True)
+        click.echo(f"{program}: {' '.join(error.format_message().split())}", err=True)
         status = USAGE
     except click.Abort:
-        click.echo("run_all.py: stopped", err=True)
+        click.echo(f"{program}: stopped", err=True)
         status = STOPPED
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    command_line()

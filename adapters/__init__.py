@@ -20,24 +20,25 @@ import importlib.metadata
 import pkgutil
 from collections.abc import Iterator
 
-from adapters._adapter import Adapter, Loss
-from adapters._canonical import CANONICAL, Unsupported
-from adapters._user import load_object, wrap
+from focalbench_suite.adapters._adapter import Adapter, Loss
+from focalbench_suite.adapters._canonical import CANONICAL, Unsupported
+from focalbench_suite.adapters._user import load_object, wrap
 
-__all__ = ["CANONICAL", "Adapter", "Loss", "Unsupported", "discover", "load", "load_object"]
+__all__ = ["CANONICAL", "Adapter", "Loss", "Unsupported", "built_in", "discover", "load", "load_object"]
 
 ENTRY_POINTS = "focalbench.adapters"
 
 
 def discover() -> dict[str, Adapter]:
     """Every adapter that is found: the files of this room, then installed entry points, by name."""
-    found = {adapter.name: adapter for adapter in _built_in()}
+    found = {adapter.name: adapter for adapter in built_in()}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         found.setdefault(entry.name, _installed(entry))
     return dict(sorted(found.items()))
 
 
-def _built_in() -> Iterator[Adapter]:
+def built_in() -> Iterator[Adapter]:
+    """The adapters that this project wrote: the files of this room."""
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             path = f"{__name__}.{module.name}" + (".adapter" if module.ispkg else "")

@@ -7,12 +7,13 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from adapters._adapter import Adapter
-from adapters._canonical import CANONICAL
+from focalbench_suite.adapters._adapter import Adapter
+from focalbench_suite.adapters._canonical import CANONICAL
 
 
 def load_object(reference: str) -> Any:
@@ -20,10 +21,10 @@ def load_object(reference: str) -> Any:
     place, _, name = reference.rpartition(":")
     if not place:
         raise LookupError(f"{reference!r} names no function; give FILE.py:NAME")
+    if place.endswith(".py") and not Path(place).is_file():
+        raise LookupError(f"no file {place!r}; give FILE.py:NAME")
     try:
-        module = _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except FileNotFoundError:
-        raise LookupError(f"no file {place!r}; give FILE.py:NAME") from None
+        module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
         raise LookupError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
@@ -31,16 +32,43 @@ def load_object(reference: str) -> Any:
     return getattr(module, name)
 
 
+def _load_module(name: str) -> ModuleType:
+    """A module of a package that is installed, or that stands in the current folder as for ``python -m``."""
+    _put_before_installed(str(Path.cwd()))
+    return importlib.import_module(name)
+
+
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+    """The module of a file, under the name by which its own project imports it.
+
+    A file of a package is imported as part of it, so that its relative imports work. The folder from which it is
+    imported is put before the installed distributions, as a user's own packages come before them, and behind the
+    standard library, which a file of the same name must not hide from everybody else in this process.
+    """
+    path, names = path.resolve(), [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    _put_before_installed(str(folder))
+    name = ".".join(names)
+    if len(names) > 1 and _is_at(importlib.util.find_spec(name), path):
+        return importlib.import_module(name)
+    specification = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(specification)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # for the modules that stand beside it
-    sys.modules.setdefault(path.stem, module)
+    sys.modules.setdefault(name, module)
     specification.loader.exec_module(module)
     return module
+
+
+def _put_before_installed(folder: str) -> None:
+    if folder not in sys.path:
+        installed = [i for i, place in enumerate(sys.path) if Path(place).name in ("site-packages", "dist-packages")]
+        sys.path.insert(min(installed, default=len(sys.path)), folder)
+
+
+def _is_at(specification: ModuleSpec | None, path: Path) -> bool:
+    return specification is not None and specification.origin is not None and Path(specification.origin) == path
 
 
 def wrap(function: Callable[..., Any], reference: str, loss: str | None) -> Adapter:

@@ -4,7 +4,7 @@ The first is the "PyTorch Implementation" that closes a blog post on the focal l
 article on the losses of GFL and YOLOv8 that prints older Ultralytics code: a focal loss and ``_df_loss``.
 """
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("articles", release="listing")
 

@@ -1,6 +1,6 @@
 """balanced_loss.losses.focal_loss: https://pypi.org/project/balanced-loss/"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("balanced_loss", distribution="balanced-loss", modules=("balanced_loss",))
 

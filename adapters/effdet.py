@@ -1,6 +1,6 @@
 """effdet.loss, EfficientDet's: https://github.com/rwightman/efficientdet-pytorch/blob/master/effdet/loss.py"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("effdet", distribution="effdet", modules=("effdet",))
 

@@ -1,6 +1,6 @@
 """focal_loss.FocalLoss of focal-loss-torch: https://pypi.org/project/focal-loss-torch/"""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("focal_loss_torch", distribution="focal-loss-torch", modules=("focal_loss",))
 

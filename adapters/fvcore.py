@@ -1,6 +1,6 @@
 """fvcore.nn.sigmoid_focal_loss, which Detectron2 uses: https://github.com/facebookresearch/fvcore/blob/main/fvcore/nn/focal_loss.py"""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("fvcore", distribution="fvcore", modules=("fvcore",))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "none"}

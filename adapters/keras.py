@@ -3,7 +3,7 @@
 import os
 import sys
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("keras", distribution="keras", modules=("keras",))
 CHOICES = {"reductions": ("none", "sum", "sum_over_batch_size"), "reduction": "sum_over_batch_size"}

@@ -1,6 +1,6 @@
 """kornia.losses: https://kornia.readthedocs.io/en/latest/losses.html"""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("kornia", distribution="kornia", modules=("kornia",))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "none"}

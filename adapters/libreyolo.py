@@ -1,6 +1,6 @@
 """Losses of LibreYOLO's models: https://github.com/LibreYOLO/libreyolo"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("libreyolo", distribution="libreyolo", modules=("libreyolo",))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 
-from adapters import Adapter, Unsupported
-from adapters._mmcv import ensure_ops
+from focalbench_suite.adapters import Adapter, Unsupported
+from focalbench_suite.adapters._mmcv import ensure_ops
 
 adapter = Adapter("mmdetection", distribution="mmdet", modules=("mmdet", "mmcv", "mmengine"))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}

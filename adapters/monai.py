@@ -1,6 +1,6 @@
 """monai.losses.FocalLoss: https://docs.monai.io/en/stable/losses.html#focalloss"""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("monai", distribution="monai", modules=("monai",))
 DECLARED = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("optax", distribution="optax", modules=("optax", "jax"), devices=("cpu",))
 

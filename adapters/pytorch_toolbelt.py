@@ -2,7 +2,7 @@
 
 import warnings
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("pytorch_toolbelt", distribution="pytorch-toolbelt", modules=("pytorch_toolbelt",))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}

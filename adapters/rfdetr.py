@@ -1,6 +1,6 @@
 """rfdetr.models.criterion, Roboflow's RF-DETR: https://github.com/roboflow/rf-detr"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("rfdetr", distribution="rfdetr", modules=("rfdetr",))
 DECLARED = {"reduction": "mean(1).sum() / num_boxes", "defaults": {"gamma": 2, "alpha": 0.25}}

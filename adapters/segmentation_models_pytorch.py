@@ -3,7 +3,7 @@
 Its `multiclass` mode is, despite the name, the sigmoid loss of each class against the rest.
 """
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter(
     "segmentation_models_pytorch",

@@ -1,6 +1,6 @@
 """timm.loss: https://github.com/huggingface/pytorch-image-models/tree/main/timm/loss"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("timm", distribution="timm", modules=("timm",))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}

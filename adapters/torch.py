@@ -1,6 +1,6 @@
 """What torch itself offers: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("torch", distribution="torch", modules=("torch",))
 CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}

@@ -1,6 +1,6 @@
 """torchvision.ops.sigmoid_focal_loss: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.sigmoid_focal_loss.html"""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("torchvision", distribution="torchvision", modules=("torchvision",))
 

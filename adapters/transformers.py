@@ -1,6 +1,6 @@
 """Losses of Hugging Face's detection models: https://github.com/huggingface/transformers/tree/main/src/transformers/loss"""
 
-from adapters import Adapter, Unsupported
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("transformers", distribution="transformers", modules=("transformers",))
 FOCAL = {"defaults": {"gamma": 2, "alpha": 0.25}}

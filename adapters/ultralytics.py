@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from types import SimpleNamespace
 
-from adapters import Adapter, Unsupported
-from adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters import Adapter, Unsupported
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 
 adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",))
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from results.frames import Frames, Row, rows
-from results.standings import GRAVITY, gravity
+from focalbench_suite.results.frames import Frames, Row, rows
+from focalbench_suite.results.standings import GRAVITY, gravity
 
 
 @dataclass

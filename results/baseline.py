@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from results import tables
-from results.frames import Frames
-from results.schema import TABLES
-from results.store import Run
+from focalbench_suite.results import tables
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.schema import TABLES
+from focalbench_suite.results.store import Run
 
 
 class Baseline:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results import statistics
+from focalbench_suite.results import statistics
 
 MARGIN = 0.01  # AP in [0, 1]: one point, twice what seeds alone do to a published RetinaNet
 SEED_SHARE = 0.5  # of the spread between the seeds, where that is more: the trainings are too short for one point

@@ -14,13 +14,13 @@ from math import exp, log1p
 import numpy as np
 import pandas as pd
 
-from results import tables
-from results.coco_map import MARGIN as AP_MARGIN
-from results.comparison import Change, Comparison
-from results.frames import Frames
-from results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
-from results.store import Run
-from results.timings import Benchmarks, Source, Timing, timings
+from focalbench_suite.results import tables
+from focalbench_suite.results.coco_map import MARGIN as AP_MARGIN
+from focalbench_suite.results.comparison import Change, Comparison
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
+from focalbench_suite.results.store import Run
+from focalbench_suite.results.timings import Benchmarks, Source, Timing, timings
 
 MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
 LEVEL = 0.05

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from results import numbers
-from results.schema import Table
+from focalbench_suite.results import numbers
+from focalbench_suite.results.schema import Table
 
 LONG = 45  # rows; more than a printed page holds
 WIDE = 40  # characters; more than a column beside others holds

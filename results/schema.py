@@ -82,7 +82,7 @@ TABLES = {
                 " ratio_ci_low ratio_ci_high"
             ),
             _words("loss adapter device dtype workload pass median_ms ratio_to_own bandwidth_fraction"),
-            derive="results.throughput:table",
+            derive="focalbench_suite.results.throughput:table",
             intervals={
                 "median_ms": ("ci_low_ms", "ci_high_ms"),
                 "ratio_to_own": ("ratio_ci_low", "ratio_ci_high"),
@@ -97,7 +97,7 @@ TABLES = {
                 " share_ci_low share_ci_high"
             ),
             _words("loss adapter device workload step_ms loss_share"),
-            derive="results.throughput:step_table",
+            derive="focalbench_suite.results.throughput:step_table",
             intervals={"loss_share": ("share_ci_low", "share_ci_high")},
         ),
         Table(
@@ -116,7 +116,7 @@ TABLES = {
             "Differences in average precision, paired by seed",
             _words("host variant_a variant_b seeds mean_difference ci_low ci_high verdict"),
             _words("host variant_a variant_b seeds mean_difference verdict"),
-            derive="results.coco_map:compare_table",
+            derive="focalbench_suite.results.coco_map:compare_table",
             intervals={"mean_difference": ("ci_low", "ci_high")},
         ),
         Table(
@@ -128,7 +128,7 @@ TABLES = {
                 " largest first_beyond_1e-9"
             ),
             _words("host variant_a variant_b dtype seed term steps first_step largest"),
-            derive="results.coco_map:drift_table",
+            derive="focalbench_suite.results.coco_map:drift_table",
         ),
         Table(
             "coco_map_conditions",
@@ -139,7 +139,7 @@ TABLES = {
                 " same_as_library"
             ),
             _words("host variant seed dtype initial_weights data_order augmented_inputs same_as_library"),
-            derive="results.coco_map:conditions_table",
+            derive="focalbench_suite.results.coco_map:conditions_table",
         ),
         Table(
             "claims",

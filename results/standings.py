@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from results.frames import Frames, Row, rows
+from focalbench_suite.results.frames import Frames, Row, rows
 
 STANDINGS = ("same", "fragile", "soft", "reduces", "different")  # from best to worst
 

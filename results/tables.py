@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from results import numbers, printing
-from results.schema import TABLES, Table
-from results.store import Run
+from focalbench_suite.results import numbers, printing
+from focalbench_suite.results.schema import TABLES, Table
+from focalbench_suite.results.store import Run
 
 FORMS = ("csv", "parquet", "md", "tex")
 

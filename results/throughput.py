@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.statistics import UNKNOWN, Interval, median_interval, ratio_interval
+from focalbench_suite.results.statistics import UNKNOWN, Interval, median_interval, ratio_interval
 
 COLUMNS = [
     "loss", "adapter", "library", "version", "device", "device_name", "dtype", "workload", "rows", "classes", "pass",

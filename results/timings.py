@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from results.baseline import Baseline
-from results.statistics import Interval, launches_like
-from results.store import Run
-from results.throughput import is_timed, rounds_of
+from focalbench_suite.results.baseline import Baseline
+from focalbench_suite.results.statistics import Interval, launches_like
+from focalbench_suite.results.store import Run
+from focalbench_suite.results.throughput import is_timed, rounds_of
 
 PASSES = ("forward", "forward_backward")
 

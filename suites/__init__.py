@@ -17,14 +17,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import adapters
-from adapters import Adapter
+from focalbench_suite import adapters
+from focalbench_suite.adapters import Adapter
 
 SUITES = {  # name on the command line -> module
-    "agreement": "suites.agreement",
-    "throughput": "suites.throughput",
-    "coco-map": "suites.coco_map",
-    "claims": "suites.claims",
+    "agreement": "focalbench_suite.suites.agreement",
+    "throughput": "focalbench_suite.suites.throughput",
+    "coco-map": "focalbench_suite.suites.coco_map",
+    "claims": "focalbench_suite.suites.claims",
 }
 PROFILES = ("smoke", "quick", "full")
 DEVICES = ("cpu", "cuda")

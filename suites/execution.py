@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from suites import Record, Task, processes, progress
-from suites.jobs import run_jobs
-from suites.worker import ALLOCATOR, MOST_WORKERS, complete, cores, failed, work
+from focalbench_suite.suites import Record, Task, processes, progress
+from focalbench_suite.suites.jobs import run_jobs
+from focalbench_suite.suites.worker import ALLOCATOR, MOST_WORKERS, complete, cores, failed, work
 
 UNFINISHED, LOG = "unfinished", "worker.log"  # in a run's folder
 TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on one file system, none measures time

@@ -20,14 +20,15 @@ import submitit
 from submitit.core.utils import FailedJobError
 from submitit.helpers import Checkpointable
 
-from suites import Record, Task
-from suites.worker import MOST_WORKERS, complete, cores, failed, work
+import focalbench_suite
+from focalbench_suite.suites import Record, Task
+from focalbench_suite.suites.worker import MOST_WORKERS, complete, cores, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
 POLL_S = 2.0
 LATE_S = 5
 SPARE_MIN = 15  # submitit takes a job that is stopped in the last ten minutes of its time for one that timed out
-ROOT = Path(__file__).resolve().parent.parent
+IMPORT_ROOT = Path(focalbench_suite.__file__).parents[1]  # the folder from which this suite is imported
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Work(Checkpointable):
 
 def run_jobs(tasks: list[Task], executor: str) -> Iterator[tuple[Task, list[Record]]]:
     """Run the tasks as jobs and yield each, as it ends, with its records; cancels what runs when it is closed."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(IMPORT_ROOT), os.environ.get("PYTHONPATH"))))
     waiting, free = list(tasks), _places(executor, tasks)
     running: list[tuple[Task, Place, submitit.Job]] = []
     try:

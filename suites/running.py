@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from results.store import Run
-from suites import Record, Task, remaining
-from suites.coco_map.data import check, locate
-from suites.execution import TRAININGS, UNFINISHED, run_tasks
-from suites.processes import count, rank
-from suites.progress import bars, in_words
-from suites.worker import as_line
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import Record, Task, remaining
+from focalbench_suite.suites.coco_map.data import check, locate
+from focalbench_suite.suites.execution import TRAININGS, UNFINISHED, run_tasks
+from focalbench_suite.suites.processes import count, rank
+from focalbench_suite.suites.progress import bars, in_words
+from focalbench_suite.suites.worker import as_line
 
 TOLD_EVERY_S = 60  # where there is no terminal for a bar
 FAULTS_TOLD = 20  # of a COCO folder; all of them are in a file

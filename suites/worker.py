@@ -7,8 +7,8 @@ import os
 import time
 from typing import Any
 
-import suites
-from suites import Cell, Record, Task, processes
+from focalbench_suite import suites
+from focalbench_suite.suites import Cell, Record, Task, processes
 
 # glibc gives memory back and faults it in again unless told otherwise, and one process then runs at half the speed of
 # the next: the same op took 0.41 ms in one and 1.1 ms in the other. Read when a process starts.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Run
+from focalbench_suite.results.store import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 FAULTY = """

@@ -1,6 +1,6 @@
 """The project's own losses as an adapter; the one file of this room that the wheel leaves out."""
 
-from adapters import Adapter
+from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("own")
 
@@ -9,69 +9,69 @@ REDUCES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
 
 @adapter.loss("cross_entropy", **REDUCES)
 def cross_entropy(logits, targets, *, reduction):
-    from adapters.own import cross_entropy_loss
+    from focalbench_suite.adapters.own import cross_entropy_loss
 
     return cross_entropy_loss(logits, targets, reduction=reduction)
 
 
 @adapter.loss("balanced_cross_entropy", defaults={"alpha": 0.25}, **REDUCES)
 def balanced_cross_entropy(logits, targets, *, alpha, reduction):
-    from adapters.own import balanced_cross_entropy_loss
+    from focalbench_suite.adapters.own import balanced_cross_entropy_loss
 
     return balanced_cross_entropy_loss(logits, targets, alpha=alpha, reduction=reduction)
 
 
 @adapter.loss("focal", defaults={"gamma": 2.0, "alpha": 0.25}, **REDUCES)
 def focal(logits, targets, *, gamma, alpha, reduction):
-    from adapters.own import focal_loss
+    from focalbench_suite.adapters.own import focal_loss
 
     return focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
 
 
 @adapter.loss("quality_focal", defaults={"beta": 2.0}, **REDUCES)
 def quality_focal(logits, targets, *, beta, reduction):
-    from adapters.own import quality_focal_loss
+    from focalbench_suite.adapters.own import quality_focal_loss
 
     return quality_focal_loss(logits, targets, beta=beta, reduction=reduction)
 
 
 @adapter.loss("varifocal", defaults={"gamma": 2.0, "alpha": 0.75}, **REDUCES)
 def varifocal(logits, targets, *, gamma, alpha, reduction):
-    from adapters.own import varifocal_loss
+    from focalbench_suite.adapters.own import varifocal_loss
 
     return varifocal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
 
 
 @adapter.loss("softmax_focal", defaults={"gamma": 2.0, "alpha": None}, labels="index", **REDUCES)
 def softmax_focal(logits, targets, *, gamma, alpha, reduction):
-    from adapters.own import softmax_focal_loss
+    from focalbench_suite.adapters.own import softmax_focal_loss
 
     return softmax_focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
 
 
 @adapter.loss("distribution_focal", defaults={"weight": None}, **REDUCES)
 def distribution_focal(logits, targets, *, weight, reduction):
-    from adapters.own import distribution_focal_loss
+    from focalbench_suite.adapters.own import distribution_focal_loss
 
     return distribution_focal_loss(logits, targets, weight=weight, reduction=reduction)
 
 
 @adapter.loss("generalized_focal", defaults={"beta": 2.0}, **REDUCES)
 def generalized_focal(logits, targets, *, beta, reduction):
-    from adapters.own import generalized_focal_loss
+    from focalbench_suite.adapters.own import generalized_focal_loss
 
     return generalized_focal_loss(logits, targets, beta=beta, reduction=reduction)
 
 
 @adapter.loss("v8_detection", reduction="terms", defaults={"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}})
 def v8_detection(feats, boxes, labels, **options):
-    from adapters.own.v8_detection import v8_detection
+    from focalbench_suite.adapters.own.v8_detection import v8_detection
 
     return v8_detection(feats, boxes, labels, **options)
 
 
 @adapter.loss("gfl_head", reduction="terms", defaults={"weights": {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}})
 def gfl_head(cls_scores, bbox_preds, boxes, labels, **options):
-    from adapters.own.gfl_head import gfl_head
+    from focalbench_suite.adapters.own.gfl_head import gfl_head
 
     return gfl_head(cls_scores, bbox_preds, boxes, labels, **options)

@@ -1,6 +1,6 @@
 """Our losses in MMDetection (3.x), by their names in a config:
 
-    custom_imports = dict(imports=["adapters.own.mmdetection"])
+    custom_imports = dict(imports=["focalbench_suite.adapters.own.mmdetection"])
     model = dict(bbox_head=dict(
         loss_cls=dict(type="focalbench.QualityFocalLoss", use_sigmoid=True, beta=2.0, loss_weight=1.0),
         loss_dfl=dict(type="focalbench.DistributionFocalLoss", loss_weight=0.25)))

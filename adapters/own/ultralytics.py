@@ -1,7 +1,7 @@
 """Our losses in Ultralytics (8.4), as a trainer:
 
     from ultralytics import YOLO
-    from adapters.own.ultralytics import Trainer
+    from focalbench_suite.adapters.own.ultralytics import Trainer
 
     YOLO("yolov8n.yaml").train(trainer=Trainer, data="coco8.yaml")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from results.paper import latex, markdown
-from results.paper.reproduction import collect
-from results.store import Run
+from focalbench_suite.results.paper import latex, markdown
+from focalbench_suite.results.paper.reproduction import collect
+from focalbench_suite.results.store import Run
 
 __all__ = ["write"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from results import printing
-from results.paper import markdown
-from results.paper.reproduction import VERDICTS
+from focalbench_suite.results import printing
+from focalbench_suite.results.paper import markdown
+from focalbench_suite.results.paper.reproduction import VERDICTS
 
 if TYPE_CHECKING:
-    from results.paper.reproduction import Beside, Reproduction
-    from results.papers import PrintedTable
+    from focalbench_suite.results.paper.reproduction import Beside, Reproduction
+    from focalbench_suite.results.papers import PrintedTable
 
 HEAD = r"""\documentclass[10pt,landscape]{article}
 \usepackage[a4paper,margin=15mm]{geometry}

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from results.paper.reproduction import SPREAD, VERDICTS
+from focalbench_suite.results.paper.reproduction import SPREAD, VERDICTS
 
 if TYPE_CHECKING:
-    from results.paper.reproduction import Beside, Reproduction
-    from results.papers import PrintedTable
+    from focalbench_suite.results.paper.reproduction import Beside, Reproduction
+    from focalbench_suite.results.papers import PrintedTable
 
 
 LIBRARIES = ("torch", "torchvision", "mmdetection", "ultralytics")

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from results.papers import PrintedTable, printed_tables
-from results.statistics import paired_difference
+from focalbench_suite.results.papers import PrintedTable, printed_tables
+from focalbench_suite.results.statistics import paired_difference
 
 VERDICTS = ("reproduced", "reproduced_if", "not_reproduced", "reference_only")
 TRAIN2017 = (117_266, 118_287)  # images with a box, and all of them

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.frames import Frames
-from results.plots import agreement, claims, coco_map, throughput
-from results.plots.figure import Palette, Plot
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.plots import agreement, claims, coco_map, throughput
+from focalbench_suite.results.plots.figure import Palette, Plot
 
 __all__ = ["Plot", "every_plot"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from results.frames import Frames
-from results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.plots.figure import Figure, Palette, Plot, by_option, figure, significant
 
 DIGITS = {"float32": 24, "float64": 53, "bfloat16": 8, "float16": 11}  # binary digits of a number
 DTYPES = tuple(DIGITS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.frames import Frames
-from results.plots.figure import COLOURS, DASHES, Figure, Palette, Plot, figure, significant
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.plots.figure import COLOURS, DASHES, Figure, Palette, Plot, figure, significant
 
 FEW = 20  # points up to which each is marked: bins, not a curve
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.frames import Frames, Row, rows
-from results.plots.figure import COLOURS, DASHES, INK, Palette, Plot, by_option, figure, significant
+from focalbench_suite.results.frames import Frames, Row, rows
+from focalbench_suite.results.plots.figure import COLOURS, DASHES, INK, Palette, Plot, by_option, figure, significant
 
 VERDICT_MARKS = {"different": "diamond", "undecided": "circle-open", "equivalent": "circle"}
 

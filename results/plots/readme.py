@@ -1,4 +1,4 @@
-"""The README's picture, drawn from the committed baseline: ``uv run python -m results.plots.readme``.
+"""The README's picture, drawn from the committed baseline: ``uv run python -m focalbench_suite.results.plots.readme``.
 
 A Markdown page runs no script, so this one plot is an SVG of matplotlib's; everything that moves is in the report.
 """
@@ -11,7 +11,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.plots.figure import COLOURS
+from focalbench_suite.results.plots.figure import COLOURS
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "throughput"
 SHOWN = {"loss": "focal", "pass": "forward_backward", "workload": "yolov8-640px-b8", "dtype": "float32"}

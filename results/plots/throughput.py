@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.frames import Frames, Row, rows
-from results.plots.figure import INK, Palette, Plot, by_option, figure, significant
+from focalbench_suite.results.frames import Frames, Row, rows
+from focalbench_suite.results.plots.figure import INK, Palette, Plot, by_option, figure, significant
 
 WIDE = 24  # characters
 PASSES = {"forward": "forward", "forward_backward": "forward and backward"}

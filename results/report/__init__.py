@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from results import tables
-from results.frames import Frames
-from results.junit import junit
-from results.report import markdown, page, screen
-from results.store import Run
+from focalbench_suite.results import tables
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.junit import junit
+from focalbench_suite.results.report import markdown, page, screen
+from focalbench_suite.results.store import Run
 
 
 def write(run: Run, frames: Frames | None = None) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from results import answers, printing
-from results.frames import Frames
-from results.report import words
-from results.schema import TABLES
-from results.standings import standings
+from focalbench_suite.results import answers, printing
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.report import words
+from focalbench_suite.results.schema import TABLES
+from focalbench_suite.results.standings import standings
 
 ROWS = 60  # of a longer table only so many
 

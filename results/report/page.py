@@ -12,12 +12,12 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from results import answers, plots, printing
-from results.answers import Race
-from results.frames import Frames
-from results.report import words
-from results.schema import TABLES, Table
-from results.standings import STANDINGS, Standing, standings
+from focalbench_suite.results import answers, plots, printing
+from focalbench_suite.results.answers import Race
+from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.report import words
+from focalbench_suite.results.schema import TABLES, Table
+from focalbench_suite.results.standings import STANDINGS, Standing, standings
 
 SHOWN_IN_RACE = 8
 CHOICES = 40  # a column with at most so many distinct values gets a filter
@@ -113,7 +113,7 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
 @cache
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("results.report"),
+        loader=jinja2.PackageLoader("focalbench_suite.results.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

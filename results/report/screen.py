@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from results import answers
-from results.frames import Frames, rows
-from results.report import words
-from results.standings import standings
+from focalbench_suite.results import answers
+from focalbench_suite.results.frames import Frames, rows
+from focalbench_suite.results.report import words
+from focalbench_suite.results.standings import standings
 
 LINES = 4  # for each answer at most
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from results.answers import Race, Surprise
-from results.frames import Row
-from results.numbers import measured, plain
-from results.standings import Standing
+from focalbench_suite.results.answers import Race, Surprise
+from focalbench_suite.results.frames import Row
+from focalbench_suite.results.numbers import measured, plain
+from focalbench_suite.results.standings import Standing
 
 HEADINGS = {
     "same": "The paper's function, accurate on every probe",

@@ -7,9 +7,9 @@ Beside that: how accurate (`accuracy`), where it breaks down (`numerics`), what 
 
 from __future__ import annotations
 
-from adapters import Adapter, Loss
-from suites import Cell, Record, Selection, Task
-from suites.agreement.subject import of, selected
+from focalbench_suite.adapters import Adapter, Loss
+from focalbench_suite.suites import Cell, Record, Selection, Task
+from focalbench_suite.suites.agreement.subject import of, selected
 
 DTYPES = {
     "smoke": ("float32", "float64"),
@@ -82,33 +82,33 @@ def _named(row: dict, cell: Cell, adapter: Adapter) -> dict:
 
 
 def _probes(cell: Cell, loss: Loss, task: Task) -> Record:
-    from suites.agreement import measure
+    from focalbench_suite.suites.agreement import measure
 
     rows = measure.rows(loss, cell.dtype, cell.device, smoke=task.selection.profile == "smoke")
     return Record(cell, rows={"agreement": rows})
 
 
 def _accuracy(cell: Cell, loss: Loss, task: Task) -> Record:
-    from suites.agreement import accuracy
+    from focalbench_suite.suites.agreement import accuracy
 
     return accuracy.record(cell, loss, of(loss, task.options["reference"]))
 
 
 def _findings(cell: Cell, loss: Loss, task: Task) -> Record:
-    from suites.agreement import findings
+    from focalbench_suite.suites.agreement import findings
 
     dtypes = ("float32", "bfloat16") if task.selection.profile == "smoke" else findings.SCANNED
     return Record(cell, rows={"findings": findings.of_source(loss, task.options["reference"], cell.device, dtypes)})
 
 
 def _capability(cell: Cell, loss: Loss, task: Task) -> Record:
-    from suites.agreement import capability
+    from focalbench_suite.suites.agreement import capability
 
     return Record(cell, rows={"capability": capability.rows(loss, cell.device, task.selection.profile)})
 
 
 def _terms(cell: Cell, loss: Loss, task: Task) -> Record:
-    from suites.agreement import terms
+    from focalbench_suite.suites.agreement import terms
 
     return Record(cell, rows={"agreement": terms.rows(loss, cell.dtype, cell.device)})
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL, Loss
-from suites import Cell, Record
-from suites.agreement import errors, measure, oracle, probes, reductions
-from suites.agreement.numerics import SETTINGS, Trace, trace
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL, Loss
+from focalbench_suite.suites import Cell, Record
+from focalbench_suite.suites.agreement import errors, measure, oracle, probes, reductions
+from focalbench_suite.suites.agreement.numerics import SETTINGS, Trace, trace
+from focalbench_suite.suites.agreement.subject import Subject
 
 STEPS = (*(i / 4 for i in range(81)), *range(25, 101, 5))
 GRID = tuple(sorted({*map(float, STEPS), *(-float(x) for x in STEPS)}))

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-import adapters
-from adapters import CANONICAL
+from focalbench_suite import adapters
+from focalbench_suite.adapters import CANONICAL
 
 ALIASES = {  # canonical parameter -> names under which functions take it
     "gamma": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "g", "power", "exponent", "γ"),

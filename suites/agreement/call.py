@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
+from focalbench_suite.adapters import CANONICAL
 
 
 @dataclass(frozen=True)

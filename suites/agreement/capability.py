@@ -18,10 +18,10 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL, Loss
-from suites.agreement import errors, measure
-from suites.agreement.call import prepared, tensors
-from suites.agreement.probes import Case, probes
+from focalbench_suite.adapters import CANONICAL, Loss
+from focalbench_suite.suites.agreement import errors, measure
+from focalbench_suite.suites.agreement.call import prepared, tensors
+from focalbench_suite.suites.agreement.probes import Case, probes
 
 NOT_MEASURED = "not measured in this profile"
 SLOW = ("torch.compile",)  # some 0.3 s a loss; the full profile's
@@ -119,7 +119,7 @@ def _compiled(bench: Bench) -> str:
 
 def _leave_setup_untraced() -> None:
     """What an adapter sets up once before it imports its library is not the library's code."""
-    for module in [module for name, module in sys.modules.items() if name.startswith("adapters._")]:
+    for module in [module for name, module in sys.modules.items() if name.startswith("focalbench_suite.adapters._")]:
         for name, function in vars(module).items():
             if name.startswith("ensure_"):
                 torch._dynamo.assume_constant_result(inspect.unwrap(function))

@@ -14,12 +14,12 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-import adapters
-from suites.agreement.binding import Bound, CannotCall, bind
-from suites.agreement.explainer import CannotAnswer, explain
-from suites.agreement.explainer.examples import Finding
-from suites.agreement.explainer.explain import KNOWN
-from suites.agreement.subject import Subject
+from focalbench_suite import adapters
+from focalbench_suite.suites.agreement.binding import Bound, CannotCall, bind
+from focalbench_suite.suites.agreement.explainer import CannotAnswer, explain
+from focalbench_suite.suites.agreement.explainer.examples import Finding
+from focalbench_suite.suites.agreement.explainer.explain import KNOWN
+from focalbench_suite.suites.agreement.subject import Subject
 
 __all__ = ["CannotCall", "bind", "check", "render"]
 
@@ -120,9 +120,10 @@ def _code(reference: str | None, loss: str, labels: str, reduction: str | None) 
     arguments = "".join(
         (f", labels={labels!r}" if labels != "dense" else "", f", reduction={reduction!r}" if reduction else "")
     )
+    room = "from focalbench_suite.suites.agreement.check import"
     if reference is None:
-        return f"from suites.agreement.check import Bound\ncall = Bound(your_function, {loss!r}{arguments})"
-    return f"from suites.agreement.check import bind\ncall = bind({reference!r}, {loss!r}{arguments})"
+        return f"{room} Bound\ncall = Bound(your_function, {loss!r}{arguments})"
+    return f"{room} bind\ncall = bind({reference!r}, {loss!r}{arguments})"
 
 
 def _fresh(reference: str | None, loss: str, labels: str, reduction: str | None) -> Callable[[], Bound] | None:

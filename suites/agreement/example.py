@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters import CANONICAL
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.subject import Subject
 
 
 def code(
@@ -28,7 +28,7 @@ def code(
     given = (view.format("logits"), view.format("targets")) if strided else ("logits", "targets")
     lines = [
         "import torch",
-        "from suites.agreement import oracle",
+        "from focalbench_suite.suites.agreement import oracle",
         subject.code,
         f"logits = torch.{'zeros' if empty else 'tensor'}({shape}, dtype=torch.{dtype}, requires_grad=True)",
         f"targets = torch.{'zeros' if _literal(targets)[1] else 'tensor'}({_literal(targets)[0]}, dtype={kind})",

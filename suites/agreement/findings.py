@@ -14,12 +14,22 @@ from typing import Any
 
 import numpy
 
-from adapters import Loss
-from suites.agreement import capability, example, judge, known, measure, numerics, oracle, probes, reductions
-from suites.agreement.call import evaluate
-from suites.agreement.explainer import CannotAnswer, explain
-from suites.agreement.explainer.explain import KNOWN
-from suites.agreement.subject import Subject, of
+from focalbench_suite.adapters import Loss
+from focalbench_suite.suites.agreement import (
+    capability,
+    example,
+    judge,
+    known,
+    measure,
+    numerics,
+    oracle,
+    probes,
+    reductions,
+)
+from focalbench_suite.suites.agreement.call import evaluate
+from focalbench_suite.suites.agreement.explainer import CannotAnswer, explain
+from focalbench_suite.suites.agreement.explainer.explain import KNOWN
+from focalbench_suite.suites.agreement.subject import Subject, of
 
 Finding = dict[str, str]
 PAPER = {  # what the papers recommend
@@ -244,8 +254,8 @@ def _capable(loss: Loss, reference: str, device: str) -> Iterator[Finding]:
                 "kind": kind,
                 "statement": told.format(row["detail"]),
                 "example": (
-                    "from suites.agreement.capability import CAPABILITIES, Bench, tried\n"
-                    "from suites.agreement.subject import declared\n"
+                    "from focalbench_suite.suites.agreement.capability import CAPABILITIES, Bench, tried\n"
+                    "from focalbench_suite.suites.agreement.subject import declared\n"
                     f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
                     f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
                     "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
@@ -294,7 +304,7 @@ def _import(origin: str) -> Callable[..., Any]:
 def _default_example(loss: Loss, name: str, paper: float) -> str:
     if name not in _signature(loss):
         return (
-            "from suites.agreement.subject import declared\n"
+            "from focalbench_suite.suites.agreement.subject import declared\n"
             f'print("expected", {paper!r}, "got", declared({loss.name!r}, {loss.adapter!r}).defaults[{name!r}])'
         )
     module, _, attribute = loss.origin.partition(":")

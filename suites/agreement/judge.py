@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy
 
-from suites.agreement import errors, reductions
-from suites.agreement.call import Output
-from suites.agreement.oracle import Exact
-from suites.agreement.probes import Case
+from focalbench_suite.suites.agreement import errors, reductions
+from focalbench_suite.suites.agreement.call import Output
+from focalbench_suite.suites.agreement.oracle import Exact
+from focalbench_suite.suites.agreement.probes import Case
 
 ROUNDINGS = 32
 WORTH_SAYING = 0.01  # a relative error within rounding of the intermediates that the relation names all the same

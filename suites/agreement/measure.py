@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy
 
-from adapters import Loss, Unsupported
-from suites.agreement import judge, oracle
-from suites.agreement.call import evaluate
-from suites.agreement.judge import Answer, Judgement
-from suites.agreement.probes import Case, Probe, probes
+from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.suites.agreement import judge, oracle
+from focalbench_suite.suites.agreement.call import evaluate
+from focalbench_suite.suites.agreement.judge import Answer, Judgement
+from focalbench_suite.suites.agreement.probes import Case, Probe, probes
 
 Row = dict[str, Any]
 FORMS = ("reduced", "elementwise")

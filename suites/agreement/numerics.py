@@ -13,10 +13,10 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL, Unsupported
-from suites.agreement import errors, example, oracle
-from suites.agreement.call import evaluate
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL, Unsupported
+from focalbench_suite.suites.agreement import errors, example, oracle
+from focalbench_suite.suites.agreement.call import evaluate
+from focalbench_suite.suites.agreement.subject import Subject
 
 PRIOR = -4.59511985013459  # -log((1 - 0.01) / 0.01), the RetinaNet prior
 STEPS = (0.0, 0.5, 1.0, 2.0, 3.0, -PRIOR, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 17.0, 18.0, 20.0, 25.0, 30.0, 40.0, 60.0,

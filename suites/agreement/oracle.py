@@ -17,7 +17,7 @@ from typing import Any
 import numpy
 from mpmath import mp, mpf
 
-from adapters import CANONICAL
+from focalbench_suite.adapters import CANONICAL
 
 DIGITS = 50
 Pair = tuple[float, float]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from adapters import CANONICAL
+from focalbench_suite.adapters import CANONICAL
 
 PRIOR = -4.59375  # the RetinaNet prior -log(99), on bfloat16's grid
 USUAL = {  # the parameters of every probe that does not vary them

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from suites.agreement.oracle import Exact
+from focalbench_suite.suites.agreement.oracle import Exact
 
 
 @dataclass(frozen=True)

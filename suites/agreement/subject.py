@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import adapters
-import suites
-from adapters import Adapter, Loss
-from suites import Selection
+from focalbench_suite import adapters, suites
+from focalbench_suite.adapters import Adapter, Loss
+from focalbench_suite.suites import Selection
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,10 @@ def of(loss: Loss, reference: str = "") -> Subject:
         return loss.reduced(logits, loss.native(targets, classes), **loss.off | parameters)
 
     place = f", {reference!r}" if reference else ""
-    code = f"from suites.agreement.subject import find\ncall = find({loss.name!r}, {loss.adapter!r}{place})"
+    code = (
+        "from focalbench_suite.suites.agreement.subject import find\n"
+        f"call = find({loss.name!r}, {loss.adapter!r}{place})"
+    )
     return Subject(loss.name, loss.adapter, call, code, loss.off)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import Loss, Unsupported
-from suites.agreement import errors, measure, oracle
-from suites.agreement.subject import declared
+from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.suites.agreement import errors, measure, oracle
+from focalbench_suite.suites.agreement.subject import declared
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 ROUNDINGS = 4096  # a term is a sum over some hundred anchors of numbers that went through an assignment

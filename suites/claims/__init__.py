@@ -13,12 +13,12 @@ import pkgutil
 from dataclasses import replace
 from functools import cache
 
-import adapters
-from suites import Cell, Record, Selection, Task
-from suites.claims import sources
-from suites.claims.claim import Source, judge
-from suites.claims.figures import figures
-from suites.claims.installed import NotInstalled
+from focalbench_suite import adapters
+from focalbench_suite.suites import Cell, Record, Selection, Task
+from focalbench_suite.suites.claims import sources
+from focalbench_suite.suites.claims.claim import Source, judge
+from focalbench_suite.suites.claims.figures import figures
+from focalbench_suite.suites.claims.installed import NotInstalled
 
 __all__ = ["every_source", "execute", "plan"]
 

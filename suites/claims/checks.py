@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from suites.claims.claim import Shown
+from focalbench_suite.suites.claims.claim import Shown
 
 CLOSE = 1e-9  # relative; float64 evaluations of one formula in two arrangements differ by 1e-15 or so
 ROUNDING = 1e-15  # absolute; what is left of a formula of terms of order one where it should be 0

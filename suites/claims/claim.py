@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from suites import PROFILES
-from suites.claims.reading import PLAIN, Reading, other_readings
+from focalbench_suite.suites import PROFILES
+from focalbench_suite.suites.claims.reading import PLAIN, Reading, other_readings
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.(?P<decimals>\d+))?(?:e(?P<exponent>[-+]?\d+))?")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from suites.claims import installed
-from suites.claims.claim import Claim, Shown
+from focalbench_suite.suites.claims import installed
+from focalbench_suite.suites.claims.claim import Claim, Shown
 
 
 def dig(tree: Any, path: str) -> Any:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from suites.claims import own
-from suites.claims.sources import focal_loss, generalized_focal_loss
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.sources import focal_loss, generalized_focal_loss
 
 Figure = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 def listing(name: str, variant: str) -> Any:
     """The adapter loss `name` of the article `variant` (first or second)."""
-    import adapters
+    from focalbench_suite import adapters
 
     losses = adapters.discover()["articles"].losses
     return next(loss for loss in losses if (loss.name, loss.adapter) == (name, f"articles.{variant}"))

@@ -44,7 +44,7 @@ def expectation(probabilities: Sequence[float]) -> float:
     """The box side that our integral decoding gives for a distribution over bins."""
     import torch
 
-    from adapters.own import integral
+    from focalbench_suite.adapters.own import integral
 
     return integral(torch.tensor([probabilities], dtype=torch.float64).log()).item()
 
@@ -52,8 +52,8 @@ def expectation(probabilities: Sequence[float]) -> float:
 def _call(name: str, logits: list, targets: list, **parameters: Any) -> tuple[Any, Any]:
     import torch
 
-    import adapters.own
+    from focalbench_suite.adapters import own as losses
 
-    function = getattr(adapters.own, f"{name}_loss")
+    function = getattr(losses, f"{name}_loss")
     x = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     return function(x, torch.tensor(targets, dtype=torch.float64), reduction="none", **parameters), x

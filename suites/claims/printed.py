@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from results.papers import printed_tables, row
-from suites.claims.claim import Claim, Shown
+from focalbench_suite.results.papers import printed_tables, row
+from focalbench_suite.suites.claims.claim import Claim, Shown
 
 SPREAD = 0.3  # AP between repeated runs on COCO, a maintainer's statement (mmdetection #3496)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from suites.claims import own
+from focalbench_suite.suites.claims import own
 
 BASES = {math.e: "", 10.0: "log is to base 10", 2.0: "log is to base 2"}
 SIGNS = {1: "", -1: "the sign is turned"}

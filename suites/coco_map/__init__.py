@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from suites import Cell, Record, Selection, Task
-from suites.coco_map.schedules import SCHEDULES, Schedule
-from suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
-from suites.processes import count, join
-from suites.worker import cores
+from focalbench_suite.suites import Cell, Record, Selection, Task
+from focalbench_suite.suites.coco_map.schedules import SCHEDULES, Schedule
+from focalbench_suite.suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
+from focalbench_suite.suites.processes import count, join
+from focalbench_suite.suites.worker import cores
 
 SUITE = "coco-map"
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
@@ -102,10 +102,10 @@ def execute(task: Task) -> list[Record]:
     """Train, detect on the val split, evaluate; a training that diverges is a row like any other."""
     import torch
 
-    from suites.coco_map.data import locate, prepare
-    from suites.coco_map.evaluation import average_precision, matches
-    from suites.coco_map.recording import Recorder
-    from suites.coco_map.shapes import shapes
+    from focalbench_suite.suites.coco_map.data import locate, prepare
+    from focalbench_suite.suites.coco_map.evaluation import average_precision, matches
+    from focalbench_suite.suites.coco_map.recording import Recorder
+    from focalbench_suite.suites.coco_map.shapes import shapes
 
     (cell,), selection = task.cells, task.selection
     variant, schedule, seed = (task.options[name] for name in ("variant", "schedule", "seed"))
@@ -171,7 +171,7 @@ def _quiet() -> Iterator[None]:
 
 def _host(name: str) -> Any:
     if name in MMDETECTION:
-        from suites.coco_map import mmdetection as host
+        from focalbench_suite.suites.coco_map import mmdetection as host
     else:
-        from suites.coco_map import ultralytics as host
+        from focalbench_suite.suites.coco_map import ultralytics as host
     return host

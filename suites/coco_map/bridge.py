@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-import adapters
+from focalbench_suite import adapters
 
 
 class AdapterLoss(nn.Module):

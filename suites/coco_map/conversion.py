@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from suites.coco_map.data import SPLITS, Dataset, cache_folder, digest
+from focalbench_suite.suites.coco_map.data import SPLITS, Dataset, cache_folder, digest
 
 
 def for_ultralytics(dataset: Dataset) -> Path:

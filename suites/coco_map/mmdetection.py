@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapters._mmcv import ensure_ops
-from suites.coco_map.bridge import AdapterLoss
-from suites.coco_map.data import Dataset
-from suites.coco_map.distributions import PARAMETERS, bins
-from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
-from suites.coco_map.schedules import Schedule
-from suites.processes import count
+from focalbench_suite.adapters._mmcv import ensure_ops
+from focalbench_suite.suites.coco_map.bridge import AdapterLoss
+from focalbench_suite.suites.coco_map.data import Dataset
+from focalbench_suite.suites.coco_map.distributions import PARAMETERS, bins
+from focalbench_suite.suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
+from focalbench_suite.suites.coco_map.schedules import Schedule
+from focalbench_suite.suites.processes import count
 
 CONFIGS = {
     "retinanet": "retinanet/retinanet_r50_fpn_1x_coco.py",
@@ -236,7 +236,7 @@ def register() -> None:
     from mmengine.hooks import Hook
     from torchvision.ops import DeformConv2d
 
-    import adapters.own.mmdetection  # noqa: F401
+    import focalbench_suite.adapters.own.mmdetection  # noqa: F401
 
     class RecordingHook(Hook):
         """Feeds a `Recorder`, and starts every run's random draws at the same point whatever its model drew."""

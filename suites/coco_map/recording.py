@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from results.coco_map import FIRST_STEPS
-from suites.processes import mean, rank
-from suites.progress import Progress
+from focalbench_suite.results.coco_map import FIRST_STEPS
+from focalbench_suite.suites.processes import mean, rank
+from focalbench_suite.suites.progress import Progress
 
 LOSS_BOUND = 1e4  # beyond it a run has diverged: no host's loss starts above a few hundred
 CURVE_POINTS = 200  # kept of a longer curve

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from suites.coco_map.data import Dataset, cache_folder, locate
+from focalbench_suite.suites.coco_map.data import Dataset, cache_folder, locate
 
 CATEGORIES = ("circle", "rectangle", "triangle")
 VERSION = 1  # of the drawing: raise it with any change, so that no cache mixes two

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapters._ultralytics import ensure_quiet
-from suites.coco_map.bridge import AdapterLoss
-from suites.coco_map.conversion import for_ultralytics
-from suites.coco_map.data import Dataset
-from suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
-from suites.coco_map.schedules import Schedule
-from suites.processes import count, gathered, rank
+from focalbench_suite.adapters._ultralytics import ensure_quiet
+from focalbench_suite.suites.coco_map.bridge import AdapterLoss
+from focalbench_suite.suites.coco_map.conversion import for_ultralytics
+from focalbench_suite.suites.coco_map.data import Dataset
+from focalbench_suite.suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
+from focalbench_suite.suites.coco_map.schedules import Schedule
+from focalbench_suite.suites.processes import count, gathered, rank
 
 
 def train(
@@ -113,7 +113,7 @@ def trainer_class(change: dict[str, Any]) -> type:
     """The trainer of a variant: ours over whichever criterion `change` asks for."""
     base, watching = _bases()
     if "own" in change:
-        from adapters.own.ultralytics import Trainer
+        from focalbench_suite.adapters.own.ultralytics import Trainer
 
         own = {name: staticmethod(_function(value)) for name, value in change["own"].items()}
         return type("OwnTrainer", (watching, Trainer), own)
@@ -123,7 +123,7 @@ def trainer_class(change: dict[str, Any]) -> type:
 
 
 def _function(value: dict[str, Any]) -> Any:
-    from adapters import own
+    from focalbench_suite.adapters import own
 
     return functools.partial(getattr(own, value["function"]), **value.get("parameters", {}))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import adapters
+from focalbench_suite import adapters
 
 MMDETECTION = ("retinanet", "atss", "gfl", "vfnet")
 ULTRALYTICS = ("yolov8n", "yolov8s", "yolo11n", "yolo11s")

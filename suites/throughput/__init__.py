@@ -15,16 +15,16 @@ from typing import Any
 
 import torch
 
-import suites
-from adapters import CANONICAL, Adapter, Loss
-from results.statistics import ratio_interval
-from suites import Cell, Record, Selection, Task
-from suites.throughput import launch, workloads
-from suites.throughput.launch import PASSES
-from suites.throughput.rounds import REFERENCE, Group
-from suites.throughput.step import measure_step
-from suites.throughput.subjects import COMPILED
-from suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS, Workload
+from focalbench_suite import suites
+from focalbench_suite.adapters import CANONICAL, Adapter, Loss, built_in
+from focalbench_suite.results.statistics import ratio_interval
+from focalbench_suite.suites import Cell, Record, Selection, Task
+from focalbench_suite.suites.throughput import launch, workloads
+from focalbench_suite.suites.throughput.launch import PASSES
+from focalbench_suite.suites.throughput.rounds import REFERENCE, Group
+from focalbench_suite.suites.throughput.step import measure_step
+from focalbench_suite.suites.throughput.subjects import COMPILED
+from focalbench_suite.suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
@@ -112,8 +112,9 @@ def import_libraries(group: Group) -> None:
     """
     tiny = Workload("tiny", 4, 4, (group.loss,), image=64, batch=1)
     inputs = workloads.canonical_inputs(group.loss, tiny, "float32", "cpu", 0)
+    ours = [loss for adapter in built_in() for loss in adapter.losses]
     for label, loss in group.losses.items():
-        if loss.call.__module__.partition(".")[0] != "adapters" or loss.call.__module__ == "adapters._user":
+        if loss not in ours:
             continue
         if label.partition(".")[0] == REFERENCE:
             importlib.import_module(loss.call.__module__)

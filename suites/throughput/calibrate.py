@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from results.statistics import MOST_LAUNCHES, gate_verdict
-from suites.environment import cpu_model
-from suites.throughput.gate import FIND, PAIRS, log_ratios
-from suites.throughput.paired import Side
-from suites.throughput.side import PairedCell
+from focalbench_suite.results.statistics import MOST_LAUNCHES, gate_verdict
+from focalbench_suite.suites.environment import cpu_model
+from focalbench_suite.suites.throughput.gate import FIND, PAIRS, log_ratios
+from focalbench_suite.suites.throughput.paired import Side
+from focalbench_suite.suites.throughput.side import PairedCell
 
 CELLS = (
     PairedCell("focal", "own", 400, 20),

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.statistics import wilson
-from suites.throughput.gate import as_plain, rerun
-from suites.throughput.side import PairedCell
+from focalbench_suite.results.statistics import wilson
+from focalbench_suite.suites.throughput.gate import as_plain, rerun
+from focalbench_suite.suites.throughput.side import PairedCell
 
 REPEATS = 20
 FACTORS = {"same": 1.0, "five": 1.05, "ten": 1.1}

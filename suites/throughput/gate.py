@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from results.statistics import MOST_LAUNCHES, gate_verdict, launch_log_ratio
-from suites.throughput.paired import Side, SideFailed, launch
-from suites.throughput.side import PairedCell
+from focalbench_suite.results.statistics import MOST_LAUNCHES, gate_verdict, launch_log_ratio
+from focalbench_suite.suites.throughput.paired import Side, SideFailed, launch
+from focalbench_suite.suites.throughput.side import PairedCell
 
 FIND = 0.05  # the slowdown that must not escape, where calibration says nothing else of a cell
 BLOCKS, CALLS = 8, 3

@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
-from adapters import Unsupported
-from suites.throughput import clocks, subjects, workloads
-from suites.throughput.rounds import REFERENCE, STREAM, Group, interleave
-from suites.throughput.runner import Runner
-from suites.throughput.subjects import COMPILED, Subject
-from suites.throughput.workloads import Inputs
+from focalbench_suite.adapters import Unsupported
+from focalbench_suite.suites.throughput import clocks, subjects, workloads
+from focalbench_suite.suites.throughput.rounds import REFERENCE, STREAM, Group, interleave
+from focalbench_suite.suites.throughput.runner import Runner
+from focalbench_suite.suites.throughput.subjects import COMPILED, Subject
+from focalbench_suite.suites.throughput.workloads import Inputs
 
 PASSES = ("forward", "forward_backward")
 MOST_SETS = 1024  # so only inputs of some ten kilobytes, where the overhead of a call is what is timed, stay in a cache

@@ -11,10 +11,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from suites.throughput.side import PairedCell
-from suites.worker import ALLOCATOR
+import focalbench_suite
+from focalbench_suite.suites.throughput.side import PairedCell
+from focalbench_suite.suites.worker import ALLOCATOR
 
-ROOT = Path(__file__).resolve().parents[2]
+IMPORT_ROOT = Path(focalbench_suite.__file__).parents[1]  # the folder from which this suite is imported
 
 
 class SideFailed(Exception):
@@ -30,10 +31,17 @@ class Side:
 
     def _open(self) -> None:
         to_child, from_parent = os.pipe()[::-1], os.pipe()[::-1]
-        path = [str(folder) for folder in (*self.folders, ROOT)]
+        path = [str(folder) for folder in (*self.folders, IMPORT_ROOT)]
         environment = os.environ | ALLOCATOR | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "suites.throughput.side", str(to_child[1]), str(from_parent[0])],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "focalbench_suite.suites.throughput.side",
+                str(to_child[1]),
+                str(from_parent[0]),
+            ],
             env=environment,
             pass_fds=(to_child[1], from_parent[0]),
             stderr=subprocess.PIPE,

@@ -6,6 +6,7 @@ first on the path: an older version of a library, as ``pip install --target FOLD
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -15,16 +16,18 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import adapters as adapter_room
-from adapters import CANONICAL
-from suites.throughput.calibrate import margins
-from suites.throughput.gate import Outcome
-from suites.throughput.gate import rerun as compare_sides
-from suites.throughput.paired import ROOT
-from suites.throughput.side import PairedCell
+import focalbench_suite
+from focalbench_suite import adapters as adapter_room
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.environment import ROOT
+from focalbench_suite.suites.throughput.calibrate import margins
+from focalbench_suite.suites.throughput.gate import Outcome
+from focalbench_suite.suites.throughput.gate import rerun as compare_sides
+from focalbench_suite.suites.throughput.side import PairedCell
 
 SHAPES = {"dense": (400, 20), "index": (400, 20), "bins": (1024, 17)}  # rows, classes: about a millisecond
 FINE, REGRESSION, FAILED = 0, 1, 3
+OLD_IMPORT = re.compile(r"^(\s*(?:from|import)) adapters\b(.*)$", re.MULTILINE)
 
 
 @dataclass
@@ -101,6 +104,21 @@ def code_of(old: str) -> Iterator[Path]:
     if archive.returncode:
         raise ValueError(f"{old} is neither a folder nor a commit with adapters in it")
     with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / focalbench_suite.__name__
         with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
+            tar.extractall(package, filter="data")
+        _lay_over_the_present(package)
         yield Path(folder)
+
+
+def _lay_over_the_present(package: Path) -> None:
+    """Make a package of which the old `adapters` are found first, and all else is today's.
+
+    Commits from before the one import root say ``from adapters import …``; the name is the only thing that is changed.
+    """
+    present = str(Path(focalbench_suite.__file__).parent)
+    (package / "__init__.py").write_text(f"__path__.append({present!r})\n")
+    for file in (package / "adapters").rglob("*.py"):
+        file.write_text(OLD_IMPORT.sub(rf"\1 {package.name}.adapters\2", file.read_text()))
+    with (package / "adapters" / "__init__.py").open("a") as stream:
+        stream.write(f"\n__path__.append({f'{present}/adapters'!r})\n")

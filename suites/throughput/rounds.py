@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from adapters import Loss
-from results.statistics import Interval, median_interval, ratio_interval
-from suites.throughput import clocks
-from suites.throughput.runner import Runner
-from suites.throughput.workloads import Workload
+from focalbench_suite.adapters import Loss
+from focalbench_suite.results.statistics import Interval, median_interval, ratio_interval
+from focalbench_suite.suites.throughput import clocks
+from focalbench_suite.suites.throughput.runner import Runner
+from focalbench_suite.suites.throughput.workloads import Workload
 
 REFERENCE = "own"
 STREAM = "stream"

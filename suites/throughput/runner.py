@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from suites.throughput import clocks
-from suites.throughput.subjects import Subject
-from suites.throughput.workloads import Inputs
+from focalbench_suite.suites.throughput import clocks
+from focalbench_suite.suites.throughput.subjects import Subject
+from focalbench_suite.suites.throughput.workloads import Inputs
 
 WARM_UP = 4  # calls at most
 STEADY = 0.1  # a call within a tenth of the fastest so far

@@ -1,7 +1,7 @@
 """One side of a paired comparison: a process that forks workers, each of which times one cell when it is told to.
 
-Run as ``python -m suites.throughput.side READ_FD WRITE_FD`` with the side's own code first on the path. It imports the
-libraries once; a worker is a fork of it that takes over the conversation until it is told to end. What is said, as
+Run as ``python -m focalbench_suite.suites.throughput.side READ_FD WRITE_FD``, its own code first on the path. It imports
+the libraries once; a worker is a fork of it that takes over the conversation until it is told to end. What is said, as
 pickled tuples: ``("start", Cell, core)`` -> ``("ready", seconds of a call)`` or ``("failed", reason)``; then numbers of
 calls -> as many ``(wall_ns, cpu_ns)`` and minor faults; then ``None`` -> the worker ends.
 """
@@ -96,15 +96,15 @@ def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: in
 @functools.cache
 def losses() -> dict[tuple[str, str], Any]:
     """Every loss of this side by name and label; looked up once, before the forks."""
-    from adapters import discover
+    from focalbench_suite.adapters import discover
 
     return {(loss.name, loss.adapter): loss for adapter in discover().values() for loss in adapter.losses}
 
 
 def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
     """The cell as a closure: value and gradient of one input set."""
-    from suites.throughput.subjects import subject
-    from suites.throughput.workloads import Workload, canonical_inputs
+    from focalbench_suite.suites.throughput.subjects import subject
+    from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
     loss = losses()[cell.loss, cell.adapter]
     workload = Workload("paired", rows or cell.rows, cell.classes, (cell.loss,), image=64, batch=1)

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from suites.throughput import clocks
-from suites.throughput.launch import refusal
-from suites.throughput.subjects import Subject, subject
-from suites.throughput.workloads import Workload, canonical_inputs
+from focalbench_suite.suites.throughput import clocks
+from focalbench_suite.suites.throughput.launch import refusal
+from focalbench_suite.suites.throughput.subjects import Subject, subject
+from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
 WITHOUT = "without"
 LEAST_ROUNDS, WARM_UP = 5, 2

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from adapters import CANONICAL, Loss, Unsupported
-from suites.throughput.workloads import PARAMETERS, Inputs
+from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
+from focalbench_suite.suites.throughput.workloads import PARAMETERS, Inputs
 
 COMPILED = "+compile"
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3}  # of the largest value

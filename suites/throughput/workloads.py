@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from adapters import CANONICAL
+from focalbench_suite.adapters import CANONICAL
 
 DENSE = ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "varifocal", "softmax_focal")
 BINS = ("distribution_focal", "generalized_focal")

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from adapters import Unsupported, discover
+from focalbench_suite.adapters import Unsupported, discover
 
 X = torch.tensor([[log(3.0), 0.0]], dtype=torch.float64)  # probabilities 3/4 and 1/2
 Y = torch.tensor([[1.0, 0.0]], dtype=torch.float64)

@@ -8,9 +8,9 @@ import sys
 import pytest
 import torch
 
-from adapters import CANONICAL, Loss, Unsupported, discover
-from adapters._mmcv import ensure_ops
-from adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters import CANONICAL, Loss, Unsupported, discover
+from focalbench_suite.adapters._mmcv import ensure_ops
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 
 ADAPTERS = discover()
 READY = [adapter for adapter in ADAPTERS.values() if adapter.absence() is None]

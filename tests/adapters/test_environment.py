@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from adapters import _mmcv
+from focalbench_suite.adapters import _mmcv
 
 QUIET = """
 import json, os, socket, sys
@@ -16,7 +16,7 @@ def refuse(*arguments, **options): raise AssertionError("network")
 socket.socket.connect = socket.getaddrinfo = refuse
 import torch
 torch.set_num_threads(2)
-from adapters import discover
+from focalbench_suite.adapters import discover
 (loss,) = [loss for loss in discover()["ultralytics"].losses if loss.name == "focal"]
 value = loss.reduced(torch.zeros(1, 1), torch.ones(1, 1), gamma=0.0, alpha=None)
 print(json.dumps([value.item(), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), str(value)]))

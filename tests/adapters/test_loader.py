@@ -5,7 +5,7 @@ import textwrap
 import pytest
 import torch
 
-from adapters import Adapter, Unsupported, discover, load, load_object
+from focalbench_suite.adapters import Adapter, Unsupported, discover, load, load_object
 
 PLAIN = """
     from torch.nn.functional import binary_cross_entropy_with_logits as bce
@@ -60,8 +60,8 @@ def test_a_class_is_constructed_with_the_parameters_that_it_takes(file):
 
 
 def test_an_object_of_an_installed_module():
-    assert load_object("adapters.torchvision:adapter").name == "torchvision"
-    assert load("adapters.torchvision:adapter").name == "torchvision"
+    assert load_object("focalbench_suite.adapters.torchvision:adapter").name == "torchvision"
+    assert load("focalbench_suite.adapters.torchvision:adapter").name == "torchvision"
     (loss,) = load("torchvision.ops:sigmoid_focal_loss", "focal").losses
     assert loss.reduced(LOGITS, TARGETS, gamma=0.0, alpha=-1.0).flatten().tolist() == pytest.approx([LN2, LN2])
 

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from adapters import discover
+from focalbench_suite.adapters import discover
 
 (LOSS,) = [loss for loss in discover()["transformers"].losses if loss.name == "varifocal"]
 TARGETS = torch.tensor([[0.3, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-import suites
-from adapters import Unsupported
-from suites import Cell, Selection
-from suites.throughput import clocks, plan
-from suites.throughput.runner import Runner
-from suites.throughput.subjects import subject
-from suites.throughput.workloads import WORKLOADS, canonical_inputs
+from focalbench_suite import suites
+from focalbench_suite.adapters import Unsupported
+from focalbench_suite.suites import Cell, Selection
+from focalbench_suite.suites.throughput import clocks, plan
+from focalbench_suite.suites.throughput.runner import Runner
+from focalbench_suite.suites.throughput.subjects import subject
+from focalbench_suite.suites.throughput.workloads import WORKLOADS, canonical_inputs
 
 ROUNDS = 5
 

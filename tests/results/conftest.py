@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from results import report, tables
-from results.store import Run
+from focalbench_suite.results import report, tables
+from focalbench_suite.results.store import Run
 
 ENVIRONMENT = {
     "time": "2026-11-22T12:00:00+00:00",

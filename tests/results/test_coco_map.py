@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from results.coco_map import compare_table, conditions_table, drift_table, equivalence_margin
-from results.statistics import seeds_and_images
+from focalbench_suite.results.coco_map import compare_table, conditions_table, drift_table, equivalence_margin
+from focalbench_suite.results.statistics import seeds_and_images
 
 IMAGES = 20
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from results.baseline import Baseline, renew
-from results.compare import compare
-from results.timings import Benchmarks, open_source, timings
+from focalbench_suite.results.baseline import Baseline, renew
+from focalbench_suite.results.compare import compare
+from focalbench_suite.results.timings import Benchmarks, open_source, timings
 
 
 def timed_record(record, adapter: str, slower: float = 1.0, launches: int = 3, machine: str = "Example CPU") -> dict:

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from results import paper
-from results.paper import reproduction
-from results.papers import printed_tables
+from focalbench_suite.results import paper
+from focalbench_suite.results.paper import reproduction
+from focalbench_suite.results.papers import printed_tables
 
 ABSENT = ("beta_2.0", "n_16")  # the plain variants are these
 
@@ -95,7 +95,7 @@ def test_what_a_variant_cannot_share_with_the_paper_is_said():
 
 
 def test_every_counterpart_is_a_variant_that_can_be_trained():
-    from suites.coco_map.variants import VARIANTS
+    from focalbench_suite.suites.coco_map.variants import VARIANTS
 
     known = {(variant.host, variant.name) for variant in VARIANTS}
     tables = printed_tables().values()
@@ -106,15 +106,14 @@ def test_every_counterpart_is_a_variant_that_can_be_trained():
 
 
 def test_our_own_commands_for_printed_rows_plan_a_training():
-    import suites.coco_map
-    from suites import Selection
+    from focalbench_suite.suites import Selection, coco_map
 
     commands = {t.command_for(row) for t in printed_tables().values() for row in t.rows if "run_all.py" in t.command}
     variants = {tuple(re.findall(r"--variant (\S+)", command)) for command in commands}
     chosen = [names for names in variants if names]
     assert len(chosen) >= 10
     for names in chosen:
-        assert suites.coco_map.plan(Selection(variants=names, schedule="1x", coco="coco"))
+        assert coco_map.plan(Selection(variants=names, schedule="1x", coco="coco"))
 
 
 def test_seeds_of_one_variant_stand_together_with_their_interval():

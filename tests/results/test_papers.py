@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from results import papers
+from focalbench_suite.results import papers
 
 
 def test_published_numbers_are_found():

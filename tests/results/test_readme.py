@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.plots import readme
+from focalbench_suite.results.plots import readme
 
 ROOT = Path(__file__).resolve().parents[2]
 

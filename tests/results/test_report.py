@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 import pandas as pd
 from rich.console import Console
 
-from results import answers, report, tables
-from results.plots import every_plot
-from results.report import words
-from results.report.page import command
-from results.standings import standings
+from focalbench_suite.results import answers, report, tables
+from focalbench_suite.results.plots import every_plot
+from focalbench_suite.results.report import words
+from focalbench_suite.results.report.page import command
+from focalbench_suite.results.standings import standings
 
 
 def test_built_twice_from_the_same_records_every_file_is_identical(run):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from results import statistics
-from results.statistics import Interval, Prior
+from focalbench_suite.results import statistics
+from focalbench_suite.results.statistics import Interval, Prior
 
 
 def test_median_is_over_launches_not_over_pooled_rounds():

@@ -1,6 +1,6 @@
 import pytest
 
-from results.store import Run
+from focalbench_suite.results.store import Run
 
 
 @pytest.fixture

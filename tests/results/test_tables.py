@@ -6,8 +6,8 @@ import sys
 import pandas as pd
 import pytest
 
-from results import numbers, printing, tables
-from results.schema import TABLES
+from focalbench_suite.results import numbers, printing, tables
+from focalbench_suite.results.schema import TABLES
 
 CONTRACT = {  # the columns that others build on
     "agreement": "loss adapter library version device dtype quantity probe points max_ulp max_abs_error max_rel_error "
@@ -147,9 +147,10 @@ def test_latex_writes_uncertainties_as_siunitx_reads_them_and_rules_as_booktabs(
 
 def test_results_import_without_torch_or_any_adapter():
     code = (
-        "import sys, pkgutil, importlib, results\n"
-        "for module in pkgutil.walk_packages(results.__path__, 'results.'): importlib.import_module(module.name)\n"
-        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "import sys, pkgutil, importlib\nfrom focalbench_suite import results\n"
+        "for module in pkgutil.walk_packages(results.__path__, 'focalbench_suite.results.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "loaded = {name.removeprefix('focalbench_suite.').partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'torch', 'adapters', 'suites'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

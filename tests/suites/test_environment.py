@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suites.environment import cpu_clock
+from focalbench_suite.suites.environment import cpu_clock
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Run
-from suites import Selection
-from suites.coco_map import plan
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import Selection
+from focalbench_suite.suites.coco_map import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSSES = """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Run
-from suites import Selection
-from suites.coco_map import plan
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import Selection
+from focalbench_suite.suites.coco_map import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -17,7 +17,7 @@ TOGETHER = """
 import sys
 from pathlib import Path
 
-from suites.processes import gathered, join, mean, rank
+from focalbench_suite.suites.processes import gathered, join, mean, rank
 
 join("cpu")
 answer = mean({"cls": float(rank()), "box": 3.0}), gathered(["a", "b"] if rank() == 0 else ["c"])

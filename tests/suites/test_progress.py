@@ -2,7 +2,7 @@
 
 import time
 
-from suites.progress import Progress, under_way
+from focalbench_suite.suites.progress import Progress, under_way
 
 
 def test_the_time_left_is_that_of_the_steps_since_the_task_went_on(tmp_path):

@@ -7,6 +7,6 @@ floating point ends; `conduct` watches arguments, state, shapes and dtypes. A co
 every probe.
 """
 
-from suites.agreement.explainer.explain import CannotAnswer, Explanation, explain
+from focalbench_suite.suites.agreement.explainer.explain import CannotAnswer, Explanation, explain
 
 __all__ = ["CannotAnswer", "Explanation", "explain"]

@@ -9,15 +9,15 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer import grid
-from suites.agreement.explainer.formula import Fit
-from suites.agreement.explainer.grid import Call
-from suites.agreement.explainer.labels import MAPS, LabelMap
-from suites.agreement.explainer.observe import Seen, exact_tensor, see
-from suites.agreement.explainer.option import Change, Context, Points, Semantics
-from suites.agreement.explainer.reduction import REDUCTIONS, Batch, Reduction
-from suites.agreement.explainer.search import Tolerance
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import grid
+from focalbench_suite.suites.agreement.explainer.formula import Fit
+from focalbench_suite.suites.agreement.explainer.grid import Call
+from focalbench_suite.suites.agreement.explainer.labels import MAPS, LabelMap
+from focalbench_suite.suites.agreement.explainer.observe import Seen, exact_tensor, see
+from focalbench_suite.suites.agreement.explainer.option import Change, Context, Points, Semantics
+from focalbench_suite.suites.agreement.explainer.reduction import REDUCTIONS, Batch, Reduction
+from focalbench_suite.suites.agreement.explainer.search import Tolerance
 
 IDENTITY = Context((), "", lambda s: s)
 

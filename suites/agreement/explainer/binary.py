@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from suites.agreement.explainer.contexts import contexts
-from suites.agreement.explainer.entropies import EPSILONS, entropies
-from suites.agreement.explainer.modulations import modulations, star
-from suites.agreement.explainer.option import Vocabulary
-from suites.agreement.explainer.weights import weights
+from focalbench_suite.suites.agreement.explainer.contexts import contexts
+from focalbench_suite.suites.agreement.explainer.entropies import EPSILONS, entropies
+from focalbench_suite.suites.agreement.explainer.modulations import modulations, star
+from focalbench_suite.suites.agreement.explainer.option import Vocabulary
+from focalbench_suite.suites.agreement.explainer.weights import weights
 
 
 def vocabulary(

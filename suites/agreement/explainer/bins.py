@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.entropies import EPSILONS
-from suites.agreement.explainer.option import Change, Context, Option, Points, Tensor, Vocabulary
+from focalbench_suite.suites.agreement.explainer.entropies import EPSILONS
+from focalbench_suite.suites.agreement.explainer.option import Change, Context, Option, Points, Tensor, Vocabulary
 
 Row = Callable[[Points], Tensor]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy
 import torch
 
-from suites.agreement.explainer.examples import Finding
-from suites.agreement.explainer.option import Change
-from suites.agreement.subject import Subject
+from focalbench_suite.suites.agreement.explainer.examples import Finding
+from focalbench_suite.suites.agreement.explainer.option import Change
+from focalbench_suite.suites.agreement.subject import Subject
 
 
 @dataclass

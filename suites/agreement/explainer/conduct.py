@@ -9,12 +9,12 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer import grid
-from suites.agreement.explainer.examples import Finding, value_example
-from suites.agreement.explainer.grid import Call
-from suites.agreement.explainer.observe import Seen, exact_tensor, see, tensors
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import grid
+from focalbench_suite.suites.agreement.explainer.examples import Finding, value_example
+from focalbench_suite.suites.agreement.explainer.grid import Call
+from focalbench_suite.suites.agreement.explainer.observe import Seen, exact_tensor, see, tensors
+from focalbench_suite.suites.agreement.subject import Subject
 
 Loss = Callable[..., Any]
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.element import RULES
-from suites.agreement.explainer.option import Change, Context, Points
+from focalbench_suite.suites.agreement.explainer.element import RULES
+from focalbench_suite.suites.agreement.explainer.option import Change, Context, Points
 
 
 def contexts(loss: str, smoothing: Iterable[tuple[float, float]], both: bool, power: str) -> list[Context]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import softplus
 
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
 
 RULES: dict[str, Callable[[Tensor], Tensor]] = {
     "y > 0.5": lambda y: (y > 0.5).to(y),

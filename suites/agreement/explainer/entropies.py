@@ -9,8 +9,14 @@ from dataclasses import replace
 import torch
 from torch.nn.functional import softplus
 
-from suites.agreement.explainer.element import RULES, cross_entropy, distance, miss_and_hit, probabilities
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.element import (
+    RULES,
+    cross_entropy,
+    distance,
+    miss_and_hit,
+    probabilities,
+)
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
 
 EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from adapters import CANONICAL
-from suites.agreement import oracle
-from suites.agreement.explainer.grid import Call
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement import oracle
+from focalbench_suite.suites.agreement.explainer.grid import Call
 
 SEVERITIES = ("note", "fragile", "different")
 
@@ -72,7 +72,7 @@ def value_example(
         lines.insert(-1, f'print("expected", {raw_print})')
     if raw_print or labels:
         return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
-    lines.insert(1, "from suites.agreement import oracle")
+    lines.insert(1, "from focalbench_suite.suites.agreement import oracle")
     single = len(call.logits) == 1 and (len(call.logits[0]) == 1 or CANONICAL[loss].inputs != "dense")
     mean = "" if single else ', "mean", value.high.mean()'
     told = "gradient.high.tolist()" if gradient else f"value.high.tolist(){mean}"

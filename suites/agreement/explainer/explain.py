@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer import batches, conduct, formula, grid, limits, locality
-from suites.agreement.explainer.batches import Batches, Whole
-from suites.agreement.explainer.case import Case
-from suites.agreement.explainer.examples import SEVERITIES, Finding
-from suites.agreement.explainer.formula import Elements, Fit, Reading
-from suites.agreement.explainer.observe import see
-from suites.agreement.explainer.option import Semantics
-from suites.agreement.explainer.telling import (
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import batches, conduct, formula, grid, limits, locality
+from focalbench_suite.suites.agreement.explainer.batches import Batches, Whole
+from focalbench_suite.suites.agreement.explainer.case import Case
+from focalbench_suite.suites.agreement.explainer.examples import SEVERITIES, Finding
+from focalbench_suite.suites.agreement.explainer.formula import Elements, Fit, Reading
+from focalbench_suite.suites.agreement.explainer.observe import see
+from focalbench_suite.suites.agreement.explainer.option import Semantics
+from focalbench_suite.suites.agreement.explainer.telling import (
     tell,
     tell_changes,
     tell_edge,
@@ -26,7 +26,7 @@ from suites.agreement.explainer.telling import (
     tell_slope,
     tell_soft,
 )
-from suites.agreement.subject import Subject
+from focalbench_suite.suites.agreement.subject import Subject
 
 KNOWN = tuple(grid.PARAMETERS)
 VERDICTS = {"note": "same", "fragile": "fragile", "different": "different"}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer import binary, bins, contexts, entropies, grid, measured, softmax
-from suites.agreement.explainer.grid import Call
-from suites.agreement.explainer.observe import Seen, see
-from suites.agreement.explainer.option import Context, Option, Points, Semantics, Vocabulary
-from suites.agreement.explainer.reduction import REDUCTIONS, Batch
-from suites.agreement.explainer.search import Search, Tolerance, search
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import binary, bins, contexts, entropies, grid, measured, softmax
+from focalbench_suite.suites.agreement.explainer.grid import Call
+from focalbench_suite.suites.agreement.explainer.observe import Seen, see
+from focalbench_suite.suites.agreement.explainer.option import Context, Option, Points, Semantics, Vocabulary
+from focalbench_suite.suites.agreement.explainer.reduction import REDUCTIONS, Batch
+from focalbench_suite.suites.agreement.explainer.search import Search, Tolerance, search
 
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer.option import Points, Tensor
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer.option import Points, Tensor
 
 LOGITS = (-5.0, -2.0, -1.0, -0.3, 0.0, 0.2, 0.45, 0.8, 1.0, 2.0, 3.0, 5.0)
 LABELS = (1.0, 0.0, 0.25, 0.5, 0.7, 0.9)

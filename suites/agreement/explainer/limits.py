@@ -10,14 +10,14 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement import numerics
-from suites.agreement.explainer.examples import Finding, simplest, truth, value_example
-from suites.agreement.explainer.formula import Elements, shares
-from suites.agreement.explainer.grid import Call
-from suites.agreement.explainer.observe import see
-from suites.agreement.explainer.option import Semantics
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement import numerics
+from focalbench_suite.suites.agreement.explainer.examples import Finding, simplest, truth, value_example
+from focalbench_suite.suites.agreement.explainer.formula import Elements, shares
+from focalbench_suite.suites.agreement.explainer.grid import Call
+from focalbench_suite.suites.agreement.explainer.observe import see
+from focalbench_suite.suites.agreement.explainer.option import Semantics
+from focalbench_suite.suites.agreement.subject import Subject
 
 
 def findings(

@@ -15,15 +15,15 @@ from hypothesis import find as shrink
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from adapters import CANONICAL
-from suites.agreement.explainer import formula, grid
-from suites.agreement.explainer.examples import simplest, truth
-from suites.agreement.explainer.formula import Elements
-from suites.agreement.explainer.grid import Call
-from suites.agreement.explainer.observe import see
-from suites.agreement.explainer.option import Change, Semantics, Vocabulary
-from suites.agreement.explainer.search import search
-from suites.agreement.subject import Subject
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import formula, grid
+from focalbench_suite.suites.agreement.explainer.examples import simplest, truth
+from focalbench_suite.suites.agreement.explainer.formula import Elements
+from focalbench_suite.suites.agreement.explainer.grid import Call
+from focalbench_suite.suites.agreement.explainer.observe import see
+from focalbench_suite.suites.agreement.explainer.option import Change, Semantics, Vocabulary
+from focalbench_suite.suites.agreement.explainer.search import search
+from focalbench_suite.suites.agreement.subject import Subject
 
 Located = tuple[Change, int, float]
 

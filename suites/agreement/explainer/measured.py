@@ -14,8 +14,16 @@ from dataclasses import replace
 import numpy
 import torch
 
-from suites.agreement.explainer.option import Change, Context, Option, Points, Semantics, Tensor, Vocabulary
-from suites.agreement.explainer.search import Tolerance, reproduces
+from focalbench_suite.suites.agreement.explainer.option import (
+    Change,
+    Context,
+    Option,
+    Points,
+    Semantics,
+    Tensor,
+    Vocabulary,
+)
+from focalbench_suite.suites.agreement.explainer.search import Tolerance, reproduces
 
 CONSTANTS = {
     1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.element import (
+from focalbench_suite.suites.agreement.explainer.element import (
     RULES,
     alpha_of,
     between,
@@ -17,8 +17,8 @@ from suites.agreement.explainer.element import (
     one,
     probabilities,
 )
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
-from suites.agreement.explainer.weights import SIDES
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.weights import SIDES
 
 # name: the modulating factor from miss = 1 - p_t, hit = p_t and gamma
 POWERS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from suites.agreement.explainer.option import Change, Tensor
+from focalbench_suite.suites.agreement.explainer.option import Change, Tensor
 
 
 @dataclass(frozen=True)

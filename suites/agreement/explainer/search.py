@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import numpy
 import torch
 
-from suites.agreement.explainer.option import Change, Context, Option, Points, Semantics, Tensor, Vocabulary
+from focalbench_suite.suites.agreement.explainer.option import (
+    Change,
+    Context,
+    Option,
+    Points,
+    Semantics,
+    Tensor,
+    Vocabulary,
+)
 
 SCREENED = 20  # calls on which all combinations are tried; what survives is held against every call
 ENOUGH = 12  # fits that are kept where the elements cannot tell several apart

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy
 import torch
 
-from suites.agreement.explainer.formula import Elements
-from suites.agreement.explainer.option import Change, Semantics, Tensor
-from suites.agreement.explainer.search import Tolerance
+from focalbench_suite.suites.agreement.explainer.formula import Elements
+from focalbench_suite.suites.agreement.explainer.option import Change, Semantics, Tensor
+from focalbench_suite.suites.agreement.explainer.search import Tolerance
 
 Factors = tuple[Tensor, Tensor, Tensor]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.option import Change, Context, Option, Points, Tensor, Vocabulary
-from suites.agreement.explainer.softmax_entropies import entropies
-from suites.agreement.explainer.softmax_modulations import modulations
-from suites.agreement.explainer.softmax_rows import one_hot
-from suites.agreement.explainer.softmax_weights import class_weights
+from focalbench_suite.suites.agreement.explainer.option import Change, Context, Option, Points, Tensor, Vocabulary
+from focalbench_suite.suites.agreement.explainer.softmax_entropies import entropies
+from focalbench_suite.suites.agreement.explainer.softmax_modulations import modulations
+from focalbench_suite.suites.agreement.explainer.softmax_rows import one_hot
+from focalbench_suite.suites.agreement.explainer.softmax_weights import class_weights
 
 Row = Callable[[Points], Tensor]
 

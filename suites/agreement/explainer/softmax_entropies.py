@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.entropies import EPSILONS
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
-from suites.agreement.explainer.softmax_rows import hit, log_p, miss, one_hot, others, smoothed
+from focalbench_suite.suites.agreement.explainer.entropies import EPSILONS
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.softmax_rows import hit, log_p, miss, one_hot, others, smoothed
 
 Row = Callable[[Points], Tensor]
 

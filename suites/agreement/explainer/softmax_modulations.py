@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.modulations import POWERS, power_statement
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
-from suites.agreement.explainer.softmax_rows import hit, log_p, miss, smoothed, weight_of
+from focalbench_suite.suites.agreement.explainer.modulations import POWERS, power_statement
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.softmax_rows import hit, log_p, miss, smoothed, weight_of
 
 Row = Callable[[Points], Tensor]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from suites.agreement.explainer.option import Points, Tensor
+from focalbench_suite.suites.agreement.explainer.option import Points, Tensor
 
 
 def log_p(s: Points) -> Tensor:

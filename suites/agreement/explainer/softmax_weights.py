@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
-from suites.agreement.explainer.softmax_rows import weight_of
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.softmax_rows import weight_of
 
 # formula: what class weights alpha (P, C) may become for a row, from those of all classes and its target's own
 CLASS_WEIGHTS: dict[str, tuple[str, Callable[[Tensor, Tensor, Points], Tensor]]] = {

@@ -8,16 +8,16 @@ from typing import Any
 import numpy
 import torch
 
-from adapters import CANONICAL
-from suites.agreement.explainer import batches, formula, slope
-from suites.agreement.explainer.batches import Batches, Whole
-from suites.agreement.explainer.case import Case
-from suites.agreement.explainer.examples import simplest, truth, value_example
-from suites.agreement.explainer.formula import Elements
-from suites.agreement.explainer.labels import MAPS
-from suites.agreement.explainer.observe import see
-from suites.agreement.explainer.option import Change, Semantics
-from suites.agreement.explainer.reduction import REDUCTIONS
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.agreement.explainer import batches, formula, slope
+from focalbench_suite.suites.agreement.explainer.batches import Batches, Whole
+from focalbench_suite.suites.agreement.explainer.case import Case
+from focalbench_suite.suites.agreement.explainer.examples import simplest, truth, value_example
+from focalbench_suite.suites.agreement.explainer.formula import Elements
+from focalbench_suite.suites.agreement.explainer.labels import MAPS
+from focalbench_suite.suites.agreement.explainer.observe import see
+from focalbench_suite.suites.agreement.explainer.option import Change, Semantics
+from focalbench_suite.suites.agreement.explainer.reduction import REDUCTIONS
 
 PLAIN = ("none", "mean", "sum")
 

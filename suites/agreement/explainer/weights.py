@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from suites.agreement.explainer.element import RULES, alpha_of, between, one
-from suites.agreement.explainer.option import Change, Option, Points, Tensor
+from focalbench_suite.suites.agreement.explainer.element import RULES, alpha_of, between, one
+from focalbench_suite.suites.agreement.explainer.option import Change, Option, Points, Tensor
 
 # name: what a positive and a negative are weighted with
 SIDES = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 
-from results import papers
-from suites.claims import installed, own
-from suites.claims.checks import PROBABILITIES, agree, falling
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.sources.focal_loss import anchors
+from focalbench_suite.results import papers
+from focalbench_suite.suites.claims import installed, own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.sources.focal_loss import anchors
 
 NAME = "article 1"
 BETWEEN = [0.01 * i for i in range(1, 100)]

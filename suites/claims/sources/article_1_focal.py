@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from results import papers
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, falling
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.listings import batch, listing
-from suites.claims.sources.article_1 import BETWEEN, LOST, NAME, implied_alpha_t, implied_p_t
+from focalbench_suite.results import papers
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.listings import batch, listing
+from focalbench_suite.suites.claims.sources.article_1 import BETWEEN, LOST, NAME, implied_alpha_t, implied_p_t
 
 
 def focal(p: float, gamma: float) -> float:
@@ -36,7 +36,7 @@ def focal_over_balanced() -> Shown:
 
 def listing_against_ours(rows: int, classes: int, reduction: str) -> Shown:
     """The listing and our focal loss of the same batch, gamma 2 and alpha 0.25, under one reduction."""
-    from adapters.own import focal_loss
+    from focalbench_suite.adapters.own import focal_loss
 
     logits, targets = batch(rows, classes)
     theirs = listing("focal", "first").call(logits, targets, gamma=2, alpha=0.25, reduction=reduction)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, falling
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.sources import focal_loss as fl
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.sources import focal_loss as fl
 
 NAME = "article 2"
 LOST = "the formula is lost in the text; what the paper prints"
@@ -22,7 +22,7 @@ def naive_and_combined() -> Shown:
     """Cross entropy of a float32 logit of -120 for a positive: sigmoid then logarithm, and both in one."""
     import torch
 
-    from adapters.own import cross_entropy_loss
+    from focalbench_suite.adapters.own import cross_entropy_loss
 
     x, one = torch.tensor([[-120.0]]), torch.tensor([[1.0]])
     naive, combined = -x.sigmoid().log().item(), cross_entropy_loss(x, one, reduction="sum").item()

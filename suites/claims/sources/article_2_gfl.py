@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from results import papers
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, falling
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.sources import generalized_focal_loss as gfl
-from suites.claims.sources.article_2 import LOST, NAME
+from focalbench_suite.results import papers
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.sources import generalized_focal_loss as gfl
+from focalbench_suite.suites.claims.sources.article_2 import LOST, NAME
 
 
 def classes_are_binary() -> Shown:
     """QFL of three classes against the sum of three binary losses."""
     import torch
 
-    from adapters.own import quality_focal_loss
+    from focalbench_suite.adapters.own import quality_focal_loss
 
     logits, qualities = [-1.0, 0.5, 2.0], [0.0, 0.8, 0.0]
     whole = quality_focal_loss(torch.tensor([logits]), torch.tensor([qualities]), reduction="sum").item()
@@ -31,7 +31,7 @@ def qualities() -> Shown:
     """The least and the largest IoU of our boxes, from apart to the same."""
     import torch
 
-    from adapters.own.boxes import iou
+    from focalbench_suite.adapters.own.boxes import iou
 
     box = torch.tensor([[0.0, 0.0, 8.0, 8.0]], dtype=torch.float64)
     found = [iou(box, box + shift).item() for shift in (0.0, 2.0, 4.0, 8.0, 20.0)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from suites.claims import installed, own
-from suites.claims.checks import agree
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.listings import batch, four_sides, listing
-from suites.claims.sources import generalized_focal_loss as gfl
-from suites.claims.sources.article_1 import implied_alpha_t, implied_p_t
-from suites.claims.sources.article_2 import LABELS, NAME
+from focalbench_suite.suites.claims import installed, own
+from focalbench_suite.suites.claims.checks import agree
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.listings import batch, four_sides, listing
+from focalbench_suite.suites.claims.sources import generalized_focal_loss as gfl
+from focalbench_suite.suites.claims.sources.article_1 import implied_alpha_t, implied_p_t
+from focalbench_suite.suites.claims.sources.article_2 import LABELS, NAME
 
 TASKS = ("nn/tasks.py", "DetectionModel.init_criterion")
 
@@ -21,7 +21,7 @@ def focal_listing(rows: int, classes: int = 4, gamma: float = 1.5, alpha: float 
 
 
 def our_focal(rows: int, classes: int, reduction: str, gamma: float = 1.5, alpha: float | None = 0.25) -> float:
-    from adapters.own import focal_loss
+    from focalbench_suite.adapters.own import focal_loss
 
     logits, targets = batch(rows, classes)
     return focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction).item()
@@ -56,7 +56,7 @@ def df_listing(boxes: int = 5):
 
 def df_by_side() -> Shown:
     """The listing of one side a row against our DFL, row by row."""
-    from adapters.own import distribution_focal_loss
+    from focalbench_suite.adapters.own import distribution_focal_loss
 
     logits, sides = four_sides()
     theirs = listing("distribution_focal", "second").elementwise(logits, sides.view(-1))
@@ -66,7 +66,7 @@ def df_by_side() -> Shown:
 
 def sides_added() -> Shown:
     """Whether the listing returns the sum of the left and right losses of a box's four sides."""
-    from adapters.own import distribution_focal_loss
+    from focalbench_suite.adapters.own import distribution_focal_loss
 
     theirs, logits, sides = df_listing()
     ours = distribution_focal_loss(logits, sides.view(-1), reduction="none").view(sides.shape).sum(-1, keepdim=True)
@@ -121,7 +121,7 @@ def listing_terms() -> list[str]:
     """The terms that the installed v8DetectionLoss returns, by our adapter's call of it."""
     import torch
 
-    import adapters
+    from focalbench_suite import adapters
 
     torch.manual_seed(0)
     feats = [torch.randn(1, 64 + 2, side, side) for side in (8, 4, 2)]

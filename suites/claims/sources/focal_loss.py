@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, falling
-from suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
 
 NAME = "Focal Loss, arXiv:1708.02002"
 BOTH_LABELS = [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)]
@@ -70,7 +70,7 @@ def overwhelms() -> Shown:
 
 
 def prior(pi: float = 0.01) -> float:
-    from adapters.own import prior_bias
+    from focalbench_suite.adapters.own import prior_bias
 
     return prior_bias(pi)
 
@@ -131,7 +131,7 @@ def normalised(read) -> Shown:
     """Our focal loss of 1000 anchors with avg_factor = 7 against its sum over 7."""
     import torch
 
-    from adapters.own import focal_loss
+    from focalbench_suite.adapters.own import focal_loss
 
     logits = torch.linspace(-6, 6, 8000, dtype=torch.float64).reshape(1000, 8)
     targets = torch.zeros_like(logits)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from results.papers import printed_tables, row
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.printed import SPREAD, alike, ap, best, column, gain, rising, same
+from focalbench_suite.results.papers import printed_tables, row
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.printed import SPREAD, alike, ap, best, column, gain, rising, same
 
 
 def _alphas() -> Shown:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, falling, least_at
-from suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling, least_at
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
 
 NAME = "Generalized Focal Loss, arXiv:2006.04388"
 GRID = [0.01 * i for i in range(1, 100)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from results.papers import row
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.printed import ap, best, column, gain, rising, same
+from focalbench_suite.results.papers import row
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.printed import ap, best, column, gain, rising, same
 
 DETECTORS = ("FoveaBox", "RetinaNet", "SSD512")
 GFOCAL = {"R-50": "GFL_R_50_FPN_2x", "R-101": "GFL_R_101_FPN_2x", "R-101-DCN": "GFL_dcnv2_R_101_FPN_2x"}

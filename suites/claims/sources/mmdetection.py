@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from results.papers import printed_tables
-from suites.claims import installed
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.documented import default, dig, number_or_word
+from focalbench_suite.results.papers import printed_tables
+from focalbench_suite.suites.claims import installed
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.documented import default, dig, number_or_word
 
 GFL_CONFIG = "gfl/gfl_r50_fpn_1x_coco.py"
 RETINANET_CONFIG = "_base_/models/retinanet_r50_fpn.py"

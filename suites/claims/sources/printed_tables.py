@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from results.papers import PrintedTable, printed_tables
-from suites.claims.claim import Claim, Shown, Source
-from suites.claims.printed import SPREAD, ap
+from focalbench_suite.results.papers import PrintedTable, printed_tables
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.printed import SPREAD, ap
 
 LIBRARIES = {"mmdet-zoo": "mmdetection", "torchvision-zoo": "torchvision", "yolov8-docs": "ultralytics"}
 

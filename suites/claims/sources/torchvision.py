@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from results.papers import row
-from suites.claims import installed
-from suites.claims.claim import Claim, Source
-from suites.claims.documented import default
+from focalbench_suite.results.papers import row
+from focalbench_suite.suites.claims import installed
+from focalbench_suite.suites.claims.claim import Claim, Source
+from focalbench_suite.suites.claims.documented import default
 
 TORCHVISION_FILES = {
     "retinanet_resnet50_fpn": ("retinanet.py", 0),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from results.papers import row
-from suites.claims import installed
-from suites.claims.claim import Claim, Source
-from suites.claims.documented import default
+from focalbench_suite.results.papers import row
+from focalbench_suite.suites.claims import installed
+from focalbench_suite.suites.claims.claim import Claim, Source
+from focalbench_suite.suites.claims.documented import default
 
 
 @cache
 def yolo(model: str, fused: bool = False) -> tuple[float, float]:
     """Millions of parameters and billions of operations at 640 px of a YOLOv8 model built from its configuration."""
-    from adapters._ultralytics import ensure_quiet
+    from focalbench_suite.adapters._ultralytics import ensure_quiet
 
     ensure_quiet()
     from ultralytics.nn.tasks import DetectionModel

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from suites.claims import own
-from suites.claims.checks import PROBABILITIES, agree, least_at
-from suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims import own
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, least_at
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source
 
 NAME = "VarifocalNet, arXiv:2008.13367"
 GRID = [0.01 * i for i in range(1, 100)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from adapters.own.call import Call
+from focalbench_suite.adapters.own.call import Call
 from tests.adapters.own import truth
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from triton.runtime import interpreter
 
-from adapters.own import gpu
+from focalbench_suite.adapters.own import gpu
 from tests.adapters.own.cases import calls
 
 

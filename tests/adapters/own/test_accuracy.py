@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from adapters.own import (
+from focalbench_suite.adapters.own import (
     cross_entropy_loss,
     distribution_focal_loss,
     focal_loss,

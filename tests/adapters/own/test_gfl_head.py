@@ -5,9 +5,9 @@ from math import log
 import pytest
 import torch
 
-from adapters import discover
-from adapters._mmcv import ensure_ops
-from adapters.own.gfl_head import gfl_head
+from focalbench_suite.adapters import discover
+from focalbench_suite.adapters._mmcv import ensure_ops
+from focalbench_suite.adapters.own.gfl_head import gfl_head
 
 STRIDES, CLASSES, SIDE = (8, 16, 32, 64, 128), 6, 192
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad
 
-from adapters.own import (
+from focalbench_suite.adapters.own import (
     balanced_cross_entropy_loss,
     cross_entropy_loss,
     distribution_focal_loss,
@@ -25,7 +25,7 @@ from adapters.own import (
     softmax_focal_loss,
     varifocal_loss,
 )
-from adapters.own.call import Call
+from focalbench_suite.adapters.own.call import Call
 
 ROWS, CLASSES = 40, 7
 generator = torch.Generator().manual_seed(0)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adapters._mmcv import ensure_ops
+from focalbench_suite.adapters._mmcv import ensure_ops
 
 N, C = 12, 4
 
@@ -14,7 +14,7 @@ def models():
     import mmdet.models  # noqa: F401, registers MMDetection's own losses
     from mmdet.registry import MODELS
 
-    import adapters.own.mmdetection  # noqa: F401, registers ours
+    import focalbench_suite.adapters.own.mmdetection  # noqa: F401, registers ours
 
     return MODELS
 
@@ -56,7 +56,7 @@ def test_equals_mmdetections_loss_of_the_same_name(models, config, form, given):
         given = given | {"weight": given["weight"][:, None].expand(N, C)}  # it takes no weight of rows
     theirs = models.build(config | {"loss_weight": 0.5})
     ours = models.build(config | {"loss_weight": 0.5, "type": f"focalbench.{config['type']}"})
-    assert type(ours).__module__ == "adapters.own.mmdetection"
+    assert type(ours).__module__ == "focalbench_suite.adapters.own.mmdetection"
     logits = torch.randn(N, C, generator=torch.Generator().manual_seed(1), requires_grad=True)
     expected, found = (loss(logits, targets(form), **given) for loss in (theirs, ours))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)

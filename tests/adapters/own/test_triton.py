@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from adapters.own import readable
+from focalbench_suite.adapters.own import readable
 from tests.adapters.own.cases import calls
 
 triton = pytest.importorskip("triton", reason="Triton is made for Linux alone")
@@ -80,7 +80,7 @@ import sys
 from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from adapters.own import triton_kernels as kernels
+from focalbench_suite.adapters.own import triton_kernels as kernels
 
 given = {"LOSS": 0, "POWER": -1, "WANT": 1, "LABELLED": True, "SCORED": True, "DIVIDED": True, "INCOMING_EACH": False,
          "BINS": True, "WEIGHTED": True, "ROWS": 8, "COLUMNS": 16, "BLOCK": 128}

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from adapters._ultralytics import ensure_quiet
-from adapters.own import focal_loss
+from focalbench_suite.adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters.own import focal_loss
 
 BATCH = {
     "batch_idx": torch.tensor([0, 0, 2]),  # nothing in the second image
@@ -35,7 +35,7 @@ def images():
 def test_equals_ultralytics_own_criterion(model, images):
     from ultralytics.utils.loss import v8DetectionLoss
 
-    from adapters.own.ultralytics import Criterion
+    from focalbench_suite.adapters.own.ultralytics import Criterion
 
     outputs = model(images)
     expected, expected_items = v8DetectionLoss(model)(outputs, BATCH)
@@ -50,7 +50,7 @@ def test_equals_ultralytics_own_criterion(model, images):
 def test_gradients_reach_every_parameter_that_theirs_reach(model, images):
     from ultralytics.utils.loss import v8DetectionLoss
 
-    from adapters.own.ultralytics import Criterion
+    from focalbench_suite.adapters.own.ultralytics import Criterion
 
     outputs = model(images)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -66,7 +66,7 @@ def test_gradients_reach_every_parameter_that_theirs_reach(model, images):
 
 
 def test_validation_outputs_are_taken_too(model, images):
-    from adapters.own.ultralytics import Criterion
+    from focalbench_suite.adapters.own.ultralytics import Criterion
 
     model.eval()
     try:
@@ -79,7 +79,7 @@ def test_validation_outputs_are_taken_too(model, images):
 
 def test_a_trainer_gives_its_model_our_criterion(model):
     ensure_quiet()
-    from adapters.own.ultralytics import Criterion, Trainer
+    from focalbench_suite.adapters.own.ultralytics import Criterion, Trainer
 
     class FocalTrainer(Trainer):
         classification = partial(focal_loss, gamma=1.5, alpha=0.25)

@@ -5,9 +5,9 @@ from math import atan, log, pi
 import pytest
 import torch
 
-from adapters import discover
-from adapters.own.boxes import ciou, giou, iou
-from adapters.own.v8_detection import v8_detection
+from focalbench_suite.adapters import discover
+from focalbench_suite.adapters.own.boxes import ciou, giou, iou
+from focalbench_suite.adapters.own.v8_detection import v8_detection
 
 STRIDES, CLASSES, SIDE = (8, 16, 32), 6, 192
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from adapters import Adapter, Unsupported
-from suites.agreement import capability
+from focalbench_suite.adapters import Adapter, Unsupported
+from focalbench_suite.suites.agreement import capability
 
 
 def answers(function, profile="quick"):

@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from mpmath import mp, mpf
 from rich.console import Console
 
-from suites.agreement.check import CannotCall, check, render
-from suites.agreement.explainer import binary, grid
+from focalbench_suite.suites.agreement.check import CannotCall, check, render
+from focalbench_suite.suites.agreement.explainer import binary, grid
 from tests.suites.agreement.losses import heldout, misread, right, unseen, wrong
 
 WRONG = [*wrong.EXAMPLES, *heldout.EXAMPLES, *unseen.EXAMPLES, *misread.EXAMPLES]
@@ -67,7 +67,7 @@ def test_an_example_can_be_pasted_and_prints_both_numbers():
 
 @pytest.mark.parametrize("loss", ["focal", "quality_focal", "varifocal"])
 def test_the_vocabulary_s_own_formula_is_the_papers(loss):
-    from suites.agreement import oracle
+    from focalbench_suite.suites.agreement import oracle
 
     settings = grid.settings(loss, {"gamma", "alpha", "beta"})
     calls = grid.elements(loss, settings[:3])

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-import adapters
-from suites.agreement import DETECTORS, findings, known
-from suites.agreement.subject import declared
+from focalbench_suite import adapters
+from focalbench_suite.suites.agreement import DETECTORS, findings, known
+from focalbench_suite.suites.agreement.subject import declared
 
 SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from adapters import Adapter
-from suites.agreement import measure
-from suites.agreement.subject import declared
+from focalbench_suite.adapters import Adapter
+from focalbench_suite.suites.agreement import measure
+from focalbench_suite.suites.agreement.subject import declared
 
 
 def paper(logits, targets, gamma, alpha):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from suites.agreement import numerics
-from suites.agreement.subject import declared, of
+from focalbench_suite.suites.agreement import numerics
+from focalbench_suite.suites.agreement.subject import declared, of
 
 
 def scan(loss, adapter, *dtypes):

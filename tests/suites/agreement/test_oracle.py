@@ -8,7 +8,7 @@ import numpy
 import pytest
 from mpmath import diff, mp, mpf
 
-from suites.agreement import oracle
+from focalbench_suite.suites.agreement import oracle
 
 X = [-100.0, -8.0, -4.59511985013459, -0.5, 0.0, 0.75, 3.0, 100.0]
 Z = (0.25, -1.5, 3.0, 0.0)

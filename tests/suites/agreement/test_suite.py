@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from suites import Selection, agreement
-from suites.agreement import accuracy, terms
-from suites.agreement.subject import declared, of
-from suites.worker import as_line
+from focalbench_suite.suites import Selection, agreement
+from focalbench_suite.suites.agreement import accuracy, terms
+from focalbench_suite.suites.agreement.subject import declared, of
+from focalbench_suite.suites.worker import as_line
 
 
 def records(selection, workload):
@@ -45,7 +45,7 @@ def test_records_are_plain_data_with_named_rows():
 
 
 def test_an_absent_library_is_a_row_with_its_reason(monkeypatch):
-    monkeypatch.setattr("adapters.torchvision.adapter.distribution", "no-such-library")
+    monkeypatch.setattr("focalbench_suite.adapters.torchvision.adapter.distribution", "no-such-library")
     record = records(Selection("smoke", adapters=("torchvision",)), "probes")[0]
     assert record.status == "absent"
     assert record.rows["agreement"][0]["verdict"] == "unsupported"

@@ -6,11 +6,10 @@ import math
 
 import pytest
 
-import suites.claims
-from suites import Selection
-from suites.claims import installed, own
-from suites.claims.claim import Claim, Shown, judge
-from suites.claims.reading import PLAIN, other_readings
+from focalbench_suite.suites import Selection, claims
+from focalbench_suite.suites.claims import installed, own
+from focalbench_suite.suites.claims.claim import Claim, Shown, judge
+from focalbench_suite.suites.claims.reading import PLAIN, other_readings
 
 VERDICTS = {"reproduced", "not_reproduced", "reproduced_if", "reference_only"}
 
@@ -18,8 +17,8 @@ VERDICTS = {"reproduced", "not_reproduced", "reproduced_if", "reference_only"}
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
     """Every row of a smoke run; no record of it may have failed."""
-    tasks = suites.claims.plan(Selection(profile="smoke"))
-    records = [record for task in tasks for record in suites.claims.execute(task)]
+    tasks = claims.plan(Selection(profile="smoke"))
+    records = [record for task in tasks for record in claims.execute(task)]
     assert [record.reason for record in records if record.status != "ok"] == []
     return [row for record in records for row in record.rows["claims"]]
 
@@ -224,18 +223,18 @@ def test_defaults_are_read_without_importing():
 
 
 def test_a_selection_takes_the_claims_of_its_adapters():
-    tasks = suites.claims.plan(Selection(adapters=("torchvision",)))
+    tasks = claims.plan(Selection(adapters=("torchvision",)))
     assert {task.cells[0].adapter for task in tasks} == {"torchvision"}
-    assert suites.claims.plan(Selection(losses=("varifocal",), adapters=("torchvision",))) == []
+    assert claims.plan(Selection(losses=("varifocal",), adapters=("torchvision",))) == []
 
 
 def test_a_claim_that_raises_is_named_and_the_others_keep_their_rows(monkeypatch):
     good = Claim("here", "fine", "1", lambda read: 1.0)
     bad = Claim("there", "breaks", "1", lambda read: 1 / 0)
-    source = suites.claims.Source("made up", "own", (bad, good))
-    monkeypatch.setattr(suites.claims, "every_source", lambda: (source,))
-    (task,) = suites.claims.plan(Selection())
-    (record,) = suites.claims.execute(task)
+    source = claims.Source("made up", "own", (bad, good))
+    monkeypatch.setattr(claims, "every_source", lambda: (source,))
+    (task,) = claims.plan(Selection())
+    (record,) = claims.execute(task)
     assert record.status == "failed"
     assert "there, breaks: ZeroDivisionError" in record.reason
     assert [row["claim"] for row in record.rows["claims"]] == ["fine"]
@@ -243,22 +242,22 @@ def test_a_claim_that_raises_is_named_and_the_others_keep_their_rows(monkeypatch
 
 def test_a_claim_about_a_library_that_is_missing_is_a_reference(monkeypatch):
     claim = Claim("here", "a default", "1", lambda read: installed.defaults("no_such_package_here", "a.py", "f")["x"])
-    source = suites.claims.Source("made up", "own", (claim,))
-    monkeypatch.setattr(suites.claims, "every_source", lambda: (source,))
-    (record,) = suites.claims.execute(suites.claims.plan(Selection())[0])
+    source = claims.Source("made up", "own", (claim,))
+    monkeypatch.setattr(claims, "every_source", lambda: (source,))
+    (record,) = claims.execute(claims.plan(Selection())[0])
     (row,) = record.rows["claims"]
     assert (record.status, row["verdict"]) == ("ok", "reference_only")
     assert row["note"] == "no_such_package_here is not installed"
 
 
 def test_a_wrong_loss_turns_the_verdicts(monkeypatch):
-    import adapters.own
+    from focalbench_suite.adapters import own as losses
 
-    right = adapters.own.focal_loss
-    monkeypatch.setattr(adapters.own, "focal_loss", lambda x, y, gamma, **more: right(x, y, gamma=gamma + 0.1, **more))
-    tasks = suites.claims.plan(Selection(losses=("focal",), adapters=("own",)))
+    right = losses.focal_loss
+    monkeypatch.setattr(losses, "focal_loss", lambda x, y, gamma, **more: right(x, y, gamma=gamma + 0.1, **more))
+    tasks = claims.plan(Selection(losses=("focal",), adapters=("own",)))
     (task,) = [task for task in tasks if task.cells[0].workload == "Focal Loss, arXiv:1708.02002"]
-    (record,) = suites.claims.execute(task)
+    (record,) = claims.execute(task)
     wrong = {(row["place"], row["claim"]) for row in record.rows["claims"] if row["verdict"] == "not_reproduced"}
     assert {"eq. 4", "eq. 5", "figure 1", "appendix B"} <= {place for place, _ in wrong}
     assert ("section 3.2", "gamma 2: loss at p_t = 0.9 against cross entropy") in wrong

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from suites.claims.figures import FIGURES, figures
-from suites.claims.sources import focal_loss, generalized_focal_loss
+from focalbench_suite.suites.claims.figures import FIGURES, figures
+from focalbench_suite.suites.claims.sources import focal_loss, generalized_focal_loss
 
 
 def series(source, loss, title_part):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from suites.coco_map.bridge import AdapterLoss, find
+from focalbench_suite.suites.coco_map.bridge import AdapterLoss, find
 
 LOGITS = torch.tensor([[0.3, -1.2, 2.0], [-0.5, 0.7, 0.1], [1.5, -2.0, 0.4], [0.0, 0.2, -0.3]])
 LABELS = torch.tensor([2, 3, 0, 1])  # 3 is background

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from results.store import Run
-from suites.coco_map.conversion import for_ultralytics
-from suites.coco_map.data import check, locate, prepare, subset
-from suites.running import tell_faults
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites.coco_map.conversion import for_ultralytics
+from focalbench_suite.suites.coco_map.data import check, locate, prepare, subset
+from focalbench_suite.suites.running import tell_faults
 
 FINE = ([(1, "a.jpg")], [(1, 1, 7, [0, 0, 10, 10], 0)])
 VAL = ([(9, "z.jpg")], [(1, 9, 3, [10, 5, 20, 10], 0)])

@@ -6,7 +6,7 @@ import torch
 from scipy.special import logit
 from scipy.stats import norm
 
-from suites.coco_map.distributions import bins
+from focalbench_suite.suites.coco_map.distributions import bins
 
 N = 16
 MEANS = torch.tensor([0.25, 3.0, 7.5, 15.9], dtype=torch.float64)  # of the four sides

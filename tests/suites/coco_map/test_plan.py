@@ -2,8 +2,8 @@
 
 import pytest
 
-from suites import Selection
-from suites.coco_map import plan
+from focalbench_suite.suites import Selection
+from focalbench_suite.suites.coco_map import plan
 
 
 def trained(selection):

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import suites.coco_map as suite
-from results.store import Run
-from suites import Selection
-from suites.coco_map import execute, plan
-from suites.coco_map.schedules import SCHEDULES, SMOKE
-from suites.coco_map.variants import users
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import Selection
+from focalbench_suite.suites import coco_map as suite
+from focalbench_suite.suites.coco_map import execute, plan
+from focalbench_suite.suites.coco_map.schedules import SCHEDULES, SMOKE
+from focalbench_suite.suites.coco_map.variants import users
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, str(ROOT / "run_all.py"), "--json"]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from suites.coco_map.data import check
-from suites.coco_map.shapes import CATEGORIES, draw, shapes
+from focalbench_suite.suites.coco_map.data import check
+from focalbench_suite.suites.coco_map.shapes import CATEGORIES, draw, shapes
 
 
 def test_an_image_depends_on_its_number_alone():

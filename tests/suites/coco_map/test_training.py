@@ -6,12 +6,12 @@ import json
 import pytest
 import torch
 
-import suites.coco_map as suite
-from results.coco_map import conditions_table, drift_table
-from suites import Selection
-from suites.coco_map.mmdetection import model_config, register
-from suites.coco_map.schedules import SMOKE
-from suites.coco_map.variants import HOSTS, MMDETECTION, VARIANTS, users
+from focalbench_suite.results.coco_map import conditions_table, drift_table
+from focalbench_suite.suites import Selection
+from focalbench_suite.suites import coco_map as suite
+from focalbench_suite.suites.coco_map.mmdetection import model_config, register
+from focalbench_suite.suites.coco_map.schedules import SMOKE
+from focalbench_suite.suites.coco_map.variants import HOSTS, MMDETECTION, VARIANTS, users
 
 
 def train(variant, dtype="float32", seed=0, iterations=3):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from suites.throughput import calibrate
-from suites.throughput.experiment import table
-from suites.throughput.gate import Outcome, as_plain, confirmed
-from suites.throughput.paired import Side, SideFailed, launch
-from suites.throughput.rerun import Rerun, cells_of, code_of
-from suites.throughput.side import PairedCell
+from focalbench_suite.suites.environment import ROOT
+from focalbench_suite.suites.throughput import calibrate
+from focalbench_suite.suites.throughput.experiment import table
+from focalbench_suite.suites.throughput.gate import Outcome, as_plain, confirmed
+from focalbench_suite.suites.throughput.paired import Side, SideFailed, launch
+from focalbench_suite.suites.throughput.rerun import Rerun, cells_of, code_of
+from focalbench_suite.suites.throughput.side import PairedCell
 
 
 def test_a_pair_times_both_sides_and_survives_a_loss_that_is_not_there():
@@ -80,8 +82,25 @@ def test_the_experiment_counts_verdicts():
 
 def test_a_side_runs_the_code_of_its_folder_first(tmp_path):
     """The old adapters are what the base side imports, whatever the present ones are."""
-    package = tmp_path / "adapters"
+    package = tmp_path / "focalbench_suite"
     package.mkdir()
     (package / "__init__.py").write_text("raise ImportError('the old code')\n")
     with closing(Side("base", (Path(tmp_path),))) as base, pytest.raises(SideFailed, match="base"):
         base.ask(("start", PairedCell("focal", "torchvision", 4, 4), None))
+
+
+BEFORE_THE_IMPORT_ROOT = "3727cb5"  # its modules say `from adapters import …`
+
+
+@pytest.mark.skipif(
+    subprocess.run(["git", "cat-file", "-e", BEFORE_THE_IMPORT_ROOT], cwd=ROOT, check=False).returncode != 0,
+    reason="a shallow clone, without that commit",
+)
+def test_a_commit_from_before_the_one_import_root_is_timed():
+    with code_of(BEFORE_THE_IMPORT_ROOT) as folder, closing(Side("base", (folder,))) as base:
+        for adapter in ("own", "torchvision"):
+            assert base.ask(("start", PairedCell("focal", adapter, 4, 4, repeats=1), None))[0] == "ready"
+            base.tell(1)
+            times, _ = base.ask(2)
+            assert all(wall > 0 for wall, _ in times)
+            base.tell(None)

@@ -13,17 +13,17 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 import torch
 
-from adapters import Loss, Unsupported
-from results.throughput import step_table, table
-from suites import Cell, Selection, Task
-from suites.throughput import clocks, execute, import_libraries, launch, plan
-from suites.throughput.launch import LaunchDied, forked
-from suites.throughput.rounds import Group
-from suites.throughput.runner import Runner
-from suites.throughput.step import LEAST_ROUNDS, measure_step
-from suites.throughput.subjects import Subject, check, closeness, subject
-from suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
-from suites.worker import as_line
+from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.results.throughput import step_table, table
+from focalbench_suite.suites import Cell, Selection, Task
+from focalbench_suite.suites.throughput import clocks, execute, import_libraries, launch, plan
+from focalbench_suite.suites.throughput.launch import LaunchDied, forked
+from focalbench_suite.suites.throughput.rounds import Group
+from focalbench_suite.suites.throughput.runner import Runner
+from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, measure_step
+from focalbench_suite.suites.throughput.subjects import Subject, check, closeness, subject
+from focalbench_suite.suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
+from focalbench_suite.suites.worker import as_line
 
 SELECTION = Selection(profile="smoke", adapters=("own", "torchvision", "articles"), losses=("focal",))
 
@@ -230,7 +230,7 @@ def test_a_detector_workload_says_how_many_anchors_its_maps_have(name):
 
 
 def test_detector_losses_are_checked_by_ours():
-    from adapters import discover
+    from focalbench_suite.adapters import discover
 
     sources = discover()
     own = next(one for one in sources["own"].losses if one.name == "v8_detection")
