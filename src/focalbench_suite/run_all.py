@@ -1,1 +1,362 @@
-../../run_all.py
+"""focalbench's one command: run the suites, check a loss, compare two runs, rebuild a report.
+
+Exit status: 0 fine; 1 a regression, or `check` found a difference; 2 bad input or usage; 3 a cell failed that should
+not have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+if __name__ == "__main__" and sys.path[0] == str(ROOT):
+    # Python puts the folder of a script first on the path; there, the names of these rooms would hide a user's own.
+    sys.path[0] = str(ROOT / "src")
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from focalbench_suite import adapters, suites
+from focalbench_suite.results.store import Run
+from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
+from focalbench_suite.suites.processes import count, rank
+
+FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+STOPPED = 130  # what a shell says of a program that Ctrl-C ended
+console = Console(highlight=False)
+
+
+def selecting(command):
+    """The options that say what is run, for every command that needs a selection."""
+    options = (
+        click.option("--suite", "names", multiple=True, type=click.Choice(list(SUITES)), help="Default: every suite."),
+        click.option("--adapter", multiple=True, help="A built-in name, FILE.py:NAME or package.module:NAME."),
+        click.option("--loss", multiple=True, type=click.Choice(list(adapters.CANONICAL)), metavar="LOSS"),
+        click.option("--device", multiple=True, type=click.Choice(DEVICES), help="Default: the best one present."),
+        click.option("--dtype", multiple=True, type=click.Choice(DTYPES)),
+        click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True),
+        click.option("--coco", metavar="DIR", help="A COCO folder in the standard layout, for coco-map."),
+        click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
+        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
+        click.option("--schedule", help="coco-map's training schedule: smoke, quick, steps, full, short or 1x."),
+        click.option("--seeds", type=click.IntRange(min=1), help="coco-map's trainings of each variant."),
+        click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
+        click.option("--cell", multiple=True, metavar="CELL", help="Only this cell, as `list --cells` names it."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@selecting
+@click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>.")
+@click.option("--resume", metavar="DIR", help="Do only the cells of this run that have no record yet.")
+@click.option("--baseline", metavar="RUN", help="Compare with this run when done.")
+@click.option("--executor", type=click.Choice(EXECUTORS), help="Train coco-map's cells as jobs, many at once.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a cell on standard output, nothing else.")
+@click.pass_context
+def main(context, names, out, resume, baseline, executor, as_json, **options):
+    """Do implementations of dense-detection losses agree, how fast are they, what do they do to a detector?"""
+    if context.invoked_subcommand:
+        return
+    if baseline:
+        open_baseline(baseline)  # a wrong name is said before hours of measuring
+    run = open_run(resume) if resume else None
+    names, selection = stored_selection(run) if run else (names or tuple(SUITES), make_selection(**options))
+    check_processes(names, out or resume, executor)
+    tasks = plan(names, selection)
+    run = run or create_run(out, names, selection)
+    from focalbench_suite.suites.running import run_suites
+
+    try:
+        run_suites(run, tasks, executor, as_json)
+    except KeyboardInterrupt:
+        click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with --resume {run.folder}", err=True)
+        context.exit(STOPPED)
+    if rank() > 0:
+        return
+    finish(run, quiet=as_json)
+    compared = tell(compare_sources(baseline, run.folder), quiet=as_json) if baseline else FINE
+    failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
+    for record in failed if not as_json else ():
+        console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
+    context.exit(FAILED if failed else compared)
+
+
+def check_processes(names: tuple[str, ...], folder: str | None, executor: str | None) -> None:
+    """Under torchrun several processes train together, and the first records; raises `click.UsageError`."""
+    if count() > 1 and not (folder and names == ("coco-map",)):
+        raise click.UsageError("under torchrun: add --suite coco-map, and --out DIR, which every process must know")
+    if executor and count() > 1:
+        raise click.UsageError("--executor starts processes of its own: leave it or torchrun out")
+    if executor == "slurm" and not shutil.which("sbatch"):
+        raise click.UsageError("--executor slurm: there is no sbatch here; use --executor local")
+
+
+def make_selection(
+    profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant, cell
+) -> Selection:
+    """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
+    if coco:
+        from focalbench_suite.suites.coco_map.data import locate
+
+        try:
+            locate(Path(coco))
+        except ValueError as error:
+            raise click.UsageError(f"--coco: {error}") from None
+    training = (coco, images, seed, backbone, schedule, seeds, variant)
+    selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
+    load_adapters(selection)
+    try:
+        suites.load("coco-map").plan(selection)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    planned = {c.key for name in SUITES if cell for task in suites.plan(name, selection) for c in task.cells}
+    if unknown := set(cell) - planned:
+        raise click.UsageError(f"--cell: this selection has no cell {min(unknown)!r}; `list --cells` names them")
+    return selection
+
+
+def load_adapters(selection: Selection) -> None:
+    """Raise `click.UsageError` with one line where an adapter that is named cannot be had."""
+    for reference in selection.adapters:
+        try:
+            adapters.load(reference, selection.losses[0] if len(selection.losses) == 1 else None)
+        except LookupError as error:
+            raise click.UsageError(f"--adapter: {error}") from None
+
+
+def devices(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The devices asked for, or the best one present; raises `click.UsageError` where one is missing."""
+    import torch
+
+    if "cuda" in asked and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return asked or (("cuda",) if torch.cuda.is_available() else ("cpu",))
+
+
+def create_run(out: str | None, names: tuple[str, ...], selection: Selection) -> Run:
+    """A new run folder that remembers what it was asked for."""
+    from focalbench_suite.suites.environment import capture, git
+
+    default = f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
+    folder = Path(out or ROOT / "results" / "runs" / default)
+    asked = {"suites": names, "selection": vars(selection)}
+    try:
+        if folder.is_file():
+            raise click.UsageError(f"--out {out} is a file; name a folder")
+        if Run(folder).keys():
+            raise click.UsageError(
+                f"--out {out} already holds a run; go on with it by --resume, or name another folder"
+            )
+        if rank() > 0:
+            return Run(folder)
+        return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
+    except OSError as error:
+        raise click.UsageError(f"--out {folder} cannot be written: {error.strerror}; name another folder") from None
+
+
+def open_run(folder: str) -> Run:
+    """An existing run; raises `click.UsageError` where there is none."""
+    try:
+        return Run.open(folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def open_baseline(path: str) -> None:
+    """Raises `click.UsageError` where there is nothing to compare with."""
+    from focalbench_suite.results.timings import open_source
+
+    try:
+        open_source(path)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
+    """What an earlier call asked of this run; raises `click.UsageError` where that cannot be done now."""
+    try:
+        environment = run.environment()
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()}
+        names, selection = tuple(environment["suites"]), Selection(**fields)
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"{run.environment_file} does not say what this run was asked; start anew") from None
+    load_adapters(selection)
+    devices(selection.devices)
+    return names, selection
+
+
+def plan(names: tuple[str, ...], selection: Selection) -> list[suites.Task]:
+    """The tasks of these suites; raises `click.UsageError` where there is nothing to do."""
+    if tasks := [task for name in names for task in suites.plan(name, selection)]:
+        return tasks
+    raise click.UsageError("this selection has no cell; `list` says which adapter has which loss")
+
+
+def finish(run: Run, quiet: bool) -> None:
+    """Tables, report and the screenful at the end, all from the records."""
+    from focalbench_suite.results import report, tables
+
+    frames = tables.write(run)
+    report.write(run, frames)
+    if not quiet:
+        console.print(report.summary(run, frames))
+        console.print(f"\nRun: {run.folder}   Report: {run.folder / 'report.html'}")
+
+
+@main.command("list")
+@selecting
+@click.option("--cells", is_flag=True, help="Also every cell of the selection.")
+def list_command(names, cells, **options):
+    """Adapters (version, or why not available), suites, and how many cells a selection has."""
+    selection = make_selection(**options)
+    table = Table("adapter", "version", "state", "losses", title="Adapters")
+    for name, adapter in suites.adapters_of(selection).items():
+        state = "; ".join(f"{device}: {adapter.absence(device) or 'ready'}" for device in selection.devices)
+        table.add_row(
+            name, adapter.version or "-", state, ", ".join(dict.fromkeys(loss.name for loss in adapter.losses))
+        )
+    console.print(table)
+    table = Table("suite", "tasks", "cells", title=f"Suites, {selection.profile} profile")
+    plans = {name: suites.plan(name, selection) for name in names or SUITES}
+    for name, plan in plans.items():
+        table.add_row(name, str(len(plan)), str(sum(len(task.cells) for task in plan)))
+    console.print(table)
+    for cell in (cell for plan in plans.values() for task in plan for cell in task.cells if cells):
+        click.echo(cell.key)
+
+
+@main.command()
+@click.argument("reference", metavar="FILE.py:NAME")
+@click.option("--as", "loss", required=True, type=click.Choice(list(adapters.CANONICAL)), help="The loss it should be.")
+@click.option("--labels", type=click.Choice(["dense", "index"]), default="dense", show_default=True)
+@click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The reduction it should have.")
+@click.option("--strict", is_flag=True, help="Exit 1 for fragile, too.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def check(context, reference, loss, labels, reduction, strict, as_json):
+    """Is my loss that loss? The verdict is same, fragile or different."""
+    from focalbench_suite.suites.agreement import check as checking
+
+    try:
+        function = adapters.load_object(reference)
+        verdict = checking.check(function, loss, labels=labels, reduction=reduction)
+    except (LookupError, checking.CannotCall) as error:
+        raise click.UsageError(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(verdict, indent=2))
+    else:
+        console.print(checking.render(verdict), crop=False)
+    worse = ("different", "fragile") if strict else ("different",)
+    context.exit(REGRESSION if verdict["verdict"] in worse else FINE)
+
+
+@main.command("compare")
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option(
+    "--rerun", metavar="COMMIT", help="Time this commit, or a folder with an older library, beside the present."
+)
+@click.option("--adapter", multiple=True, default=("own",), show_default=True, help="With --rerun.")
+@click.option(
+    "--loss", multiple=True, type=click.Choice(list(adapters.CANONICAL)), metavar="LOSS", help="With --rerun."
+)
+@click.pass_context
+def compare_command(context, old, new, rerun, adapter, loss):
+    """What changed between runs, baselines or files of pytest --benchmark-json; exit 1 where something got worse."""
+    if not rerun and not (old and new):
+        raise click.UsageError("compare takes two runs, OLD and NEW, or --rerun COMMIT")
+    try:
+        comparison = compare_again(rerun, adapter, loss) if rerun else compare_sources(old, new)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    context.exit(tell(comparison))
+
+
+def compare_sources(old: str, new: str):
+    """What changed between two runs, baselines or benchmark files; raises `ValueError` where one is none of them."""
+    from focalbench_suite.results.compare import compare
+    from focalbench_suite.results.timings import open_source
+
+    return compare(open_source(old), open_source(new))
+
+
+def compare_again(commit: str, adapter: tuple[str, ...], loss: tuple[str, ...]):
+    """The old code timed beside the present one; raises `ValueError` where there is no such code."""
+    from focalbench_suite.suites.throughput.rerun import rerun
+
+    return rerun(commit, adapter, loss)
+
+
+def tell(comparison, quiet: bool = False) -> int:
+    """Print a comparison, also into a GitHub job's summary; the exit status that it deserves."""
+    if not quiet:
+        click.echo(comparison.markdown)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a") as stream:
+            stream.write(comparison.markdown + "\n")
+    return comparison.exit_status
+
+
+@main.command("report")
+@click.argument("folder", metavar="RUN")
+@click.option("--paper", is_flag=True, help="Also the reproduction report, paper tables beside ours.")
+def report_command(folder, paper):
+    """Tables and report again, from the records."""
+    run = open_run(folder)
+    finish(run, quiet=False)
+    if paper:
+        from focalbench_suite.results import paper as reproduction
+
+        for path in reproduction.write(run):
+            click.echo(path)
+
+
+@main.command()
+@click.argument("folder", metavar="RUN")
+@click.argument("name")
+def baseline(folder, name):
+    """Commit a run's tables as results/reference/NAME, and say what changed against those that were there."""
+    from focalbench_suite.results.baseline import renew
+
+    run, place = open_run(folder), ROOT / "results" / "reference" / name
+    if any(place.glob("*.csv")):
+        click.echo(compare_sources(str(place), folder).markdown)
+    renew(run, place)
+    click.echo(f"{place} holds the tables of {folder}; `git diff --stat {place}` lists what changed")
+
+
+@main.command()
+@click.pass_context
+def calibrate(context):
+    """This machine's noise: the smallest slowdown it can see, and at what error rates."""
+    from focalbench_suite.suites.throughput import calibrate as calibration
+
+    console.print(calibration.calibrate())
+
+
+def command_line() -> None:
+    """The command as a program, whether it is called ``run_all.py`` or, installed, ``focalbench``."""
+    program = Path(sys.argv[0]).name
+    try:
+        status = main(standalone_mode=False)
+    except click.UsageError as error:
+        click.echo(f"{program}: {' '.join(error.format_message().split())}", err=True)
+        status = USAGE
+    except click.Abort:
+        click.echo(f"{program}: stopped", err=True)
+        status = STOPPED
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    command_line()

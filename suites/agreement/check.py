@@ -16,10 +16,10 @@ from rich.text import Text
 
 from focalbench_suite import adapters
 from focalbench_suite.suites.agreement.binding import Bound, CannotCall, bind
-from focalbench_suite.suites.agreement.explainer import CannotAnswer, explain
-from focalbench_suite.suites.agreement.explainer.examples import Finding
-from focalbench_suite.suites.agreement.explainer.explain import KNOWN
 from focalbench_suite.suites.agreement.subject import Subject
+from focalbench_suite.suites.explainer import CannotAnswer, explain
+from focalbench_suite.suites.explainer.examples import Finding
+from focalbench_suite.suites.explainer.explain import KNOWN
 
 __all__ = ["CannotCall", "bind", "check", "render"]
 

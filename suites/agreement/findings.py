@@ -27,9 +27,9 @@ from focalbench_suite.suites.agreement import (
     reductions,
 )
 from focalbench_suite.suites.agreement.call import evaluate
-from focalbench_suite.suites.agreement.explainer import CannotAnswer, explain
-from focalbench_suite.suites.agreement.explainer.explain import KNOWN
 from focalbench_suite.suites.agreement.subject import Subject, of
+from focalbench_suite.suites.explainer import CannotAnswer, explain
+from focalbench_suite.suites.explainer.explain import KNOWN
 
 Finding = dict[str, str]
 PAPER = {  # what the papers recommend

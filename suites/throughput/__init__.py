@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from focalbench_suite import suites
-from focalbench_suite.adapters import CANONICAL, Adapter, Loss, built_in
+from focalbench_suite import adapters, suites
+from focalbench_suite.adapters import CANONICAL, Adapter, Loss
 from focalbench_suite.results.statistics import ratio_interval
 from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.throughput import launch, workloads
@@ -112,7 +112,7 @@ def import_libraries(group: Group) -> None:
     """
     tiny = Workload("tiny", 4, 4, (group.loss,), image=64, batch=1)
     inputs = workloads.canonical_inputs(group.loss, tiny, "float32", "cpu", 0)
-    ours = [loss for adapter in built_in() for loss in adapter.losses]
+    ours = [loss for adapter in adapters.built_in() for loss in adapter.losses]
     for label, loss in group.losses.items():
         if loss not in ours:
             continue

@@ -1,0 +1,202 @@
+"""Stage two: how do the losses of single elements become what is returned for a batch?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+import torch
+
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.explainer import grid
+from focalbench_suite.suites.explainer.formula import Fit
+from focalbench_suite.suites.explainer.grid import Call
+from focalbench_suite.suites.explainer.observe import Seen, exact_tensor, see
+from focalbench_suite.suites.explainer.search import Tolerance
+from focalbench_suite.suites.explainer.vocabulary.labels import MAPS, LabelMap
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Semantics
+from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch, Reduction
+
+IDENTITY = Context((), "", lambda s: s)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches that were asked; `labels` are their class labels (N,) where the function takes labels."""
+
+    loss: str
+    calls: list[Call]
+    seen: list[Seen]
+    labels: list[torch.Tensor] | None = None
+
+    def answered(self) -> Iterator[int]:
+        return (i for i, one in enumerate(self.seen) if one.ok)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The function of a batch: what an element's loss is, the reduction, and the labels' map."""
+
+    fit: Fit
+    reduction: Reduction
+    labels: LabelMap | None = None
+
+    @property
+    def semantics(self) -> Semantics:
+        return self.fit.semantics
+
+
+def ask(call: Callable[..., Any], loss: str, setting: list[dict], soft: bool, dtype: torch.dtype) -> Batches:
+    """Batches of canonical targets."""
+    calls = grid.batches(loss, setting, soft)
+    return Batches(loss, calls, [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls])
+
+
+def ask_labels(call: Callable[..., Any], loss: str, setting: dict, dtype: torch.dtype) -> Batches:
+    """Batches of class labels with background (C) and ignored rows (-1)."""
+    random = numpy.random.default_rng(5)
+    labels = [[0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0]]
+    calls = [Call(random.normal(0, 1.5, (len(one), 3)).round(2).tolist(), one, setting) for one in labels]
+    seen = [see(call, c.logits, torch.tensor(c.targets), c.parameters, dtype) for c in calls]
+    return Batches(loss, calls, seen, [torch.tensor(c.targets) for c in calls])
+
+
+def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:
+    """The simplest whole that gives what every batch returned, value by value."""
+    loose = replace(tolerance, relative=max(tolerance.relative, 1e-6), absolute=max(tolerance.absolute, 1e-11))
+    ranked = [
+        (fit, mapping, reduction)
+        for fit in fits
+        for mapping in (MAPS if batches.labels is not None else [None])
+        for reduction in REDUCTIONS
+    ]
+    ranked.sort(key=lambda whole: _cost(whole[0].semantics, *whole[1:]))
+    cache: dict[tuple, Batch] = {}
+    for fit, mapping, reduction in ranked:
+        if all(_gives(fit.semantics, mapping, reduction, batches, i, loose, cache) for i in batches.answered()):
+            return Whole(fit, reduction, mapping)
+    return None
+
+
+def _cost(semantics: Semantics, mapping: LabelMap | None, reduction: Reduction) -> int:
+    early = 3 if reduction.early else int(reduction.change is not None)
+    return 2 * len(semantics.changes) + early + (2 * len(mapping.changes) if mapping else 0)
+
+
+def _gives(
+    semantics: Semantics,
+    mapping: LabelMap | None,
+    reduction: Reduction,
+    batches: Batches,
+    i: int,
+    tolerance: Tolerance,
+    cache: dict,
+) -> bool:
+    key = (id(semantics), id(mapping), i)
+    if key not in cache:
+        with torch.no_grad():
+            cache[key] = batch_of(semantics, batches, i, mapping)
+    if not torch.isfinite(cache[key].entropy).all():
+        return True  # the context says nothing of this batch: a softmax over one class
+    out = _reduced(reduction, cache[key])
+    seen = batches.seen[i].output
+    if reduction.name == "none" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
+        seen = seen.sum(1)  # the row's loss, spread over the classes
+    return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
+
+
+def _reduced(reduction: Reduction, batch: Batch) -> numpy.ndarray | None:
+    try:
+        with torch.no_grad():
+            return reduction.apply(batch).numpy()
+    except (RuntimeError, IndexError, TypeError):
+        return None  # a reduction over a dimension that these losses do not have
+
+
+def batch_of(
+    semantics: Semantics, batches: Batches, i: int, mapping: LabelMap | None = None, x: torch.Tensor | None = None
+) -> Batch:
+    """The factors of every element of one batch; `x` are the logits where their gradient is wanted."""
+    call = batches.calls[i]
+    x = torch.tensor(call.logits, dtype=torch.float64) if x is None else x
+    kept = torch.ones_like(x)
+    if CANONICAL[batches.loss].inputs != "dense":
+        return _rows(semantics, call, x)
+    if mapping is None:
+        y = torch.tensor(call.targets, dtype=torch.float64)
+    else:
+        y, kept = mapping.apply(batches.labels[i], x.shape[-1])
+    points = _points(batches.loss, call, x, y)
+    hard = bool(((y == 0) | (y == 1)).all())
+    if hard and all(change.kind == "soft_labels" for change in semantics.context.changes):
+        semantics = replace(semantics, context=IDENTITY)
+    weight, modulation, entropy, seen = semantics.factors(points)
+    if seen.share is not None:  # each element twice, as a positive and as a negative
+        total = (weight * modulation * entropy * seen.share).reshape(len(x), -1, x.shape[-1]).sum(1)
+        weight, modulation, entropy = torch.ones_like(total), torch.ones_like(total), total
+    gamma = float(points.gamma[0, 0])
+    labels = None if mapping is None else batches.labels[i]
+    return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1], labels)
+
+
+def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
+    """Every row of a batch as a call of its own."""
+    gamma = torch.full(
+        (len(x), 1), float(call.parameters.get("gamma", call.parameters.get("beta", 2.0))), dtype=x.dtype
+    )
+    alpha = call.parameters.get("alpha")
+    positives = torch.full_like(gamma, float(y.mean()))
+    return Points(x, y, gamma, None if alpha is None else torch.full_like(gamma, alpha), positives=positives)
+
+
+def _rows(semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
+    rows = len(x)
+    gamma = torch.full((rows, 1), float(call.parameters.get("gamma", 2.0)), dtype=x.dtype)
+    given = call.parameters.get("alpha", call.parameters.get("weight"))
+    alpha = None
+    if given is not None:
+        alpha = torch.tensor(given, dtype=x.dtype)
+        alpha = alpha.reshape(rows, 1) if "weight" in call.parameters else alpha.expand(rows, x.shape[-1])
+    y = exact_tensor(call.targets).reshape(rows, 1)
+    weight, modulation, entropy, seen = semantics.factors(Points(x, y, gamma, alpha))
+    if entropy.shape[-1] > 1 or seen.share is not None:  # two bins make one element
+        entropy = (modulation * entropy * (1.0 if seen.share is None else seen.share)).sum(-1, keepdim=True)
+        modulation = torch.ones_like(weight)
+    flat = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
+    ones = torch.ones(rows, dtype=x.dtype)
+    ignored = seen.share is not None and seen.share.shape == (rows, 1)
+    return Batch(*flat, ones, seen.share[:, 0] if ignored else ones, float(gamma[0]), x.shape[-1])
+
+
+def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:
+    """The gradient of the summed output of one batch under the whole that was found."""
+    x = torch.tensor(batches.calls[i].logits, dtype=torch.float64, requires_grad=True)
+    out = whole.reduction.apply(batch_of(whole.semantics, batches, i, whole.labels, x)).sum()
+    return torch.autograd.grad(out, x)[0].numpy()
+
+
+def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -> list[tuple[Call, float]] | None:
+    """The divisor of each batch, where every gradient is the gradient of the plain sum over one number; else None."""
+    found = []
+    plain = Reduction("sum", lambda b: b.terms.sum())
+    for i in batches.answered():
+        seen = batches.seen[i]
+        model = gradient_of(
+            Whole(Fit(semantics, semantics), plain, MAPS[0] if batches.labels is not None else None), batches, i
+        )
+        if seen.gradient is None or not numpy.isfinite(seen.gradient).all():
+            continue
+        largest = numpy.abs(model).argmax()
+        factor = seen.gradient.ravel()[largest] / model.ravel()[largest]
+        if (
+            numpy.abs(seen.gradient - factor * model).max()
+            > max(1e-7, tolerance.relative) * numpy.abs(seen.gradient).max()
+        ):
+            return None
+        found.append((batches.calls[i], 1 / factor if factor else float("inf")))
+    return found or None
+
+
+UNKNOWN = Change("reduction", "with more than one element, what is returned is no weighted sum of the elements' losses")

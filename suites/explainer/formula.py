@@ -1,0 +1,299 @@
+"""Stage one: what does the function compute for one element (or one row)?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+import torch
+
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.explainer import grid, measured
+from focalbench_suite.suites.explainer.grid import Call
+from focalbench_suite.suites.explainer.observe import Seen, see
+from focalbench_suite.suites.explainer.search import Search, Tolerance, search
+from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
+from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
+from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
+from focalbench_suite.suites.explainer.vocabulary.sigmoid import contexts, entropies
+
+TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
+
+
+@dataclass(frozen=True)
+class Elements:
+    """The grid of single elements, what was asked and what came back; `values` holds the sum of each output."""
+
+    loss: str
+    calls: list[Call]
+    points: Points
+    seen: list[Seen]
+    layout: str
+    tolerance: Tolerance
+
+    @property
+    def values(self) -> numpy.ndarray:
+        return numpy.array([one.value for one in self.seen])
+
+    def keep(self, mask: numpy.ndarray) -> Elements:
+        rows = numpy.flatnonzero(mask)
+        return replace(
+            self,
+            calls=[self.calls[i] for i in rows],
+            points=self.points.take(torch.as_tensor(rows)),
+            seen=[self.seen[i] for i in rows],
+        )
+
+    @property
+    def hard(self) -> numpy.ndarray:
+        first = self.points.y[:, 0]
+        return ((first == 0) | (first == 1)).numpy()
+
+    @property
+    def answered(self) -> numpy.ndarray:
+        return numpy.array([one.ok for one in self.seen])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A combination, and how it shows in a single element: `seen` lacks a weight that cancels in the normaliser.
+
+    `share` names the normaliser that shows in a single element; "" is none.
+    """
+
+    semantics: Semantics
+    seen: Semantics
+    share: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Combinations that fit (several where the elements cannot tell them apart), and the part of the grid that they
+    reproduce: all | hard | none.
+    """
+
+    fits: list[Fit]
+    where: str
+
+
+def ask(
+    call: Callable[..., Any], loss: str, parameters: list[dict[str, Any]], labels: str, dtype: torch.dtype
+) -> Elements:
+    """The function on single elements, in the first layout in which its answers say most."""
+    dense = CANONICAL[loss].inputs == "dense"
+    asked = []
+    layouts = (
+        ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
+    )
+    for layout in layouts if dense else ("one",):
+        calls = grid.elements(loss, parameters, labels, layout)
+        seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
+        found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
+        asked.append(found)
+        if not dense or _telling(found) == 2:
+            break
+    return max(asked, key=_telling) if dense else asked[0]
+
+
+def _telling(found: Elements) -> int:
+    """For how many of positives and negatives the answers are mostly numbers that change with the logit."""
+    return sum(_moves(found, label) for label in (1.0, 0.0))
+
+
+def _moves(found: Elements, label: float) -> bool:
+    """Whether the value changes with the logit under the first setting, for elements of this label."""
+    first = found.calls[0].parameters
+    mine = [
+        s.value
+        for s, c in zip(found.seen, found.calls, strict=True)
+        if c.parameters == first and c.targets[0][0] == label
+    ]
+    numbers = numpy.array(mine)[numpy.isfinite(mine)]
+    return len(numbers) >= len(mine) / 4 and bool(numpy.ptp(numbers) > 1e-4 * numpy.abs(numbers).max())
+
+
+def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
+    """The precision in which the value is computed, seen in its roughness: double, single or half."""
+    rough = {}
+    for step in (1e-3, 1e-6):
+        jumps = []
+        for start in (0.71, -1.37):
+            values = []
+            for i in range(24):
+                logits = torch.tensor(example.logits, dtype=torch.float64)
+                logits[..., 0] = start + i * step
+                values.append(see(call, logits, example.targets, example.parameters, dtype, backward=False).value)
+            size = numpy.abs(values).max()
+            jumps.append(numpy.abs(numpy.diff(values, 2)).max() / size if size > 0 else 0.0)
+        rough[step] = min(jumps)
+    if rough[1e-3] > 3e-5:
+        return "half"
+    return "single" if rough[1e-6] > 2e-9 or dtype == torch.float32 else "double"
+
+
+def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:
+    """The simplest combination that reproduces every element; else every hard label; else nothing."""
+    usable = _usable(elements)
+    if not len(usable.calls):
+        return Reading([], "none")
+    known = vocabulary(usable, accepts, labels)
+    dense = CANONICAL[elements.loss].inputs == "dense"
+    fits = _simplest(usable, known)
+    if fits or not dense or elements.tolerance is TOLERANCES["half"]:
+        return Reading(fits, "all" if fits else "none")
+    hard = usable.keep(usable.hard)
+    fits = _simplest(hard, _hard(known))
+    for fit in fits[:6]:  # what soft labels leave open is tried over soft changes alone
+        points = replace(usable.points, share=shares(usable)[fit.share]) if fit.share else usable.points
+        whole = search(points, usable.values, _softened(fit.semantics, known), usable.tolerance, 5)
+        if whole:
+            return Reading([Fit(s, s, fit.share) for s in whole], "all")
+    return Reading(fits, "hard" if fits else "none")
+
+
+def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit]) -> Reading:
+    """Combinations of one change more than `fits`, which they do not contain."""
+    usable = _usable(elements)
+    among = Search(usable.points, usable.values, vocabulary(usable, accepts, labels), usable.tolerance)
+    simpler = [set(fit.semantics.changes) for fit in fits]
+    found = among.fits(1 + min(map(len, simpler)), simpler=simpler)
+    return Reading([Fit(s, s) for s in found], "all" if found else "none")
+
+
+def _usable(elements: Elements) -> Elements:
+    numbers = numpy.isfinite(elements.values)
+    if numbers.sum() < len(numbers) / 2:
+        numbers[:] = True  # where most are NaN, that is what must be explained
+    return elements.keep(elements.answered & near(elements) & numbers)
+
+
+def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
+    """Fits at the least cost: chosen options first, then measured factors, then three changes at once."""
+    among = Search(usable.points, usable.values, known, usable.tolerance, shares(usable))
+    coarse = usable.tolerance is TOLERANCES["half"]
+    for cost in (0, 1) if coarse else (0, 1, 2):
+        fits = _shared(among, cost)
+        if fits:
+            return [*fits, *_cancelled(fits, known)]
+    if coarse:
+        return []
+    inputs = CANONICAL[usable.loss].inputs
+    power = {"quality_focal": "beta", "distribution_focal": ""}.get(usable.loss, "gamma")
+    found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
+    fits = [Fit(s, s) for s in found or among.fits(3)]
+    return [*fits, *_cancelled(fits, known)]
+
+
+def _shared(among: Search, cost: int) -> list[Fit]:
+    """Fits at this cost with every normaliser that shows in a single element; with none, also at the next cost."""
+    if cost > 1:
+        return [Fit(s, s) for s in among.fits(cost)]
+    fits = [Fit(s, s, share) for share in among.shares for s in among.fits(cost, share)]
+    if fits and all(fit.share for fit in fits):
+        fits += [Fit(s, s) for s in among.fits(cost + 1)]
+    return fits
+
+
+def _hard(known: Vocabulary) -> Vocabulary:
+    """The options that tell hard labels apart."""
+
+    def without_soft(group: list) -> list:
+        return [option for option in group if all(change.kind != "soft_labels" for change in option.changes)]
+
+    return Vocabulary(**{name: without_soft(group) for name, group in vars(known).items()})
+
+
+def _softened(fit: Semantics, vocabulary: Vocabulary) -> Vocabulary:
+    """The options that only add soft-label changes to those of `fit`."""
+
+    def more(group: list, mine: Option | Context) -> list:
+        wanted = set(mine.changes)
+        same = [o for o in group if {c for c in o.changes if c.kind != "soft_labels"} == wanted]
+        return same if mine in same else [mine, *same]
+
+    return Vocabulary(
+        more(vocabulary.weights, fit.weight),
+        more(vocabulary.modulations, fit.modulation),
+        more(vocabulary.entropies, fit.entropy),
+        more(vocabulary.contexts, fit.context),
+    )
+
+
+def near(elements: Elements) -> numpy.ndarray:
+    """Calls at moderate logits, where a coarse precision still shows the formula."""
+    limit = {"double": 9.0, "single": 3.5, "half": 2.5}[
+        next(k for k, t in TOLERANCES.items() if t is elements.tolerance)
+    ]
+    return (elements.points.x.abs().amax(-1) <= limit).numpy()
+
+
+def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
+    inputs = CANONICAL[elements.loss].inputs
+    if inputs == "index":
+        return softmax.vocabulary(accepts)
+    if inputs == "bins":
+        return bins.vocabulary(accepts)
+    smoothing = measured.labels_read_off(elements.points, elements.values) if {"gamma", "beta"} & accepts else None
+    smoothing = contexts.smoothing_grid() if smoothing is None else smoothing
+    found = sigmoid.vocabulary(elements.loss, accepts, smoothing)
+    found.entropies.extend(entropies.entropy_smoothed(*pair) for pair in smoothing)
+    shared = [zero for one, zero in smoothing if one == 1.0]  # e/C for the other label, where C = 1
+    found.contexts.extend(contexts.smoothed_over_classes(e) for e in shared)
+    found.entropies.extend(entropies.entropy_smoothed_over_classes(e) for e in shared)
+    found.contexts.extend(measured.activations(elements.points, elements.values))
+    if labels == "index":
+        found.contexts.extend(contexts.index_contexts())
+        return _hard(found)
+    return found
+
+
+def shares(elements: Elements) -> dict[str, torch.Tensor]:
+    """What the reductions make of one call of the grid whose elements' losses are all 1, where that is not the sum."""
+    points = elements.points
+    if CANONICAL[elements.loss].inputs != "dense":
+        return {"": torch.ones_like(points.x[:, :1])}  # one row: what normalisers there are show in batches
+    shares: dict[str, torch.Tensor] = {"": torch.ones_like(points.x)}
+    labels, which = points.y.unique(dim=0, return_inverse=True)
+    for reduction in REDUCTIONS:
+        if reduction.early:
+            continue
+        found = torch.stack([_of_ones(reduction, y) for y in labels])[which]
+        known = any(torch.equal(found.nan_to_num(-1), one.nan_to_num(-1)) for one in shares.values())
+        if not known and torch.isfinite(found).any():
+            shares[reduction.name] = found
+    return shares
+
+
+def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
+    terms = (
+        torch.ones(1, len(y), dtype=torch.float64, requires_grad=True)
+        if len(y) == 1
+        else torch.ones(len(y), 1, dtype=torch.float64, requires_grad=True)
+    )
+    one = torch.ones_like(terms.detach())
+    out = reduction.apply(Batch(one, one, terms, y.reshape(terms.shape), one, classes=terms.shape[1])).sum()
+    return (
+        torch.autograd.grad(out, terms)[0].reshape(-1)
+        if out.requires_grad
+        else torch.full((len(y),), torch.nan, dtype=torch.float64)
+    )
+
+
+CANCELLING = ("alpha is ignored: ", "the class weights alpha are ignored", "the row weight is ignored")
+
+
+def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
+    """Where the weight seems ignored it may have cancelled in the normaliser, with the modulating factor or alone: the
+    batches will tell.
+    """
+    found = []
+    for fit in fits:
+        if not any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes):
+            continue
+        weighted = replace(fit.semantics, weight=known.weights[0])
+        found.append(replace(fit, semantics=weighted))
+        if any(change.kind == "gamma" for change in weighted.modulation.changes):
+            found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
+    return found

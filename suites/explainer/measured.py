@@ -1,0 +1,286 @@
+"""Factors that no option reproduces, read off the observations themselves.
+
+Where all but one factor are known, their quotient is the unknown one. If it depends on nothing but the label and alpha,
+it is a weight; if it is a power of 1-p_t, its exponent is what the function makes of gamma.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy
+import torch
+
+from focalbench_suite.suites.explainer.search import Tolerance, reproduces
+from focalbench_suite.suites.explainer.vocabulary.option import (
+    Change,
+    Context,
+    Option,
+    Points,
+    Semantics,
+    Tensor,
+    Vocabulary,
+)
+
+CONSTANTS = {
+    1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
+    1 / math.log(10): ("cross_entropy", "the logarithm has base 10"),
+    -1.0: ("cross_entropy", "the minus sign is missing"),
+}
+Table = dict[tuple[float, float], float]
+
+
+def measure(
+    points: Points, observed: numpy.ndarray, vocabulary: Vocabulary, tolerance: Tolerance, power: str, dense: bool
+) -> list[Semantics]:
+    """Combinations in which one factor is measured instead of chosen; the plainest reading first."""
+    single = points.x.shape[-1] == 1 or not dense
+    if not single:
+        return []
+    for cost in (0, 1):
+        found = []
+        for parts in _known(vocabulary, cost):
+            found += _weight(points, observed, parts, tolerance)
+            found += _power(points, observed, parts, tolerance, power, dense) if power else ()
+        found = [s for s in found if reproduces(s, points, observed, tolerance)]
+        if found:
+            return sorted(found, key=lambda s: len(s.changes))
+    return []
+
+
+def _known(vocabulary: Vocabulary, cost: int) -> Iterator[Semantics]:
+    """Combinations of at most `cost` changes."""
+    few = (vocabulary.contexts, vocabulary.weights, vocabulary.modulations, vocabulary.entropies)
+    cheap = [[option for option in group if option.cost <= cost] for group in few]
+    for context, weight, modulation, entropy in _combinations(cheap, cost):
+        yield Semantics(context, weight, modulation, entropy)
+
+
+def _combinations(groups: list[list], cost: int) -> Iterator[tuple]:
+    free = [[option for option in group if option.cost == 0] for group in groups]
+    if cost == 0:
+        yield from itertools.product(*free)
+        return
+    for index, group in enumerate(groups):
+        changed = [option for option in group if option.cost == cost]
+        yield from itertools.product(*(changed if i == index else free[i] for i in range(len(groups))))
+
+
+def _quotient(observed: numpy.ndarray, known: Tensor) -> numpy.ndarray:
+    with numpy.errstate(all="ignore"):
+        return observed / known.sum(-1).numpy()
+
+
+def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance: Tolerance) -> Iterator[Semantics]:
+    """A weight that depends on nothing but label and alpha."""
+    if parts.weight.cost:
+        return
+    with torch.no_grad():
+        _, modulation, entropy, seen = parts.factors(points)
+        share = 1.0 if seen.share is None else seen.share
+        ratio = _quotient(observed, modulation * entropy * share)
+        usual = _quotient(
+            (parts.weight.apply(seen) * modulation * entropy * share).sum(-1).numpy(), modulation * entropy * share
+        )
+    usable = numpy.isfinite(ratio) & (observed != 0)
+    if usable.sum() < 8:
+        return
+    with numpy.errstate(all="ignore"):
+        scale = ratio / usual
+    if _constant(scale[usable], tolerance):
+        yield _scaled(parts, float(numpy.median(scale[usable])))
+        return
+    keys = list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
+    table = _table(ratio, keys, usable, tolerance)
+    if table is not None:
+        change = Change("alpha", f"elements are weighted by their label and alpha as measured: {_told(table)}")
+        yield replace(parts, weight=Option((change,), "w(y, alpha)", _lookup(table)))
+
+
+def _constant(numbers: numpy.ndarray, tolerance: Tolerance) -> bool:
+    middle = numpy.median(numbers)
+    return bool(
+        numpy.isfinite(numbers).all() and (numpy.abs(numbers - middle) <= 3 * tolerance.relative * abs(middle)).all()
+    )
+
+
+def _scaled(parts: Semantics, scale: float) -> Semantics:
+    kind, statement = "normaliser", f"every element is multiplied by {scale:.6g}"
+    for constant, told in CONSTANTS.items():
+        if abs(scale / constant - 1) < 1e-5:
+            kind, statement = told
+    weight = parts.weight
+    return replace(
+        parts,
+        weight=Option(
+            (Change(kind, statement),),
+            " · ".join(filter(None, (f"{scale:.6g}", weight.formula))),
+            lambda s: scale * weight.apply(s),
+        ),
+    )
+
+
+def _alphas(points: Points) -> list[float]:
+    return [math.nan] * len(points.x) if points.alpha is None else points.alpha[:, 0].tolist()
+
+
+def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: Tolerance) -> Table | None:
+    """One number for each label and alpha, or None where the quotient depends on more than those."""
+    table: Table = {}
+    for key in dict.fromkeys(keys):
+        mine = numpy.array([k == key or str(k) == str(key) for k in keys]) & usable
+        if mine.sum() < 3 or not _constant(ratio[mine], tolerance):
+            return None
+        table[key] = float(numpy.median(ratio[mine]))
+    return table if len(table) > 1 else None
+
+
+def _told(table: Table) -> str:
+    shown = [
+        f"{value:.4g} at y = {y:g}" + ("" if math.isnan(a) else f", alpha = {a:g}") for (y, a), value in table.items()
+    ]
+    return "; ".join(shown[:6])
+
+
+def _lookup(table: Table) -> object:
+    def weight(s: Points) -> Tensor:
+        alpha = torch.full_like(s.x[:, :1], math.nan) if s.alpha is None else s.alpha[:, :1]
+        out = torch.full(s.y.shape, math.nan, dtype=s.x.dtype)
+        for (y, a), value in table.items():
+            same = (alpha == a) | (torch.isnan(alpha) & math.isnan(a))
+            out = torch.where((s.y == y) & same, torch.as_tensor(value, dtype=s.x.dtype), out)
+        return out
+
+    return weight
+
+
+def _power(
+    points: Points, observed: numpy.ndarray, parts: Semantics, tolerance: Tolerance, power: str, dense: bool
+) -> Iterator[Semantics]:
+    """A modulating factor c (1-p_t)^e with c and e for each label and gamma."""
+    if parts.modulation.cost or parts.context.cost:
+        return
+    with torch.no_grad():
+        weight, _, entropy, seen = parts.factors(points)
+        ratio = _quotient(observed, weight * entropy)
+        base = (
+            (seen.y * torch.sigmoid(-seen.x) + (1 - seen.y) * torch.sigmoid(seen.x))[:, 0] if dense else _row_miss(seen)
+        )
+        base = base.numpy()
+    usable = numpy.isfinite(ratio) & (ratio > 0) & (observed != 0)
+    powers = points.gamma[:, 0].tolist()
+    for sides in ([None] * len(powers), points.y[:, 0].tolist() if dense else None):
+        table = sides and _exponents(base, ratio, list(zip(sides, powers, strict=True)), usable, tolerance)
+        if table:
+            yield replace(parts, modulation=_raised(table, power, dense))
+            return
+
+
+def _exponents(
+    base: numpy.ndarray, ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: Tolerance
+) -> dict[tuple, tuple[float, float]] | None:
+    """Exponent and factor for each key, or None where the quotient is no power of the base."""
+    table = {}
+    for key in dict.fromkeys(keys):
+        mine = numpy.array([k == key for k in keys]) & usable
+        if mine.sum() < 4 or numpy.ptp(base[mine]) < 1e-3:
+            continue
+        exponent, logarithm = numpy.polyfit(numpy.log(base[mine]), numpy.log(ratio[mine]), 1)
+        if not tolerance.same(ratio[mine], numpy.exp(logarithm) * base[mine] ** exponent).all():
+            return None
+        table[key] = (float(exponent), float(numpy.exp(logarithm)))
+    return table
+
+
+def _raised(table: dict, power: str, dense: bool) -> Option:
+    told = "; ".join(
+        f"{c:.4g} (1-p_t)^{e:.4g} at {'' if y is None else f'y = {y:g}, '}{power} = {g:g}"
+        for (y, g), (e, c) in list(table.items())[:6]
+    )
+    change = Change("gamma", f"the modulating factor is, as measured: {told}")
+
+    def modulation(s: Points) -> Tensor:
+        miss = s.y * torch.sigmoid(-s.x) + (1 - s.y) * torch.sigmoid(s.x) if dense else _row_miss(s)[:, None]
+        out = torch.full_like(miss, math.nan)
+        for (y, g), (e, c) in table.items():
+            mine = (s.gamma == g) & (torch.ones_like(miss, dtype=torch.bool) if y is None else s.y == y)
+            out = torch.where(mine, c * miss**e, out)
+        return out
+
+    return Option((change,), "c (1-p_t)^e", modulation)
+
+
+def _row_miss(s: Points) -> Tensor:
+    p = s.x.softmax(-1)
+    return 1 - p.gather(-1, s.y)[:, 0]
+
+
+def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float, float]] | None:
+    """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x).
+
+    None where these are all 0 and so say nothing.
+    """
+    found = {}
+    plain = (points.gamma[:, 0] == 0).numpy()
+    alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
+    if points.x.shape[-1] != 1 or not plain.any():
+        return []
+    if not observed[plain].any():
+        return None
+    usual = alphas == (0.5 if (alphas[plain] == 0.5).any() else alphas[plain][0])
+    for label in (1.0, 0.0):
+        mine = plain & usual & (points.y[:, 0] == label).numpy() & numpy.isfinite(observed)
+        x = points.x[mine, 0].numpy()
+        if len(x) < 4:
+            return []
+        columns = numpy.stack((numpy.logaddexp(0, x), -x), axis=1)
+        (scale, slope), *_ = numpy.linalg.lstsq(columns, observed[mine], rcond=None)
+        if numpy.abs(columns @ (scale, slope) - observed[mine]).max() > 1e-7 or scale == 0:
+            return []
+        found[label] = round(float(slope / scale), 9)
+    one, zero = found[1.0], found[0.0]
+    return [(one, zero)] if 0 <= zero < one <= 1 and (one, zero) != (1.0, 0.0) else []
+
+
+def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
+    """Another probability in place of the sigmoid, read off calls without modulation, where the loss is -k log p_t."""
+    plain = (points.gamma[:, 0] == 0).numpy() & numpy.isfinite(observed)
+    alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
+    if points.x.shape[-1] != 1 or not plain.any():
+        return
+    equal = 0.5 in alphas[plain]
+    plain &= alphas == (0.5 if equal else alphas[plain][0])
+    scale = {1.0: 0.5, 0.0: 0.5} if equal else {1.0: 1.0, 0.0: 1.0}
+    found: dict[float, dict[float, float]] = {}
+    for label in (1.0, 0.0):
+        mine = plain & (points.y[:, 0] == label).numpy()
+        with numpy.errstate(all="ignore"):
+            hit = numpy.exp(-observed[mine] / scale[label])
+        found[label] = dict(zip(points.x[mine, 0].tolist(), hit if label else 1 - hit, strict=True))
+    table = {x: p for x, p in found[1.0].items() if abs(p - found[0.0].get(x, math.nan)) < 1e-7}
+    usual = all(abs(p - 1 / (1 + math.exp(-x))) < 1e-7 for x, p in table.items())
+    if len(table) < 6 or len(table) < len(found[1.0]) or usual or not all(0 < p < 1 for p in table.values()):
+        return
+    x = numpy.array(list(table))
+    z = numpy.log(list(table.values())) - numpy.log1p(-numpy.array(list(table.values())))
+    slope, shift = numpy.polyfit(x, z, 1)
+    if numpy.abs(slope * x + shift - z).max() < 1e-5:
+        slope, shift = round(float(slope), 9), round(float(shift), 9)
+        shifted = f" {shift:+.6g}" if shift else ""
+        change = Change("activation", f"the sigmoid is taken of {slope:.6g} x{shifted} instead of the logit x")
+        yield Context((change,), f"x = {slope:.6g} logit{shifted}", lambda s: replace(s, x=slope * s.x + shift))
+        return
+    told = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in list(table.items())[::3])
+    change = Change("activation", f"uses another function of the logit than the sigmoid: {told}")
+    logits = dict(zip(x.tolist(), z.tolist(), strict=True))
+
+    def looked_up(s: Points) -> Points:
+        values = torch.full_like(s.x, math.nan)
+        for x, z in logits.items():
+            values = torch.where(s.x == x, torch.as_tensor(z, dtype=s.x.dtype), values)
+        return replace(s, x=values)
+
+    yield Context((change,), "p(x) as measured", looked_up)

@@ -1,0 +1,107 @@
+"""Stage three: is the gradient the gradient of the value?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy
+import torch
+
+from focalbench_suite.suites.explainer.formula import Elements
+from focalbench_suite.suites.explainer.search import Tolerance
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor
+
+Factors = tuple[Tensor, Tensor, Tensor]
+
+
+def check(
+    semantics: Semantics, elements: Elements, share: Tensor | None
+) -> tuple[Change, numpy.ndarray, numpy.ndarray] | None:
+    """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""
+    if all(seen.gradient is None for seen in elements.seen):
+        return (
+            Change("gradient", "the result has no gradient to the logits"),
+            numpy.ones(len(elements.seen), bool),
+            _model(semantics, elements, share, _whole),
+        )
+    observed = numpy.stack([_flat(seen.gradient, elements) for seen in elements.seen])
+    right = _model(semantics, elements, share, _whole)
+    usable = _smooth(semantics, elements) & numpy.isfinite(right).all(-1)
+    tolerance = replace(
+        elements.tolerance,
+        relative=max(2e-5, elements.tolerance.relative),
+        absolute=max(1e-9, elements.tolerance.absolute),
+    )
+    finite = numpy.isfinite(observed).all(-1)
+    wrong = usable & finite & ~_same(tolerance, observed, right)
+    if not wrong.any():
+        return None
+    usable &= finite
+    for statement, forward in DETACHED.items():
+        if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
+            return Change("gradient", statement), wrong, right
+    return Change("gradient", _pattern(observed[usable], right[usable], tolerance)), wrong, right
+
+
+def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
+    return tolerance.same(observed, right).all(-1)
+
+
+def _flat(gradient: numpy.ndarray | None, elements: Elements) -> numpy.ndarray:
+    size = elements.points.x.shape[-1]
+    return numpy.full(size, numpy.nan) if gradient is None else gradient.reshape(size)
+
+
+def _smooth(semantics: Semantics, elements: Elements) -> numpy.ndarray:
+    """Calls where the value has a derivative: not where the modulating factor is at 0."""
+    with torch.no_grad():
+        factors = semantics.factors(elements.points)[:3]
+    size = numpy.min([numpy.abs(factor.numpy()).max(-1) for factor in factors[1:]], axis=0)
+    return size > 1e-12
+
+
+def _model(
+    semantics: Semantics, elements: Elements, share: Tensor | None, forward: Callable[[Factors], Tensor]
+) -> numpy.ndarray:
+    x = elements.points.x.clone().requires_grad_()
+    points = replace(elements.points, x=x, share=share)
+    weight, modulation, entropy, seen = semantics.factors(points)
+    terms = forward((weight, modulation, entropy))
+    terms = terms if seen.share is None else terms * seen.share
+    total = terms.sum()
+    return torch.autograd.grad(total, x)[0].numpy() if total.requires_grad else numpy.zeros(tuple(x.shape))
+
+
+def _whole(f: Factors) -> Tensor:
+    return f[0] * f[1] * f[2]
+
+
+DETACHED: dict[str, Callable[[Factors], Tensor]] = {
+    "the modulating factor is detached: the gradient is that of the cross entropy alone, times the factor": lambda f: (
+        f[0] * f[1].detach() * f[2]
+    ),
+    "the cross entropy is detached: the gradient is that of the modulating factor alone": lambda f: (
+        f[0] * f[1] * f[2].detach()
+    ),
+    "the gradient leaves out the modulating factor": lambda f: f[0] * f[2],
+    "the gradient leaves out the weight and the modulating factor": lambda f: f[2],
+    "the gradient leaves out the weight": lambda f: f[1] * f[2],
+    "the modulating factor is detached and the weight left out of the gradient": lambda f: f[1].detach() * f[2],
+    "the gradient has the wrong sign": lambda f: -(f[0] * f[1] * f[2]),
+}
+
+
+def _pattern(observed: numpy.ndarray, right: numpy.ndarray, tolerance: Tolerance) -> str:
+    """What the wrong gradients have in common."""
+    if (observed == 0).all():
+        return "the gradient is 0 everywhere"
+    with numpy.errstate(all="ignore"):
+        ratio = (observed / right)[numpy.abs(right) > 1e-9]
+    middle = float(numpy.median(ratio))
+    if numpy.abs(ratio - middle).max() <= 1e-4 * abs(middle):
+        return f"the gradient is {middle:.6g} times that of the value"
+    limit = numpy.abs(observed).max()
+    if _same(tolerance, observed, right.clip(-limit, limit)).all():
+        return f"the gradient is cut off at ±{limit:.6g}"
+    return "the gradient is not the derivative of the value"
