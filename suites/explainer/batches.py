@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import grid
+from focalbench_suite.suites.explainer import questions
+from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
 from focalbench_suite.suites.explainer.formula import Fit
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import Seen, exact_tensor, see
+from focalbench_suite.suites.explainer.here import exact_tensor
 from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.vocabulary.labels import MAPS, LabelMap
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Semantics
@@ -28,7 +27,7 @@ class Batches:
 
     loss: str
     calls: list[Call]
-    seen: list[Seen]
+    seen: list[Answer]
     labels: list[torch.Tensor] | None = None
 
     def answered(self) -> Iterator[int]:
@@ -48,19 +47,16 @@ class Whole:
         return self.fit.semantics
 
 
-def ask(call: Callable[..., Any], loss: str, setting: list[dict], soft: bool, dtype: torch.dtype) -> Batches:
+def put(ask: Ask, loss: str, setting: list[dict], soft: bool, dtype: str) -> Batches:
     """Batches of canonical targets."""
-    calls = grid.batches(loss, setting, soft)
-    return Batches(loss, calls, [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls])
+    calls = questions.batches(loss, setting, soft, dtype)
+    return Batches(loss, calls, ask(calls))
 
 
-def ask_labels(call: Callable[..., Any], loss: str, setting: dict, dtype: torch.dtype) -> Batches:
+def put_labels(ask: Ask, loss: str, setting: dict, dtype: str) -> Batches:
     """Batches of class labels with background (C) and ignored rows (-1)."""
-    random = numpy.random.default_rng(5)
-    labels = [[0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0]]
-    calls = [Call(random.normal(0, 1.5, (len(one), 3)).round(2).tolist(), one, setting) for one in labels]
-    seen = [see(call, c.logits, torch.tensor(c.targets), c.parameters, dtype) for c in calls]
-    return Batches(loss, calls, seen, [torch.tensor(c.targets) for c in calls])
+    calls = questions.labelled(setting, dtype)
+    return Batches(loss, calls, ask(calls), [torch.tensor(call.targets) for call in calls])
 
 
 def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:
@@ -73,9 +69,18 @@ def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | Non
         for reduction in REDUCTIONS
     ]
     ranked.sort(key=lambda whole: _cost(whole[0].semantics, *whole[1:]))
-    cache: dict[tuple, Batch] = {}
+    answered = list(batches.answered())
+    made: dict[tuple[int, int, int], Batch] = {}  # by the places of the fit and the map in their lists, and the batch
+
+    def batch(fit: Fit, mapping: LabelMap | None, i: int) -> Batch:
+        key = (fits.index(fit), -1 if mapping is None else MAPS.index(mapping), i)
+        if key not in made:
+            with torch.no_grad():
+                made[key] = batch_of(fit.semantics, batches, i, mapping)
+        return made[key]
+
     for fit, mapping, reduction in ranked:
-        if all(_gives(fit.semantics, mapping, reduction, batches, i, loose, cache) for i in batches.answered()):
+        if all(_gives(reduction, batch(fit, mapping, i), batches.seen[i], loose) for i in answered):
             return Whole(fit, reduction, mapping)
     return None
 
@@ -85,23 +90,10 @@ def _cost(semantics: Semantics, mapping: LabelMap | None, reduction: Reduction) 
     return 2 * len(semantics.changes) + early + (2 * len(mapping.changes) if mapping else 0)
 
 
-def _gives(
-    semantics: Semantics,
-    mapping: LabelMap | None,
-    reduction: Reduction,
-    batches: Batches,
-    i: int,
-    tolerance: Tolerance,
-    cache: dict,
-) -> bool:
-    key = (id(semantics), id(mapping), i)
-    if key not in cache:
-        with torch.no_grad():
-            cache[key] = batch_of(semantics, batches, i, mapping)
-    if not torch.isfinite(cache[key].entropy).all():
+def _gives(reduction: Reduction, batch: Batch, answer: Answer, tolerance: Tolerance) -> bool:
+    if not torch.isfinite(batch.entropy).all():
         return True  # the context says nothing of this batch: a softmax over one class
-    out = _reduced(reduction, cache[key])
-    seen = batches.seen[i].output
+    out, seen = _reduced(reduction, batch), answer.output
     if reduction.name == "none" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
         seen = seen.sum(1)  # the row's loss, spread over the classes
     return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +9,8 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import grid, measured
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import Seen, see
+from focalbench_suite.suites.explainer import measured, questions
+from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
 from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
@@ -29,7 +27,7 @@ class Elements:
     loss: str
     calls: list[Call]
     points: Points
-    seen: list[Seen]
+    seen: list[Answer]
     layout: str
     tolerance: Tolerance
 
@@ -78,9 +76,7 @@ class Reading:
     where: str
 
 
-def ask(
-    call: Callable[..., Any], loss: str, parameters: list[dict[str, Any]], labels: str, dtype: torch.dtype
-) -> Elements:
+def put(ask: Ask, loss: str, parameters: list[dict[str, Any]], labels: str, dtype: str) -> Elements:
     """The function on single elements, in the first layout in which its answers say most."""
     dense = CANONICAL[loss].inputs == "dense"
     asked = []
@@ -88,9 +84,9 @@ def ask(
         ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
     )
     for layout in layouts if dense else ("one",):
-        calls = grid.elements(loss, parameters, labels, layout)
-        seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
-        found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
+        calls = questions.elements(loss, parameters, labels, layout, dtype)
+        tolerance = TOLERANCES[grain(ask, calls[0])]
+        found = Elements(loss, calls, questions.points(loss, calls), ask(calls), layout, tolerance)
         asked.append(found)
         if not dense or _telling(found) == 2:
             break
@@ -114,23 +110,24 @@ def _moves(found: Elements, label: float) -> bool:
     return len(numbers) >= len(mine) / 4 and bool(numpy.ptp(numbers) > 1e-4 * numpy.abs(numbers).max())
 
 
-def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
+def grain(ask: Ask, example: Call) -> str:
     """The precision in which the value is computed, seen in its roughness: double, single or half."""
     rough = {}
     for step in (1e-3, 1e-6):
         jumps = []
         for start in (0.71, -1.37):
-            values = []
-            for i in range(24):
-                logits = torch.tensor(example.logits, dtype=torch.float64)
-                logits[..., 0] = start + i * step
-                values.append(see(call, logits, example.targets, example.parameters, dtype, backward=False).value)
+            values = [answer.value for answer in ask([_moved(example, start + i * step) for i in range(24)])]
             size = numpy.abs(values).max()
             jumps.append(numpy.abs(numpy.diff(values, 2)).max() / size if size > 0 else 0.0)
         rough[step] = min(jumps)
     if rough[1e-3] > 3e-5:
         return "half"
-    return "single" if rough[1e-6] > 2e-9 or dtype == torch.float32 else "double"
+    return "single" if rough[1e-6] > 2e-9 or example.dtype == "float32" else "double"
+
+
+def _moved(example: Call, logit: float) -> Call:
+    """The same call with another first logit in every row."""
+    return replace(example, logits=[[logit, *row[1:]] for row in example.logits], backwards=0)
 
 
 def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:

@@ -117,7 +117,7 @@ class Search:
                     yield Semantics(context, *chosen)
 
     def _table(self, group: list[Option], cost: int, number: int, seen: Points) -> tuple[list[Option], numpy.ndarray]:
-        key = (id(group) if len(group) > 1 else "one", cost, number)
+        key = (tuple(group), cost, number)
         if key not in self.tables:
             chosen = [option for option in group if option.cost == cost]
             with torch.no_grad():

@@ -68,7 +68,7 @@ def test_an_example_can_be_pasted_and_prints_both_numbers():
 
 @pytest.mark.parametrize("loss", ["focal", "quality_focal", "varifocal"])
 def test_the_vocabulary_s_own_formula_is_the_papers(loss):
-    from focalbench_suite.suites.agreement import oracle
+    from focalbench_suite.suites import oracle
 
     settings = grid.settings(loss, {"gamma", "alpha", "beta"})
     calls = grid.elements(loss, settings[:3])

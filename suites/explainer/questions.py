@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.explainer.calls import Call
 from focalbench_suite.suites.explainer.vocabulary.option import Points, Tensor
 
 LOGITS = (-5.0, -2.0, -1.0, -0.3, 0.0, 0.2, 0.45, 0.8, 1.0, 2.0, 3.0, 5.0)
@@ -30,15 +31,6 @@ BINS = (
 BIN_TARGETS = (1.75, 0.0, 0.3, 1.0, 1.5, 2.6, 3.25, 4.0, 4.4, 4.9, 4.995, 4.9995, 5.0)
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call: nested lists in canonical form and the canonical parameters."""
-
-    logits: Any
-    targets: Any
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
 def settings(loss: str, accepts: set[str]) -> list[dict[str, Any]]:
     """The parameters of the grid that a function takes, each setting once, the usual one first."""
     found: list[dict[str, Any]] = []
@@ -49,8 +41,10 @@ def settings(loss: str, accepts: set[str]) -> list[dict[str, Any]]:
     return found
 
 
-def elements(loss: str, parameters: list[dict[str, Any]], labels: str = "dense", layout: str = "one") -> list[Call]:
-    """Single elements (dense) or single rows (index, bins) over the whole grid.
+def elements(
+    loss: str, parameters: list[dict[str, Any]], labels: str = "dense", layout: str = "one", dtype: str = "float64"
+) -> list[Call]:
+    """Single elements (dense) or single rows (index, bins) over the whole questions.
 
     `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives); ``row``,
     with two negatives beside it; ``mixed``, with a positive and a negative beside it; or
@@ -64,7 +58,7 @@ def elements(loss: str, parameters: list[dict[str, Any]], labels: str = "dense",
     else:
         targets = LABELS if labels == "dense" else (1.0, 0.0)
         rows = [_laid_out(x, y, layout) for y in targets for x in LOGITS]
-    return [Call(row.logits, row.targets, setting) for setting in parameters for row in rows]
+    return [replace(row, parameters=setting, dtype=dtype) for setting in parameters for row in rows]
 
 
 def _laid_out(x: float, y: float, layout: str) -> Call:
@@ -101,7 +95,7 @@ def _alpha(inputs: str, calls: list[Call], x: Tensor) -> Tensor | None:
     return alpha.expand(-1, x.shape[-1]) if inputs == "index" else alpha
 
 
-def batches(loss: str, parameters: list[dict[str, Any]], soft: bool) -> list[Call]:
+def batches(loss: str, parameters: list[dict[str, Any]], soft: bool, dtype: str = "float64") -> list[Call]:
     """Batches of many shapes, the first with hard labels; one without positives, one twice as long as another."""
     kind = CANONICAL[loss].inputs
     usual, other = parameters[0], parameters[-1]
@@ -121,21 +115,35 @@ def batches(loss: str, parameters: list[dict[str, Any]], soft: bool) -> list[Cal
         ]
     else:
         calls = [
-            Call(_logits(random, n, 6), (random.integers(0, 17, n) / 4).tolist(), _rows_of(usual, n))
+            Call(_logits(random, n, 6), (random.integers(0, 17, n) / 4).tolist(), for_rows(loss, usual, n))
             for n in (3, 5, 1, 4)
         ]
     first = calls[0]
-    calls.append(Call(first.logits * 2, first.targets * 2, _twice(first.parameters)))
-    return calls
+    calls.append(Call(first.logits * 2, first.targets * 2, _twice(loss, first.parameters)))
+    return [replace(call, dtype=dtype) for call in calls]
 
 
-def _rows_of(setting: dict[str, Any], rows: int) -> dict[str, Any]:
-    """Row weights as long as the batch, all different."""
-    return {"weight": tuple(0.5 + 0.25 * i for i in range(rows))} if "weight" in setting else setting
+def labelled(setting: dict[str, Any], dtype: str = "float64") -> list[Call]:
+    """Batches of class labels with background (C, here 3) and ignored rows (-1)."""
+    random = numpy.random.default_rng(5)
+    labels = [[0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0]]
+    return [
+        Call(random.normal(0, 1.5, (len(one), 3)).round(2).tolist(), one, setting, dtype, own_targets=True)
+        for one in labels
+    ]
 
 
-def _twice(setting: dict[str, Any]) -> dict[str, Any]:
-    return {"weight": setting["weight"] * 2} if "weight" in setting else setting
+def for_rows(loss: str, setting: dict[str, Any], rows: int) -> dict[str, Any]:
+    """The setting with row weights as long as the batch, all different."""
+    weights = CANONICAL[loss].of_role("row_weights")
+    if weights is None or weights.name not in setting:
+        return setting
+    return setting | {weights.name: tuple(0.5 + 0.25 * i for i in range(rows))}
+
+
+def _twice(loss: str, setting: dict[str, Any]) -> dict[str, Any]:
+    weights = CANONICAL[loss].of_role("row_weights")
+    return setting if weights is None or weights.name not in setting else {weights.name: setting[weights.name] * 2}
 
 
 def _logits(random: numpy.random.Generator, rows: int, columns: int) -> list[list[float]]:
@@ -153,8 +161,12 @@ def _hard(random: numpy.random.Generator, rows: int, columns: int) -> list[list[
     return targets.tolist()
 
 
-def first_calls(loss: str, setting: dict[str, Any]) -> list[Call]:
+def first_calls(loss: str, setting: dict[str, Any], dtype: str = "float64") -> list[Call]:
     """Three plain calls, of which a loss that works at all answers one."""
+    return [replace(call, dtype=dtype) for call in _first_calls(loss, setting)]
+
+
+def _first_calls(loss: str, setting: dict[str, Any]) -> list[Call]:
     kind = CANONICAL[loss].inputs
     if kind == "dense":
         return [
@@ -164,6 +176,6 @@ def first_calls(loss: str, setting: dict[str, Any]) -> list[Call]:
         ]
     row = list(ROWS[0]) if kind == "index" else list(BINS[0])
     return [
-        Call([row, row[::-1], row], [1, 2, 0] if kind == "index" else [1.5, 2.25, 0.0], _rows_of(setting, 3)),
+        Call([row, row[::-1], row], [1, 2, 0] if kind == "index" else [1.5, 2.25, 0.0], for_rows(loss, setting, 3)),
         Call([row], [1 if kind == "index" else 1.5], setting),
     ]
