@@ -9,8 +9,8 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import questions
-from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
+from focalbench_suite.suites.explainer.calls import Answer, Call
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.formula import Fit
 from focalbench_suite.suites.explainer.here import exact_tensor
 from focalbench_suite.suites.explainer.search import Tolerance
@@ -47,16 +47,16 @@ class Whole:
         return self.fit.semantics
 
 
-def put(ask: Ask, loss: str, setting: list[dict], soft: bool, dtype: str) -> Batches:
+def put(case: Examination, soft: bool) -> Batches:
     """Batches of canonical targets."""
-    calls = questions.batches(loss, setting, soft, dtype)
-    return Batches(loss, calls, ask(calls))
+    calls = case.questions.batches(case.settings, soft)
+    return Batches(case.loss, calls, case.ask(calls))
 
 
-def put_labels(ask: Ask, loss: str, setting: dict, dtype: str) -> Batches:
+def put_labels(case: Examination) -> Batches:
     """Batches of class labels with background (C) and ignored rows (-1)."""
-    calls = questions.labelled(setting, dtype)
-    return Batches(loss, calls, ask(calls), [torch.tensor(call.targets) for call in calls])
+    calls = case.questions.labelled(case.settings[0])
+    return Batches(case.loss, calls, case.ask(calls), [torch.tensor(call.targets) for call in calls])
 
 
 def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 
 from focalbench_suite.suites.explainer.calls import Call, Remembered
 from focalbench_suite.suites.explainer.examples import Finding, pasted, whole
+from focalbench_suite.suites.explainer.questions import Questions
 from focalbench_suite.suites.explainer.vocabulary.option import Change
 
 
 @dataclass
 class Examination:
-    """What is asked of which loss, in which settings and dtype, and the findings.
+    """What is asked of which loss in which settings, and the findings.
 
-    `ask` answers calls; `code` is Python that binds the same function to the name ``call`` in a pasted example.
+    `ask` answers the calls of `questions`; `code` is Python that binds the same function to the name ``call`` in a
+    pasted example.
     """
 
-    loss: str
+    questions: Questions
     ask: Remembered
     code: str
-    labels: str
     settings: list[dict[str, Any]]
-    dtype: str
-    findings: list[Finding]
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss that the function should be."""
+        return self.questions.loss
 
     @property
     def varied(self) -> set[str]:

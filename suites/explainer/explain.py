@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import batches, formula, limits, locality, questions, side_effects
+from focalbench_suite.suites.explainer import batches, formula, limits, locality, side_effects
 from focalbench_suite.suites.explainer.batches import Batches, Whole
 from focalbench_suite.suites.explainer.calls import Ask, Remembered
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import SEVERITIES, Finding
 from focalbench_suite.suites.explainer.formula import Elements, Fit, Reading
+from focalbench_suite.suites.explainer.questions import Questions
 from focalbench_suite.suites.explainer.telling import (
     tell_changes,
     tell_edge,
@@ -52,24 +53,27 @@ def explain(
     reduction: str | None = None,
     fresh: bool = False,
     off: dict[str, Any] | None = None,
+    columns: int | None = None,
 ) -> Explanation:
     """Examine a function by its answers to calls: a pure function of them, so that a record can be explained again.
 
     `code` is Python that binds the function to the name ``call``. `accepts` are the canonical parameters it takes (all,
-    where not given); `labels` is ``index`` where it takes class labels; `reduction` is the one it must have; `off` are
-    the values that turn its parameters off, where it has them; `fresh` says that a call can be put to the function as
-    it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss without factors.
+    where not given); `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
+    ``label_score``; `reduction` is the one it must have; `off` are the values that turn its parameters off, where it
+    has them; `columns` are the classes or bins that it is made for; `fresh` says that a call can be put to the function
+    as it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss without factors.
     """
     if loss not in KNOWN:
         raise KeyError(loss)
     ask = ask if isinstance(ask, Remembered) else Remembered(ask)
-    case = _prepare(loss, ask, code, set(CANONICAL[loss].names) if accepts is None else set(accepts), labels)
+    accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
+    case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts)
     side_effects.tell(case, fresh)
     if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
         remembering = case.ask
         case.ask = Remembered(lambda calls: remembering([replace(call, anew=True) for call in calls]))
         case.settings = case.settings[:3]
-    elements = formula.put(case.ask, loss, case.settings, labels, case.dtype)
+    elements = formula.put(case)
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)
     told, name = "", ""
@@ -95,20 +99,21 @@ def _conclude(case: Examination, told: str, name: str) -> Explanation:
     return Explanation(case.loss, VERDICTS[SEVERITIES[worst]], name or "unknown", told, order)
 
 
-def _prepare(loss: str, ask: Remembered, code: str, accepts: set[str], labels: str) -> Examination:
+def _prepare(questions: Questions, ask: Remembered, code: str, accepts: set[str]) -> Examination:
     """Find a dtype and the settings in which the loss answers at all."""
     errors = []
-    weights = {p.name for p in CANONICAL[loss].parameters if p.role in ("balance", "class_weights", "row_weights")}
+    weights = {p.name for p in questions.canonical.parameters if p.role.endswith("weights") or p.role == "balance"}
     for dtype in ("float64", "float32"):
+        mine = replace(questions, dtype=dtype)
         for taken in (accepts, accepts - weights, set()):
             answered = []
-            for setting in questions.settings(loss, taken):
-                answers = ask(questions.first_calls(loss, setting, dtype))
+            for setting in mine.settings(taken):
+                answers = ask(mine.first(setting))
                 if any(answer.ok for answer in answers):
                     answered.append(setting)
                 errors += [answer.error for answer in answers if not answer.ok]
             if answered:
-                return Examination(loss, ask, code, labels, answered, dtype, [])
+                return Examination(mine, ask, code, answered)
     raise CannotAnswer(errors[0] if errors else "no call succeeds")
 
 
@@ -116,10 +121,8 @@ def _explained(
     case: Examination, elements: Elements, reading: Reading, wanted: str | None, off: dict[str, Any]
 ) -> tuple[str, str]:
     """Batches, then the findings of the combination that both stages agree on; its formula and its reduction."""
-    asked = batches.put(case.ask, case.loss, case.settings, reading.where == "all", case.dtype)
-    labelled = None
-    if case.labels == "index":
-        labelled = batches.put_labels(case.ask, case.loss, case.settings[0], case.dtype)
+    asked = batches.put(case, soft=reading.where == "all")
+    labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
     fit = whole.fit if whole else fits[0]
     share = formula.shares(elements)[fit.share] if fit.share else None
@@ -152,7 +155,7 @@ def _in_batches(
     first = tried(reading)
     if first[-1] is not None or not all(fit.semantics.changes for fit in reading.fits):
         return first
-    further = tried(formula.further(elements, case.varied, case.labels, reading.fits))
+    further = tried(formula.further(elements, case.varied, case.questions.labels, reading.fits))
     return first if further[-1] is None else further
 
 

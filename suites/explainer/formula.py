@@ -11,12 +11,14 @@ import torch
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.explainer import measured, questions
 from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
 from focalbench_suite.suites.explainer.vocabulary.sigmoid import contexts, entropies
 
+LAYOUTS = ("one", "companion", "row", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 
 
@@ -76,17 +78,16 @@ class Reading:
     where: str
 
 
-def put(ask: Ask, loss: str, parameters: list[dict[str, Any]], labels: str, dtype: str) -> Elements:
+def put(case: Examination) -> Elements:
     """The function on single elements, in the first layout in which its answers say most."""
-    dense = CANONICAL[loss].inputs == "dense"
+    dense = CANONICAL[case.loss].inputs == "dense"
     asked = []
-    layouts = (
-        ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
-    )
-    for layout in layouts if dense else ("one",):
-        calls = questions.elements(loss, parameters, labels, layout, dtype)
-        tolerance = TOLERANCES[grain(ask, calls[0])]
-        found = Elements(loss, calls, questions.points(loss, calls), ask(calls), layout, tolerance)
+    for layout in LAYOUTS if dense else ("one",):
+        if layout == "mixed" and case.questions.labels != "dense":
+            continue  # which has two positives in a row
+        calls = case.questions.elements(case.settings, layout)
+        tolerance = TOLERANCES[grain(case.ask, calls[0])]
+        found = Elements(case.loss, calls, questions.points(case.loss, calls), case.ask(calls), layout, tolerance)
         asked.append(found)
         if not dense or _telling(found) == 2:
             break

@@ -32,7 +32,7 @@ def locate(case: Examination, elements: Elements) -> Located | None:
     """One change with the simplest call that shows it, its answer, and the paper's number there."""
     finite = numpy.isfinite(elements.values)
     usable = elements.keep(elements.answered & formula.near(elements) & (finite if finite.any() else True))
-    vocabulary = formula.vocabulary(usable, case.varied, case.labels)
+    vocabulary = formula.vocabulary(usable, case.varied, case.questions.labels)
     default = vocabulary.paper
     with torch.no_grad():
         paper = default.terms(elements.points).sum(-1).numpy()
@@ -49,7 +49,7 @@ def locate(case: Examination, elements: Elements) -> Located | None:
 
 def constant(case: Examination, elements: Elements) -> Located | None:
     """NaN on every call, or one number whatever the logits, which every formula with a zero in it would fit."""
-    batches = [replace(call, backwards=0) for call in questions.batches(case.loss, case.settings[:1], soft=False)]
+    batches = [replace(call, backwards=0) for call in case.questions.batches(case.settings[:1], soft=False)]
     groups: dict[str, list[float]] = {}
     seen = [*zip(elements.calls, elements.seen, strict=True), *zip(batches, case.ask(batches), strict=True)]
     for call, answer in seen:

@@ -8,32 +8,34 @@ from typing import Any
 
 import numpy
 
-from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import questions
 from focalbench_suite.suites.explainer.calls import Answer, Call, ask_one
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import SLOPES, TWICE
+from focalbench_suite.suites.explainer.questions import BINS, CLASSES, Questions, row_of
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
 
 
 def tell(case: Examination, fresh: bool) -> None:
     """Everything this stage finds; `fresh` says that the function can be asked as it is before its first call."""
     setting = case.settings[0]
-    calls = questions.batches(case.loss, [setting], soft=False, dtype=case.dtype)
-    _mutation(case, [*calls, *_extreme(case.loss, setting, case.dtype)])
+    calls = case.questions.batches([setting], soft=False)
+    _mutation(case, [*calls, *_extreme(case.questions, setting)])
     _state(case, calls, fresh)
     _backward_again(case, calls[0])
     _dtypes(case, calls[0])
     _shapes(case, setting)
 
 
-def _extreme(loss: str, setting: dict[str, Any], dtype: str) -> list[Call]:
+def _extreme(questions: Questions, setting: dict[str, Any]) -> list[Call]:
     """Saturated logits and targets at the edges: what a clamp in place would change."""
-    inputs = CANONICAL[loss].inputs
+    inputs, columns = questions.canonical.inputs, questions.columns
     if inputs == "dense":
-        return [Call([[60.0, -60.0, 0.5]], [[1.0, 0.0, 0.3]], setting, dtype)]
-    row = [60.0, -60.0, *[0.5] * (2 if inputs == "index" else 4)]
-    return [Call([row], [0 if inputs == "index" else 5.0], questions.for_rows(loss, setting, 1), dtype)]
+        row = row_of((60.0, -60.0, 0.5), columns or 3)
+        return [questions.call([row], [[1.0, *[0.0] * (len(row) - 1)]], setting)] + (
+            [] if questions.hard else [questions.call([row], [[0.0] * (len(row) - 1) + [0.3]], setting)]
+        )
+    row = row_of((60.0, -60.0), columns or (CLASSES if inputs == "index" else BINS))
+    return [questions.call([row], [0 if inputs == "index" else len(row) - 1.0], setting)]
 
 
 def _mutation(case: Examination, calls: list[Call]) -> None:
@@ -122,7 +124,7 @@ SHAPES = {  # what raising for such a batch makes of the verdict
 
 def _shapes(case: Examination, setting: dict[str, Any]) -> None:
     """Shapes that raise, though others do not."""
-    shaped = dict(_shaped(case.loss, setting, case.dtype))
+    shaped = dict(_shaped(case.questions, setting))
     answers = dict(zip(shaped, case.ask(list(shaped.values())), strict=True))
     raised = {shape: answer for shape, answer in answers.items() if not answer.ok and not answer.unsupported}
     if "rows_unlike_classes" in raised and len(raised) >= len(shaped):
@@ -132,20 +134,20 @@ def _shapes(case: Examination, setting: dict[str, Any]) -> None:
         case.show(told, SHAPES[shape], shaped[shape], "", answer.error)
 
 
-def _shaped(loss: str, setting: dict[str, Any], dtype: str) -> Iterator[tuple[str, Call]]:
-    inputs = CANONICAL[loss].inputs
-    columns = 4 if inputs == "index" else 6
+def _shaped(questions: Questions, setting: dict[str, Any]) -> Iterator[tuple[str, Call]]:
+    inputs, fixed = questions.canonical.inputs, questions.columns
+    columns = fixed or (CLASSES if inputs == "index" else BINS)
 
-    def call(rows: int, classes: int) -> Call:
-        logits = [[round(0.3 * i - 0.2 * j, 2) for j in range(classes)] for i in range(rows)]
+    def call(rows: int, columns: int) -> Call:
+        logits = [[round(0.3 * i - 0.2 * j, 2) for j in range(columns)] for i in range(rows)]
         if inputs == "dense":
-            targets: Any = [[float((i + j) % 3 == 0) for j in range(classes)] for i in range(rows)]
+            targets: Any = [[float(j == i % columns) for j in range(columns)] for i in range(rows)]
         else:
-            targets = [i % classes for i in range(rows)] if inputs == "index" else [0.5 + i for i in range(rows)]
-        return Call(logits, targets, questions.for_rows(loss, setting, rows), dtype)
+            targets = [i % columns for i in range(rows)] if inputs == "index" else [0.5 + i for i in range(rows)]
+        return questions.call(logits, targets, setting)
 
     yield "rows_unlike_classes", call(3, columns)
-    yield "square", call(columns, columns) if inputs != "bins" else call(5, 6)
+    yield "square", call(columns - (inputs == "bins"), columns)
     yield "one_row", call(1, columns)
-    if inputs == "dense":
+    if inputs == "dense" and not fixed:
         yield "one_class", call(3, 1)

@@ -24,7 +24,7 @@ PLAIN = ("none", "mean", "sum")
 
 def _paper(case: Examination, elements: Elements, share: torch.Tensor | None) -> numpy.ndarray:
     """The paper's value of every call, reduced as the function reduces."""
-    default = formula.vocabulary(elements, case.varied, case.labels).paper
+    default = formula.vocabulary(elements, case.varied, case.questions.labels).paper
     with torch.no_grad():
         return default.terms(replace(elements.points, share=share)).sum(-1).numpy()
 
