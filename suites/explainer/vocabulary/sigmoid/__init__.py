@@ -1,7 +1,6 @@
 """The vocabulary of the sigmoid losses: focal, quality focal, varifocal and their cross entropies.
 
-Every factor is written for hard labels as a pair (on a positive, on a negative) and then read with a rule that says
-what it does between 0 and 1. The functions are only right where float64 is comfortable (|logit| up to about 10).
+The functions are only right where float64 is comfortable (|logit| up to about 10).
 """
 
 from __future__ import annotations
@@ -9,22 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from focalbench_suite.suites.explainer.vocabulary.option import Vocabulary
-from focalbench_suite.suites.explainer.vocabulary.sigmoid import contexts, entropies, modulations, weights
+from focalbench_suite.suites.explainer.vocabulary.paper import Paper
+from focalbench_suite.suites.explainer.vocabulary.parameters import distinct
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.contexts import contexts
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.entropies import entropies
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.modulations import modulations
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import EPSILONS
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import weights
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.wholes import joint, weighted, wholes
 
 
 def vocabulary(
-    loss: str,
-    parameters: set[str],
+    paper: Paper,
+    accepts: set[str],
     smoothing: Iterable[tuple[float, float]] = (),
-    epsilons: Iterable[float] = entropies.EPSILONS,
+    epsilons: Iterable[float] = EPSILONS,
 ) -> Vocabulary:
-    """All options of `loss` for a function that takes `parameters`; `smoothing` are label pairs (of 1, of 0) to try."""
-    power = "beta" if loss == "quality_focal" else "gamma"
-    free = power in parameters
+    """All options of a loss for a function that takes the parameters `accepts`.
+
+    `smoothing` are the label pairs to try (what 1 becomes, what 0 becomes).
+    """
     return Vocabulary(
-        weights.weights(loss, "alpha" in parameters),
-        modulations.modulations(loss, free, power),
-        entropies.entropies(epsilons),
-        contexts.contexts(loss, smoothing, free and "alpha" in parameters, power),
-        [modulations.star()] if loss == "focal" and free else [],
+        distinct(weights(paper, accepts)),
+        distinct(modulations(paper, accepts)),
+        distinct(entropies(paper, accepts, epsilons)),
+        contexts(paper, accepts, smoothing),
+        distinct(wholes(paper, accepts)),
+        distinct(joint(paper, accepts)),
+        distinct(weighted(paper, accepts)),
     )
