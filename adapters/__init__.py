@@ -10,19 +10,20 @@ Four rules shape this room:
    library cannot express raises `Unsupported`.
 4. An adapter says what the library says of itself (defaults, reduction, label form). The suites check that, too.
 
-The canonical inputs and parameters of every loss stand in `adapters._canonical`.
+The canonical inputs and parameters of every loss stand in `adapters.canon`.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import pkgutil
 from collections.abc import Iterator
 
 from focalbench_suite.adapters._adapter import Adapter, Loss
-from focalbench_suite.adapters._canonical import CANONICAL, Unsupported
 from focalbench_suite.adapters._user import load_object, wrap
+from focalbench_suite.adapters.canon import CANONICAL, Unsupported
 
 __all__ = ["CANONICAL", "Adapter", "Loss", "Unsupported", "built_in", "discover", "load", "load_object"]
 
@@ -40,8 +41,8 @@ def discover() -> dict[str, Adapter]:
 def built_in() -> Iterator[Adapter]:
     """The adapters that this project wrote: the files of this room."""
     for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            path = f"{__name__}.{module.name}" + (".adapter" if module.ispkg else "")
+        path = f"{__name__}.{module.name}" + (".adapter" if module.ispkg else "")
+        if not module.name.startswith("_") and importlib.util.find_spec(path) is not None:
             yield importlib.import_module(path).adapter
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from focalbench_suite.adapters._canonical import CANONICAL, Unsupported, native_targets
+from focalbench_suite.adapters.canon import CANONICAL, Unsupported, native_targets
 
 
 @dataclass(frozen=True)

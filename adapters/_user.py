@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from focalbench_suite.adapters._adapter import Adapter
-from focalbench_suite.adapters._canonical import CANONICAL
+from focalbench_suite.adapters.canon import CANONICAL
 
 
 def load_object(reference: str) -> Any:

@@ -16,7 +16,7 @@ import torch
 from focalbench_suite.adapters import CANONICAL, Loss
 from focalbench_suite.suites import Cell, Record
 from focalbench_suite.suites.agreement import errors, measure, oracle, probes, reductions
-from focalbench_suite.suites.agreement.numerics import SETTINGS, Trace, trace
+from focalbench_suite.suites.agreement.numerics import Trace, trace
 from focalbench_suite.suites.agreement.subject import Subject
 
 STEPS = (*(i / 4 for i in range(81)), *range(25, 101, 5))
@@ -31,7 +31,14 @@ def record(cell: Cell, loss: Loss, subject: Subject) -> Record:
     for target in (0.0, 1.0):
         try:
             traces.append(
-                trace(subject, SETTINGS[loss.name][0] | loss.off, cell.dtype, target, device=cell.device, grid=GRID)
+                trace(
+                    subject,
+                    CANONICAL[loss.name].recommended | loss.off,
+                    cell.dtype,
+                    target,
+                    device=cell.device,
+                    grid=GRID,
+                )
             )
         except Exception as error:  # whatever a measured library raises is this cell's reason
             refusal = measure.sentence(error)
@@ -105,7 +112,7 @@ def _distinct(objects: int) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray
 def exact_sum(loss: str, objects: int, without: tuple[str, ...] = ()) -> oracle.Exact:
     """The exact sum over the head: each distinct element once, times how often it occurs."""
     logits, targets, counts = _distinct(objects)
-    values, _ = oracle.exact(loss, logits, targets, **probes.USUAL[loss] | dict.fromkeys(without))
+    values, _ = oracle.exact(loss, logits, targets, **CANONICAL[loss].recommended | dict.fromkeys(without))
     return values.scaled(counts.astype(float)).sum()
 
 
@@ -127,7 +134,7 @@ def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any
 
 
 def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:
-    parameters = probes.USUAL[loss.name] | loss.off
+    parameters = CANONICAL[loss.name].recommended | loss.off
     if how == "own reduction":
         return float(loss.reduced(logits, targets, **parameters))
     return float(loss.call(logits, targets, reduction=how, **parameters).sum())

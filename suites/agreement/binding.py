@@ -80,7 +80,7 @@ class Bound:
 
     def __call__(self, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
         if self.labels == "index" and CANONICAL[self.loss].inputs == "dense":
-            targets = adapters._canonical.native_targets(targets, logits.shape[-1], "index")
+            targets = adapters.canon.native_targets(targets, logits.shape[-1], "index")
         return self.raw(logits, targets, **parameters)
 
     def raw(self, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
@@ -118,7 +118,7 @@ class Bound:
 
     def _bind(self) -> dict[str, inspect.Parameter]:
         """Canonical parameter -> the function's parameter: equal names first, then known names, then position."""
-        canonical = CANONICAL[self.loss].parameters
+        canonical = CANONICAL[self.loss].names
         free = [*self._constructor, *self._parameters[2:]]
         places: dict[str, inspect.Parameter] = {}
         for name in canonical:

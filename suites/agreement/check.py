@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from focalbench_suite import adapters
+from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.agreement.binding import Bound, CannotCall, bind
 from focalbench_suite.suites.agreement.subject import Subject
 from focalbench_suite.suites.explainer import CannotAnswer, explain
@@ -78,20 +79,13 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-PAPER = {  # defaults of the papers; None (off) is everybody's right
-    "focal": {"gamma": (2.0,), "alpha": (0.25, None)},
-    "softmax_focal": {"gamma": (2.0,)},
-    "quality_focal": {"beta": (2.0,)},
-    "varifocal": {"gamma": (2.0,), "alpha": (0.75,)},
-}
-
-
 def _defaults(bound: Bound) -> Iterator[Finding]:
     """Defaults that are not the paper's: a note, since every call here names its parameters."""
-    for name, usual in PAPER.get(bound.loss, {}).items():
+    for parameter in CANONICAL[bound.loss].parameters:
+        name, usual = parameter.name, (parameter.recommended, parameter.absent)  # off is everybody's right
         default = bound.default(name) if name in bound.accepts else None
         number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0
-        if number and default not in usual:
+        if number and usual[0] is not None and default not in usual:
             yield Finding(
                 "defaults",
                 f"by default {name} is {default:g}, in the paper {usual[0]:g}",

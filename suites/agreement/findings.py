@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from focalbench_suite.adapters import Loss
+from focalbench_suite.adapters import CANONICAL, Loss
 from focalbench_suite.suites.agreement import (
     capability,
     example,
@@ -32,12 +32,6 @@ from focalbench_suite.suites.explainer import CannotAnswer, explain
 from focalbench_suite.suites.explainer.explain import KNOWN
 
 Finding = dict[str, str]
-PAPER = {  # what the papers recommend
-    "focal": {"gamma": 2.0, "alpha": 0.25},
-    "softmax_focal": {"gamma": 2.0},
-    "quality_focal": {"beta": 2.0},
-    "varifocal": {"gamma": 2.0, "alpha": 0.75},
-}
 KINDS = {  # probe -> what kind of difference it shows
     "three dimensions": "shape",
     "one row": "shape",
@@ -232,7 +226,7 @@ def _example(subject: Subject, case: probes.Case, expected: str, got: str) -> st
 
 
 def _with(parameters: dict[str, Any], subject: Subject) -> str:
-    usual = probes.USUAL[subject.loss] | subject.off
+    usual = CANONICAL[subject.loss].recommended | subject.off
     changed = {name: value for name, value in parameters.items() if value != usual.get(name)}
     return f" ({', '.join(f'{name} = {value}' for name, value in changed.items())})" if changed else ""
 
@@ -269,7 +263,7 @@ def _defaults(loss: Loss) -> Iterator[Finding]:
     """Defaults that are not the paper's, read from the source's signature where the adapter names it."""
     actual = _signature(loss)
     for name, value in (dict(loss.defaults) | actual).items():
-        paper = PAPER.get(loss.name, {}).get(name)
+        paper = CANONICAL[loss.name].recommended.get(name)
         if paper is not None and value != paper:
             yield {
                 "kind": "defaults",

@@ -108,8 +108,7 @@ def compared(answer: Answer, name: str, quantity: str, dtype: str) -> Compared |
 def _intermediates(answer: Answer, dtype: str) -> numpy.ndarray:
     """How far rounding of intermediates as large as the logits may move each element's gradient (or value)."""
     size = numpy.abs(numpy.asarray(answer.case.logits, dtype=float))
-    power = answer.case.parameters.get("gamma", answer.case.parameters.get("beta", 0.0))
-    return ROUNDINGS * errors.epsilon(dtype) * (1 + power) * numpy.maximum(size, 1)
+    return ROUNDINGS * errors.epsilon(dtype) * (1 + answer.case.power) * numpy.maximum(size, 1)
 
 
 def close(pairs: list[Compared], dtype: str) -> bool:

@@ -23,16 +23,6 @@ STEPS = (0.0, 0.5, 1.0, 2.0, 3.0, -PRIOR, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 17.0
          80.0, 88.0, 89.0, 100.0)  # fmt: skip
 GRID = tuple(sorted({*STEPS, *(-x for x in STEPS)}))
 TOLERATED = {"float64": 1e-6, "float32": 5e-4, "bfloat16": 0.5, "float16": 0.1}  # relative error
-SETTINGS = {  # the parameters under which each loss is scanned; the first is the usual one
-    "cross_entropy": ({},),
-    "balanced_cross_entropy": ({"alpha": 0.25},),
-    "focal": tuple({"gamma": gamma, "alpha": 0.25} for gamma in (2.0, 0.0, 0.5, 1.0, 5.0)),
-    "quality_focal": tuple({"beta": beta} for beta in (2.0, 1.0, 0.5)),
-    "varifocal": tuple({"gamma": gamma, "alpha": 0.75} for gamma in (2.0, 0.5)),
-    "softmax_focal": tuple({"gamma": gamma, "alpha": None} for gamma in (2.0, 0.0, 0.5, 1.0)),
-    "distribution_focal": ({"weight": None},),
-    "generalized_focal": tuple({"beta": beta} for beta in (2.0, 0.5)),
-}
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,9 @@ def scan(
 
     `fixed` are values that the subject uses whatever it is given.
     """
-    settings = [{name: (fixed or {}).get(name, value) for name, value in one.items()} for one in SETTINGS[subject.loss]]
+    settings = [
+        {name: (fixed or {}).get(name, value) for name, value in one.items()} for one in CANONICAL[subject.loss].scanned
+    ]
     traces = []
     for dtype in dtypes:
         for setting in settings:

@@ -17,37 +17,30 @@ import numpy
 from focalbench_suite.adapters import CANONICAL
 
 PRIOR = -4.59375  # the RetinaNet prior -log(99), on bfloat16's grid
-USUAL = {  # the parameters of every probe that does not vary them
-    "cross_entropy": {},
-    "balanced_cross_entropy": {"alpha": 0.25},
-    "focal": {"gamma": 2.0, "alpha": 0.25},
-    "quality_focal": {"beta": 2.0},
-    "varifocal": {"gamma": 2.0, "alpha": 0.75},
-    "softmax_focal": {"gamma": 2.0, "alpha": None},
-    "distribution_focal": {"weight": None},
-    "generalized_focal": {"beta": 2.0},
-}
-POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 5.0)
-ALPHAS = (None, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call: nested lists in canonical form, parameters, and whether the tensors are made non-contiguous."""
+    """One call: nested lists in canonical form, parameters, and whether the tensors are made non-contiguous.
+
+    `power` is that of the modulating factor among the parameters, by which rounding errors grow; 0 where there is none.
+    """
 
     logits: Any
     targets: Any
     parameters: dict[str, Any]
     strided: bool = False
+    power: float = 0.0
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Cases that make one row of the table. `smoke`: part of the smallest profile."""
+    """Cases that make one row of the table. `smoke`: part of the smallest profile. `varies` names a parameter."""
 
     name: str
     cases: tuple[Case, ...]
     smoke: bool = False
+    varies: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,26 +59,59 @@ def probes(loss: str, off: Mapping[str, None] = MappingProxyType({})) -> tuple[P
     return tuple(
         replace(probe, cases=tuple(replace(case, parameters=case.parameters | off) for case in probe.cases))
         for probe in found
-        if not (off and probe.name.startswith(tuple(off)))  # which varies what is off
+        if probe.varies not in off
     )
 
 
 def _probe(loss: str, name: str, *inputs: Inputs, smoke: bool = False) -> Probe:
-    cases = (Case(i.logits, i.targets, USUAL[loss] | i.changes, i.strided) for i in inputs)
-    return Probe(name, tuple(cases), smoke)
+    return Probe(name, tuple(_case(loss, one) for one in inputs), smoke)
+
+
+def _case(loss: str, inputs: Inputs) -> Case:
+    parameters = CANONICAL[loss].recommended | inputs.changes
+    power = CANONICAL[loss].of_role("power")
+    return Case(inputs.logits, inputs.targets, parameters, inputs.strided, parameters[power.name] if power else 0.0)
 
 
 def _varied(loss: str, inputs: Inputs) -> list[Probe]:
-    """The same inputs under every value of every parameter of the loss."""
+    """The same inputs under every value of every parameter of the loss, row and class weights apart.
+
+    Those have as many values as the batch has rows or classes, and probes of their own.
+    """
     found = []
-    for name in CANONICAL[loss].parameters:
-        if name in ("gamma", "beta"):
-            cases = [replace(inputs, changes={name: power}) for power in POWERS]
-            found.append(_probe(loss, f"{name} 0 to 5", *cases, smoke=True))
-        elif name == "alpha" and CANONICAL[loss].inputs == "dense":
-            cases = [replace(inputs, changes={name: alpha}) for alpha in ALPHAS]
-            found.append(_probe(loss, "alpha off to 1", *cases))
+    for parameter in CANONICAL[loss].parameters:
+        if parameter.role not in ("class_weights", "row_weights"):
+            values = sorted({parameter.off, parameter.recommended, *parameter.varied} - {None})
+            values = [None, *values] if parameter.off is None else values
+            cases = [replace(inputs, changes={parameter.name: value}) for value in values]
+            told = f"{'off' if values[0] is None else f'{values[0]:g}'} to {values[-1]:g}"
+            probe = _probe(loss, f"{parameter.name} {told}", *cases, smoke=parameter.role == "power")
+            found.append(replace(probe, varies=parameter.name))
     return found
+
+
+def _half_power(loss: str, inputs: Inputs) -> list[Probe]:
+    """Saturated logits under the power 1/2, whose derivative at 0 is infinite."""
+    power = CANONICAL[loss].of_role("power")
+    return [_probe(loss, f"saturated, {power.name} 0.5", replace(inputs, changes={power.name: 0.5}))] if power else []
+
+
+def _class_weights(loss: str, usual: Inputs) -> list[Probe]:
+    weights = CANONICAL[loss].of_role("class_weights")
+    if weights is None:
+        return []
+    uniform = [replace(usual, changes={weights.name: (a,) * 4}) for a in (0.25, 0.5, 1.0)]
+    different = [replace(usual, changes={weights.name: w}) for w in ((0.5, 1.0, 2.0, 0.25), (1.0, 0.0, 1.0, 3.0))]
+    return [
+        replace(_probe(loss, "one weight for all classes", *uniform), varies=weights.name),
+        replace(_probe(loss, "class weights", *different, smoke=True), varies=weights.name),
+    ]
+
+
+def _row_weights(loss: str, usual: Inputs) -> list[Probe]:
+    weights = CANONICAL[loss].of_role("row_weights")
+    different = {} if weights is None else {weights.name: (0.5, 1.0, 0.0, 2.0, 0.75)}
+    return [_probe(loss, "row weights", replace(usual, changes=different))] if different else []
 
 
 def _sixteenths(shape: tuple[int, ...], reach: float, seed: int) -> Any:
@@ -110,14 +136,12 @@ def _dense(loss: str) -> tuple[Probe, ...]:
     mixed = (numpy.random.default_rng(2).integers(0, 17, (6, 4)) / 16).tolist()
     multi = (numpy.random.default_rng(3).integers(0, 2, (6, 4)) * 1.0).tolist()
     prior = [[PRIOR + step / 32 for step in range(-2, 3)] for _ in range(7)]
-    names = CANONICAL[loss].parameters
-    power = next((name for name in ("gamma", "beta") if name in names), None)
     return (
         _probe(loss, "moderate", MODERATE, smoke=True),
         *_varied(loss, MODERATE),
         _probe(loss, "several classes a row", Inputs(x, multi)),
         _probe(loss, "extreme logits", SATURATED, smoke=True),
-        *([_probe(loss, f"saturated, {power} 0.5", replace(SATURATED, changes={power: 0.5}))] if power else []),
+        *_half_power(loss, SATURATED),
         _probe(loss, "at the prior", Inputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))), smoke=True),
         _probe(loss, "at the prior, no positives", Inputs(prior, numpy.zeros((7, 5)).tolist())),
         _probe(loss, "one quality a row", Inputs(x, soft), smoke=True),
@@ -136,15 +160,12 @@ def _index(loss: str) -> tuple[Probe, ...]:
     x, y = _sixteenths((6, 4), 4, 5), [0, 3, 1, 2, 3, 3]
     usual = Inputs(x, y)
     saturated = Inputs([[a, -a, 0.0] for a in EXTREMES], [0, 1, 0, 1, 0, 1, 0, 1])
-    uniform = [replace(usual, changes={"alpha": (a,) * 4}) for a in (0.25, 0.5, 1.0)]
-    weights = [replace(usual, changes={"alpha": w}) for w in ((0.5, 1.0, 2.0, 0.25), (1.0, 0.0, 1.0, 3.0))]
     return (
         _probe(loss, "moderate", usual, smoke=True),
         *_varied(loss, usual),
-        _probe(loss, "one weight for all classes", *uniform),
-        _probe(loss, "class weights", *weights, smoke=True),
+        *_class_weights(loss, usual),
         _probe(loss, "extreme logits", saturated, smoke=True),
-        _probe(loss, "saturated, gamma 0.5", replace(saturated, changes={"gamma": 0.5})),
+        *_half_power(loss, saturated),
         _probe(loss, "one row", Inputs(x[:1], y[:1])),
         _probe(loss, "two classes", Inputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1])),
         _probe(loss, "one class", Inputs([[v] for v in x[0]], [0, 0, 0, 0])),
@@ -159,9 +180,6 @@ def _bins(loss: str) -> tuple[Probe, ...]:
     between = [0.25, 3.5, 7.75, 12.0625, 14.5]
     usual = Inputs(x, between)
     peaked = [[100.0 if j in (row, row + 1) else 0.0 for j in range(17)] for row in range(5)]
-    weighted = [] if "weight" not in USUAL[loss] else [
-        _probe(loss, "row weights", replace(usual, changes={"weight": (0.5, 1.0, 0.0, 2.0, 0.75)})),
-    ]  # fmt: skip
     return (
         _probe(loss, "between the bins", usual, smoke=True),
         *_varied(loss, usual),
@@ -170,7 +188,7 @@ def _bins(loss: str) -> tuple[Probe, ...]:
         _probe(loss, "just before the last bin", Inputs(x[:2], [15.9375, 15.9375])),
         _probe(loss, "beyond the bins", Inputs(x[:1], [17.5]), Inputs(x[:1], [20.0])),
         _probe(loss, "below the bins", Inputs(x[:1], [-0.5]), Inputs(x[:1], [-2.0])),
-        *weighted,
+        *_row_weights(loss, usual),
         _probe(loss, "extreme logits", Inputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True),
         _probe(loss, "two bins", Inputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375])),
         _probe(loss, "one row", Inputs(x[:1], between[:1])),

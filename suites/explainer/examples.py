@@ -87,13 +87,9 @@ def _argument(value: Any, dtype: str) -> str:
     return f"torch.tensor({list(value)!r}, dtype=torch.{dtype})" if isinstance(value, (tuple, list)) else repr(value)
 
 
-PAPER = {"gamma": 2.0, "beta": 2.0, "alpha": None}
-
-
 def complete(loss: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters with the paper's in place of those that a function does not take."""
-    missing = {name: PAPER[name] for name in CANONICAL[loss].parameters if name in PAPER}
-    return missing | ({"alpha": 0.75} if loss == "varifocal" else {}) | parameters
+    return CANONICAL[loss].absent | parameters
 
 
 def truth(loss: str, call: Call) -> tuple[Any, Any]:

@@ -28,7 +28,7 @@ from focalbench_suite.suites.explainer.telling import (
 )
 from focalbench_suite.suites.explainer.vocabulary.option import Semantics
 
-KNOWN = tuple(grid.PARAMETERS)
+KNOWN = tuple(loss.name for loss in CANONICAL.values() if loss.factors)
 VERDICTS = {"note": "same", "fragile": "fragile", "different": "different"}
 
 
@@ -64,7 +64,7 @@ def explain(
     one; `fresh` makes the callable anew, without what earlier calls left behind. Raises `CannotAnswer` where no call
     succeeds and `KeyError` for a loss that has no vocabulary.
     """
-    taken = set(CANONICAL[subject.loss].parameters) - set(subject.off) if accepts is None else set(accepts)
+    taken = set(CANONICAL[subject.loss].names) - set(subject.off) if accepts is None else set(accepts)
     case = _prepare(subject, taken, labels)
     before = list(conduct.findings(subject, case.settings[0], case.dtype, fresh))
     case.findings += before

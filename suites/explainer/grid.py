@@ -28,57 +28,6 @@ BINS = (
     (0.3, 0.25, 0.05, 0.1, 0.1, 0.2),
 )
 BIN_TARGETS = (1.75, 0.0, 0.3, 1.0, 1.5, 2.6, 3.25, 4.0, 4.4, 4.9, 4.995, 4.9995, 5.0)
-CLASS_WEIGHTS = ((0.5, 1.0, 2.0, 0.25), (1.0, 0.3, 0.6, 0.1), (0.7, 0.2, 0.9, 1.6))
-PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "cross_entropy": [{}],
-    "balanced_cross_entropy": [{"alpha": a} for a in (0.25, 0.5, 0.75, 1.0)],
-    "focal": [
-        {"gamma": g, "alpha": a}
-        for g, a in (
-            (2.0, 0.25),
-            (0.0, 0.25),
-            (1.0, 0.25),
-            (0.5, 0.25),
-            (1.5, 0.25),
-            (3.5, 0.25),
-            (2.0, 0.5),
-            (0.0, 0.5),
-            (2.0, 0.75),
-            (1.0, 0.75),
-            (2.0, 1.0),
-        )
-    ],
-    "quality_focal": [{"beta": b} for b in (2.0, 0.0, 1.0, 0.5, 1.5, 3.5)],
-    "varifocal": [
-        {"gamma": g, "alpha": a}
-        for g, a in (
-            (2.0, 0.75),
-            (0.0, 0.75),
-            (1.0, 0.75),
-            (0.5, 0.75),
-            (1.5, 0.75),
-            (3.5, 0.75),
-            (2.0, 0.25),
-            (2.0, 0.5),
-            (1.0, 0.4),
-        )
-    ],
-    "softmax_focal": [
-        {"gamma": g, "alpha": a}
-        for g, a in (
-            (2.0, CLASS_WEIGHTS[0]),
-            (0.0, CLASS_WEIGHTS[0]),
-            (1.0, CLASS_WEIGHTS[0]),
-            (0.5, CLASS_WEIGHTS[0]),
-            (1.5, CLASS_WEIGHTS[0]),
-            (3.5, CLASS_WEIGHTS[0]),
-            (2.0, CLASS_WEIGHTS[1]),
-            (1.0, CLASS_WEIGHTS[2]),
-        )
-    ],
-    "distribution_focal": [{"weight": (1.0,)}, {"weight": (0.5,)}, {"weight": (2.0,)}, {"weight": (0.0,)}],
-}
-FIXED = {"gamma": 2.0, "beta": 2.0}  # what a function without the parameter should use
 
 
 @dataclass(frozen=True)
@@ -93,7 +42,7 @@ class Call:
 def settings(loss: str, accepts: set[str]) -> list[dict[str, Any]]:
     """The parameters of the grid that a function takes, each setting once, the usual one first."""
     found: list[dict[str, Any]] = []
-    for setting in PARAMETERS[loss]:
+    for setting in CANONICAL[loss].explained:
         mine = {name: value for name, value in setting.items() if name in accepts}
         if mine not in found:
             found.append(mine)

@@ -85,13 +85,8 @@ def _undefined(subject: Subject, model: numpy.ndarray, elements: Elements) -> It
 def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:
     """The paper's parameters that the function does not take, with the values it uses."""
     quarter = semantics.weight.formula.startswith("0.25 on")
-    values = {
-        "gamma": 2.0,
-        "beta": 2.0,
-        "weight": None,
-        "alpha": 0.75 if loss == "varifocal" else 0.25 if quarter else None,
-    }
-    return {name: values[name] for name in CANONICAL[loss].parameters if name not in setting}
+    values = CANONICAL[loss].absent | ({"alpha": 0.25} if quarter else {})
+    return {name: values[name] for name in CANONICAL[loss].names if name not in setting}
 
 
 def _cut_off(subject: Subject, setting: dict[str, Any], fixed: dict[str, Any]) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from focalbench_suite import adapters, suites
-from focalbench_suite.adapters import CANONICAL, Adapter, Loss
+from focalbench_suite.adapters import Adapter, Loss
+from focalbench_suite.adapters.canon import CANONICAL
 from focalbench_suite.results.statistics import ratio_interval
 from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.throughput import launch, workloads
@@ -24,7 +25,7 @@ from focalbench_suite.suites.throughput.launch import PASSES
 from focalbench_suite.suites.throughput.rounds import REFERENCE, Group
 from focalbench_suite.suites.throughput.step import measure_step
 from focalbench_suite.suites.throughput.subjects import COMPILED
-from focalbench_suite.suites.throughput.workloads import MAIN, PARAMETERS, TO_COMPILE, WORKLOADS, Workload
+from focalbench_suite.suites.throughput.workloads import MAIN, TO_COMPILE, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
@@ -123,7 +124,7 @@ def import_libraries(group: Group) -> None:
             native = inputs.arguments
             if CANONICAL[group.loss].inputs != "detector":
                 native = (native[0], loss.native(native[1], 4))
-            loss.reduced(*native, **inputs.keywords, **PARAMETERS[group.loss][0])
+            loss.reduced(*native, **inputs.keywords, **CANONICAL[group.loss].recommended)
         except Exception:  # whatever it is, the launch meets it again and reports it
             continue
 

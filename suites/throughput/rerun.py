@@ -18,7 +18,7 @@ from pathlib import Path
 
 import focalbench_suite
 from focalbench_suite import adapters as adapter_room
-from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters.canon import CANONICAL
 from focalbench_suite.suites.environment import ROOT
 from focalbench_suite.suites.throughput.calibrate import margins
 from focalbench_suite.suites.throughput.gate import Outcome

@@ -1,9 +1,12 @@
 """One side of a paired comparison: a process that forks workers, each of which times one cell when it is told to.
 
 Run as ``python -m focalbench_suite.suites.throughput.side READ_FD WRITE_FD``, its own code first on the path. Libraries
-are imported once; a worker is a fork of it that takes over the conversation until it is told to end.
-What is said, as pickled tuples: ``("start", Cell, core)`` -> ``("ready", seconds of a call)`` or
-``("failed", reason)``; then numbers of calls -> as many ``(wall_ns, cpu_ns)`` and minor faults; then ``None`` -> the worker ends.
+are imported once; a worker is a fork of it that takes over the conversation until it is told to end. What is said, as
+pickled tuples:
+
+* ``("start", PairedCell, core)`` -> ``("ready", seconds of a call)`` or ``("failed", reason)``;
+* a number of calls -> as many ``(wall_ns, cpu_ns)``, and the minor faults;
+* ``None`` -> the worker ends.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
-from focalbench_suite.suites.throughput.workloads import PARAMETERS, Inputs
+from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.adapters.canon import CANONICAL
+from focalbench_suite.suites.throughput.workloads import Inputs
 
 COMPILED = "+compile"
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3}  # of the largest value
@@ -67,7 +68,7 @@ def subject(loss: Loss, label: str, probe: Inputs) -> Subject:
     if word is None and loss.reductions:
         word = loss.reduction
     refusals = []
-    for parameters in PARAMETERS[loss.name]:
+    for parameters in CANONICAL[loss.name].timed:
         found = Subject(label, loss, parameters, word, loss.call)
         try:
             found.value(found.native(probe))

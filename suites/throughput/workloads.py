@@ -7,27 +7,14 @@ from typing import Any
 
 import torch
 
-from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters.canon import CANONICAL
 
-DENSE = ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "varifocal", "softmax_focal")
-BINS = ("distribution_focal", "generalized_focal")
+DENSE = tuple(name for name, loss in CANONICAL.items() if loss.inputs in ("dense", "index"))
+BINS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "bins")
 MAIN = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 SCALED = ("own", "torchvision", "mmdetection")
 LIBRARIES = ("own", "torchvision", "ultralytics", "mmdetection")
 TO_COMPILE = ("torchvision", "ultralytics", "mmdetection", "fvcore")
-
-PARAMETERS = {  # what is timed, in order of preference: a library that cannot express the first is timed with the next
-    "cross_entropy": ({},),
-    "balanced_cross_entropy": ({"alpha": 0.25},),
-    "focal": ({"gamma": 2.0, "alpha": 0.25}, {"gamma": 2.0, "alpha": None}, {"gamma": 1.5, "alpha": 0.25}),
-    "quality_focal": ({"beta": 2.0},),
-    "varifocal": ({"gamma": 2.0, "alpha": 0.75},),
-    "softmax_focal": ({"gamma": 2.0, "alpha": None},),
-    "distribution_focal": ({"weight": None},),
-    "generalized_focal": ({"beta": 2.0},),
-    "v8_detection": ({"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}},),
-    "gfl_head": ({"weights": {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}},),
-}
 
 
 @dataclass(frozen=True)
@@ -138,7 +125,7 @@ def canonical_inputs(loss: str, workload: Workload, dtype: str, device: str, see
         logits -= 3
         targets = torch.zeros(rows, classes, dtype=logits.dtype)
         positive = torch.randperm(rows, generator=generator)[: max(rows // 100, 1)]
-        soft = loss in ("quality_focal", "varifocal")
+        soft = CANONICAL[loss].soft
         quality = torch.rand(len(positive), generator=generator) if soft else torch.ones(len(positive))
         targets[positive, torch.randint(classes, (len(positive),), generator=generator)] = quality.to(targets.dtype)
     targets = targets.to(device)

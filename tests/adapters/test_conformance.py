@@ -40,10 +40,7 @@ def inputs(loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
 
 def answer(loss: Loss, call, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The library's answer with its own defaults, else with common parameters, else without alpha."""
-    common = {"gamma": 2.0, "alpha": 0.25, "beta": 2.0, "weight": None}
-    if loss.name == "softmax_focal":
-        common["alpha"] = None
-    wanted = {name: loss.defaults.get(name, common[name]) for name in CANONICAL[loss.name].parameters}
+    wanted = {name: loss.defaults.get(name, value) for name, value in CANONICAL[loss.name].recommended.items()}
     native = loss.native(targets, logits.shape[1])
     try:
         return call(logits, native, **wanted)
@@ -65,7 +62,7 @@ def scene(side: int = 128) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
 
 def test_importing_the_adapters_imports_no_measured_library():
     code = (
-        "import sys; from adapters import discover; "
+        "import sys; from focalbench_suite.adapters import discover; "
         "print(*[module for adapter in discover().values() for module in adapter.modules if module in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -78,7 +75,9 @@ def test_all_but_the_optional_libraries_are_ready():
 
 def test_one_file_is_one_adapter_of_that_name():
     for name, adapter in ADAPTERS.items():
-        module = sys.modules.get(f"adapters.{name}") or importlib.import_module(f"adapters.{name}")
+        module = sys.modules.get(f"focalbench_suite.adapters.{name}") or importlib.import_module(
+            f"focalbench_suite.adapters.{name}"
+        )
         assert adapter.name == name
         assert module.__doc__
 
@@ -147,27 +146,25 @@ def test_a_second_call_gives_the_same(loss):
     torch.testing.assert_close(answer(loss, loss.reduced, *inputs(loss)), first, rtol=0, atol=0)
 
 
+def as_tensors(loss: Loss, parameters: dict) -> dict:
+    """Class weights (C,), and row weights that are given for one row (N,)."""
+    role = {parameter.name: parameter.role for parameter in CANONICAL[loss.name].parameters}
+    return {
+        name: torch.tensor(value * (N if role[name] == "row_weights" else 1)) if isinstance(value, tuple) else value
+        for name, value in parameters.items()
+    }
+
+
 @each_loss
-def test_what_a_library_cannot_express_is_unsupported(loss):
+def test_every_setting_is_computed_or_refused_with_its_reason(loss):
     logits, targets = inputs(loss)
     native = loss.native(targets, logits.shape[1])
-    asked = {
-        "focal": [{"gamma": 1.5, "alpha": alpha} for alpha in (None, 0.75)],
-        "varifocal": [{"gamma": 1.5, "alpha": alpha} for alpha in (None, 0.75)],
-        "balanced_cross_entropy": [{"alpha": alpha} for alpha in (None, 0.75)],
-        "quality_focal": [{"beta": 1.0}],
-        "softmax_focal": [{"gamma": 1.0, "alpha": alpha} for alpha in (None, torch.linspace(0.1, 1, C))],
-        "distribution_focal": [{"weight": weight} for weight in (None, torch.linspace(0.1, 1, N))],
-        "generalized_focal": [{"beta": 1.0}],
-        "cross_entropy": [{}],
-    }
-    refusals = []
-    for parameters in asked[loss.name]:
+    for parameters in CANONICAL[loss.name].explained:
         try:
-            loss.reduced(logits, native, **parameters)
-        except Unsupported as refusal:
-            refusals.append(str(refusal))
-    assert all(len(refusal) > 15 for refusal in refusals)  # each says why
+            value, refusal = loss.reduced(logits, native, **as_tensors(loss, parameters)), ""
+        except Unsupported as reason:
+            value, refusal = None, str(reason)
+        assert isinstance(value, torch.Tensor) or len(refusal) > 15  # it says why
 
 
 @each_loss
