@@ -11,6 +11,7 @@ import torch
 from focalbench_suite.suites.agreement.subject import Subject
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.vocabulary.option import Change
+from focalbench_suite.suites.explainer.words import sentence
 
 
 @dataclass
@@ -38,6 +39,6 @@ class Case:
 
     def add(self, change: Change, severity: str, example: str = "", expected: Any = "", got: Any = "") -> None:
         known = {(finding.kind, finding.statement) for finding in self.findings}
-        if (change.kind, change.statement) not in known:
+        if (change.kind, sentence(change)) not in known:
             numbers = (repr(float(n)) if isinstance(n, (float, numpy.floating)) else str(n) for n in (expected, got))
-            self.findings.append(Finding(change.kind, change.statement, severity, example, *numbers))
+            self.findings.append(Finding(change.kind, sentence(change), severity, example, *numbers))

@@ -17,7 +17,6 @@ from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
-from focalbench_suite.suites.explainer.vocabulary.sigmoid import contexts, entropies
 
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 
@@ -180,8 +179,10 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
     if coarse:
         return []
     inputs = CANONICAL[usable.loss].inputs
-    power = {"quality_focal": "beta", "distribution_focal": ""}.get(usable.loss, "gamma")
-    found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
+    power = CANONICAL[usable.loss].of_role("power")
+    found = measured.measure(
+        usable.points, usable.values, known, usable.tolerance, power.name if power else "", inputs == "dense"
+    )
     fits = [Fit(s, s) for s in found or among.fits(3)]
     return [*fits, *_cancelled(fits, known)]
 
@@ -230,23 +231,16 @@ def near(elements: Elements) -> numpy.ndarray:
 
 
 def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
-    inputs = CANONICAL[elements.loss].inputs
-    if inputs == "index":
-        return softmax.vocabulary(accepts)
-    if inputs == "bins":
-        return bins.vocabulary(accepts)
+    loss = CANONICAL[elements.loss]
+    if loss.inputs == "index":
+        return softmax.vocabulary(loss, accepts)
+    if loss.inputs == "bins":
+        return bins.vocabulary(loss, accepts, bins.cuts_read_off(elements.points, elements.values))
     smoothing = measured.labels_read_off(elements.points, elements.values) if {"gamma", "beta"} & accepts else None
-    smoothing = contexts.smoothing_grid() if smoothing is None else smoothing
-    found = sigmoid.vocabulary(elements.loss, accepts, smoothing)
-    found.entropies.extend(entropies.entropy_smoothed(*pair) for pair in smoothing)
-    shared = [zero for one, zero in smoothing if one == 1.0]  # e/C for the other label, where C = 1
-    found.contexts.extend(contexts.smoothed_over_classes(e) for e in shared)
-    found.entropies.extend(entropies.entropy_smoothed_over_classes(e) for e in shared)
+    smoothing = sigmoid.smoothing_grid() if smoothing is None else smoothing
+    found = sigmoid.vocabulary(loss, accepts, smoothing, labels)
     found.contexts.extend(measured.activations(elements.points, elements.values))
-    if labels == "index":
-        found.contexts.extend(contexts.index_contexts())
-        return _hard(found)
-    return found
+    return _hard(found) if labels == "index" else found
 
 
 def shares(elements: Elements) -> dict[str, torch.Tensor]:
@@ -281,7 +275,7 @@ def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
     )
 
 
-CANCELLING = ("alpha is ignored: ", "the class weights alpha are ignored", "the row weight is ignored")
+CANCELLING = {"alpha_ignored", "alpha_fixed", "class_weights_ignored", "weight_ignored"}
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
@@ -290,7 +284,7 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
     """
     found = []
     for fit in fits:
-        if not any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes):
+        if not any(change.code in CANCELLING for change in fit.semantics.weight.changes):
             continue
         weighted = replace(fit.semantics, weight=known.weights[0])
         found.append(replace(fit, semantics=weighted))

@@ -83,22 +83,24 @@ def points(loss: str, calls: list[Call]) -> Points:
     """The calls of one layout as a batch for the vocabulary's functions."""
     x = torch.tensor([call.logits for call in calls], dtype=torch.float64)
     y = torch.as_tensor(numpy.asarray([call.targets for call in calls]))
-    power = "beta" if loss == "quality_focal" else "gamma"
-    gamma = torch.tensor([[call.parameters.get(power, 2.0)] for call in calls], dtype=torch.float64)
-    inputs = CANONICAL[loss].inputs
-    alpha = _alpha(inputs, calls, x)
-    if inputs == "dense":
+    given = parameters(loss, calls, x.shape[-1])
+    if CANONICAL[loss].inputs == "dense":
         y = y.double().flatten(1)
-        return Points(x.flatten(1), y, gamma, alpha, positives=y.mean(-1, keepdim=True))
-    return Points(x[:, 0], y, gamma, alpha)  # one row a call
+        return Points(x.flatten(1), y, given, positives=y.mean(-1, keepdim=True))
+    return Points(x[:, 0], y, given)  # one row a call
 
 
-def _alpha(inputs: str, calls: list[Call], x: Tensor) -> Tensor | None:
-    given = [call.parameters.get("weight" if inputs == "bins" else "alpha") for call in calls]
-    if given[0] is None:
-        return None
-    alpha = torch.tensor(given, dtype=torch.float64).reshape(len(calls), -1)
-    return alpha.expand(-1, x.shape[-1]) if inputs == "index" else alpha
+def parameters(loss: str, calls: list[Call], classes: int) -> dict[str, Tensor | None]:
+    """Every parameter of the loss in every call (P, 1), class weights (P, C); None where it is off."""
+    found: dict[str, Tensor | None] = {}
+    for parameter in CANONICAL[loss].parameters:
+        given = [call.parameters.get(parameter.name, parameter.absent) for call in calls]
+        if given[0] is None:
+            found[parameter.name] = None
+            continue
+        tensor = torch.tensor(given, dtype=torch.float64).reshape(len(calls), -1)
+        found[parameter.name] = tensor.expand(-1, classes) if parameter.role == "class_weights" else tensor
+    return found
 
 
 def batches(loss: str, parameters: list[dict[str, Any]], soft: bool) -> list[Call]:

@@ -84,8 +84,8 @@ def _undefined(subject: Subject, model: numpy.ndarray, elements: Elements) -> It
 
 def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:
     """The paper's parameters that the function does not take, with the values it uses."""
-    quarter = semantics.weight.formula.startswith("0.25 on")
-    values = CANONICAL[loss].absent | ({"alpha": 0.25} if quarter else {})
+    weighted = {"alpha": CANONICAL[loss].recommended.get("alpha")} if semantics.weight.formula else {}
+    values = CANONICAL[loss].absent | weighted
     return {name: values[name] for name in CANONICAL[loss].names if name not in setting}
 
 

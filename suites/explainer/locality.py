@@ -23,7 +23,8 @@ from focalbench_suite.suites.explainer.formula import Elements
 from focalbench_suite.suites.explainer.grid import Call
 from focalbench_suite.suites.explainer.observe import see
 from focalbench_suite.suites.explainer.search import search
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Vocabulary
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Vocabulary, said
+from focalbench_suite.suites.explainer.words import sentence
 
 Located = tuple[Change, int, float]
 
@@ -41,7 +42,7 @@ def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str)
     change = _over_rows(subject, usable) or _separated(usable, default) or _part(usable, vocabulary)
     if change is None:
         kept = _shrunk(subject, elements, default)
-        change = Change("unexplained", "no known combination reproduces every probe")
+        change = said("unexplained", "no known combination reproduces every probe")
         if kept is not None:
             elements.calls.append(kept[0])
             elements.seen.append(see(subject.call, kept[0].logits, kept[0].targets, kept[0].parameters))
@@ -64,7 +65,7 @@ def constant(subject: Subject, elements: Elements) -> tuple[Change, Elements, in
     kind, told = ("cross_entropy", f"returns {finite[0]:g} whatever the logits") if finite.size else (
         "nonfinite", "returns NaN or infinity on every call")  # fmt: skip
     i = simplest(elements.calls, lambda i: elements.seen[i].ok)
-    return Change(kind, told), elements, i, float(truth(elements.loss, elements.calls[i])[0].sum())
+    return said(kind, told), elements, i, float(truth(elements.loss, elements.calls[i])[0].sum())
 
 
 def _over_rows(subject: Subject, usable: Elements) -> Change | None:
@@ -84,7 +85,7 @@ def _over_rows(subject: Subject, usable: Elements) -> Change | None:
     ]
     if not numpy.isfinite(pairs).all() or pairs[0] == pairs[1]:
         return None
-    return Change(
+    return said(
         "activation",
         "one row alone gives the same loss whatever its logits: rows are normalised against each other, not classes",
     )
@@ -103,17 +104,18 @@ def _separated(usable: Elements, default: Semantics) -> Change | None:
     hard = usable.hard if CANONICAL[usable.loss].inputs == "dense" else numpy.ones(len(usable.calls), bool)
     value = usable.values
     rows = [str((c.logits, c.targets)) for c in usable.calls]
-    power = usable.points.gamma[:, 0].tolist()
+    power = usable.points.parameters.get("gamma", usable.points.parameters.get("beta"))
+    power = [0.0] * len(usable.calls) if power is None else power[:, 0].tolist()
     with numpy.errstate(all="ignore"):
         without_weight = value / weight.sum(-1).numpy()
         without_both = without_weight / modulation.sum(-1).numpy()
         rest = without_weight / entropy.sum(-1).numpy()
     if len(set(power)) > 1 and _fixed(without_both, rows, hard):
-        return Change("cross_entropy", "what is left without weight and modulating factor is not -log p_t")
+        return said("cross_entropy", "what is left without weight and modulating factor is not -log p_t")
     weighted = _fixed(without_weight, list(zip(rows, power, strict=True)), hard)
     flat = numpy.array(power) == 0
     if weighted and (flat & hard).any() and _one(rest[flat & hard]):
-        return Change("gamma", "equal to the paper's at gamma = 0 only: the modulating factor is no known one")
+        return said("gamma", "equal to the paper's at gamma = 0 only: the modulating factor is no known one")
     if weighted and len({str(c.parameters.get("alpha")) for c in usable.calls}) > 1 and not (flat & hard).any():
         return None
     return None
@@ -154,11 +156,11 @@ def _part(usable: Elements, vocabulary: Vocabulary) -> Change | None:
             and fits[0].changes[0].kind != kind
         ):
             first = fits[0].changes[0]
-            return Change(
-                first.kind, f"{first.statement} (and {kind} is applied in no known way: only {told} is explained)"
+            return said(
+                first.kind, f"{sentence(first)} (and {kind} is applied in no known way: only {told} is explained)"
             )
         if fits:
-            return Change(kind, f"equal to {fits[0].formula} for {told} only: {kind} is applied in no known way")
+            return said(kind, f"equal to {fits[0].formula} for {told} only: {kind} is applied in no known way")
     return None
 
 

@@ -16,13 +16,13 @@ import torch
 
 from focalbench_suite.suites.explainer.search import Tolerance, reproduces
 from focalbench_suite.suites.explainer.vocabulary.option import (
-    Change,
     Context,
     Option,
     Points,
     Semantics,
     Tensor,
     Vocabulary,
+    said,
 )
 
 CONSTANTS = {
@@ -96,7 +96,7 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
     keys = list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
     table = _table(ratio, keys, usable, tolerance)
     if table is not None:
-        change = Change("alpha", f"elements are weighted by their label and alpha as measured: {_told(table)}")
+        change = said("alpha", f"elements are weighted by their label and alpha as measured: {_told(table)}")
         yield replace(parts, weight=Option((change,), "w(y, alpha)", _lookup(table)))
 
 
@@ -116,7 +116,7 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
     return replace(
         parts,
         weight=Option(
-            (Change(kind, statement),),
+            (said(kind, statement),),
             " · ".join(filter(None, (f"{scale:.6g}", weight.formula))),
             lambda s: scale * weight.apply(s),
         ),
@@ -124,7 +124,11 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
 
 
 def _alphas(points: Points) -> list[float]:
-    return [math.nan] * len(points.x) if points.alpha is None else points.alpha[:, 0].tolist()
+    return (
+        [math.nan] * len(points.x)
+        if points.parameters.get("alpha") is None
+        else points.parameters["alpha"][:, 0].tolist()
+    )
 
 
 def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: Tolerance) -> Table | None:
@@ -147,7 +151,9 @@ def _told(table: Table) -> str:
 
 def _lookup(table: Table) -> object:
     def weight(s: Points) -> Tensor:
-        alpha = torch.full_like(s.x[:, :1], math.nan) if s.alpha is None else s.alpha[:, :1]
+        alpha = (
+            torch.full_like(s.x[:, :1], math.nan) if s.parameters.get("alpha") is None else s.parameters["alpha"][:, :1]
+        )
         out = torch.full(s.y.shape, math.nan, dtype=s.x.dtype)
         for (y, a), value in table.items():
             same = (alpha == a) | (torch.isnan(alpha) & math.isnan(a))
@@ -171,7 +177,7 @@ def _power(
         )
         base = base.numpy()
     usable = numpy.isfinite(ratio) & (ratio > 0) & (observed != 0)
-    powers = points.gamma[:, 0].tolist()
+    powers = points.parameters[power][:, 0].tolist()
     for sides in ([None] * len(powers), points.y[:, 0].tolist() if dense else None):
         table = sides and _exponents(base, ratio, list(zip(sides, powers, strict=True)), usable, tolerance)
         if table:
@@ -200,13 +206,13 @@ def _raised(table: dict, power: str, dense: bool) -> Option:
         f"{c:.4g} (1-p_t)^{e:.4g} at {'' if y is None else f'y = {y:g}, '}{power} = {g:g}"
         for (y, g), (e, c) in list(table.items())[:6]
     )
-    change = Change("gamma", f"the modulating factor is, as measured: {told}")
+    change = said("gamma", f"the modulating factor is, as measured: {told}")
 
     def modulation(s: Points) -> Tensor:
         miss = s.y * torch.sigmoid(-s.x) + (1 - s.y) * torch.sigmoid(s.x) if dense else _row_miss(s)[:, None]
         out = torch.full_like(miss, math.nan)
         for (y, g), (e, c) in table.items():
-            mine = (s.gamma == g) & (torch.ones_like(miss, dtype=torch.bool) if y is None else s.y == y)
+            mine = (s.parameters[power] == g) & (torch.ones_like(miss, dtype=torch.bool) if y is None else s.y == y)
             out = torch.where(mine, c * miss**e, out)
         return out
 
@@ -218,13 +224,19 @@ def _row_miss(s: Points) -> Tensor:
     return 1 - p.gather(-1, s.y)[:, 0]
 
 
+def _unmodulated(points: Points) -> numpy.ndarray:
+    """The calls whose power is 0."""
+    power = next((points.parameters[name] for name in ("gamma", "beta") if name in points.parameters), None)
+    return numpy.zeros(len(points.x), bool) if power is None else (power[:, 0] == 0).numpy()
+
+
 def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float, float]] | None:
     """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x).
 
     None where these are all 0 and so say nothing.
     """
     found = {}
-    plain = (points.gamma[:, 0] == 0).numpy()
+    plain = _unmodulated(points)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return []
@@ -247,7 +259,7 @@ def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float
 
 def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
     """Another probability in place of the sigmoid, read off calls without modulation, where the loss is -k log p_t."""
-    plain = (points.gamma[:, 0] == 0).numpy() & numpy.isfinite(observed)
+    plain = _unmodulated(points) & numpy.isfinite(observed)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return
@@ -270,11 +282,11 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
     if numpy.abs(slope * x + shift - z).max() < 1e-5:
         slope, shift = round(float(slope), 9), round(float(shift), 9)
         shifted = f" {shift:+.6g}" if shift else ""
-        change = Change("activation", f"the sigmoid is taken of {slope:.6g} x{shifted} instead of the logit x")
+        change = said("activation", f"the sigmoid is taken of {slope:.6g} x{shifted} instead of the logit x")
         yield Context((change,), f"x = {slope:.6g} logit{shifted}", lambda s: replace(s, x=slope * s.x + shift))
         return
     told = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in list(table.items())[::3])
-    change = Change("activation", f"uses another function of the logit than the sigmoid: {told}")
+    change = said("activation", f"uses another function of the logit than the sigmoid: {told}")
     logits = dict(zip(x.tolist(), z.tolist(), strict=True))
 
     def looked_up(s: Points) -> Points:

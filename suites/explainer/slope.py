@@ -10,7 +10,7 @@ import torch
 
 from focalbench_suite.suites.explainer.formula import Elements
 from focalbench_suite.suites.explainer.search import Tolerance
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor, said
 
 Factors = tuple[Tensor, Tensor, Tensor]
 
@@ -21,7 +21,7 @@ def check(
     """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""
     if all(seen.gradient is None for seen in elements.seen):
         return (
-            Change("gradient", "the result has no gradient to the logits"),
+            said("gradient", "the result has no gradient to the logits"),
             numpy.ones(len(elements.seen), bool),
             _model(semantics, elements, share, _whole),
         )
@@ -40,8 +40,8 @@ def check(
     usable &= finite
     for statement, forward in DETACHED.items():
         if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
-            return Change("gradient", statement), wrong, right
-    return Change("gradient", _pattern(observed[usable], right[usable], tolerance)), wrong, right
+            return said("gradient", statement), wrong, right
+    return said("gradient", _pattern(observed[usable], right[usable], tolerance)), wrong, right
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

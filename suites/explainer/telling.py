@@ -16,7 +16,7 @@ from focalbench_suite.suites.explainer.examples import simplest, truth, value_ex
 from focalbench_suite.suites.explainer.formula import Elements
 from focalbench_suite.suites.explainer.observe import see
 from focalbench_suite.suites.explainer.vocabulary.labels import MAPS
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, said
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS
 
 PLAIN = ("none", "mean", "sum")
@@ -74,7 +74,7 @@ def tell_soft(case: Case, elements: Elements, share: torch.Tensor | None) -> Non
         elements.calls, lambda i: not elements.hard[i] and elements.seen[i].ok and _apart(elements.values[i], paper[i])
     )
     if i is not None:
-        tell(case, Change("soft_labels", "for soft labels (0 < y < 1) it is another function"), elements, i, paper[i])
+        tell(case, said("soft_labels", "for soft labels (0 < y < 1) it is another function"), elements, i, paper[i])
 
 
 def tell_labels(case: Case, whole: Whole | None, labelled: Batches | None) -> None:
@@ -90,7 +90,7 @@ def tell_labels(case: Case, whole: Whole | None, labelled: Batches | None) -> No
             kind = "ignore_label" if ignored and not _raises_background(labelled) else "background_index"
             told = "-1 (ignore)" if kind == "ignore_label" else "C (background)"
             example = value_example(case.subject.code, case.loss, call, case.dtype_name, labels=True)
-            case.add(Change(kind, f"raises for label {told}: {seen.error}"), "different", example, "", seen.error)
+            case.add(said(kind, f"raises for label {told}: {seen.error}"), "different", example, "", seen.error)
     for change in whole.labels.changes if whole and whole.labels else ():
         wanted = -1 if change.kind == "ignore_label" else 3
         i = next((i for i, c in enumerate(labelled.calls) if wanted in c.targets and labelled.seen[i].ok), 0)
@@ -110,7 +110,7 @@ def tell_edge(case: Case, elements: Elements) -> None:
         lambda i: not elements.seen[i].ok and elements.calls[i].targets[0] == len(elements.calls[i].logits[0]) - 1,
     )
     if i is not None:
-        change = Change("target_range", f"raises for a target on the last bin, K-1: {elements.seen[i].error}")
+        change = said("target_range", f"raises for a target on the last bin, K-1: {elements.seen[i].error}")
         expected = float(truth(case.loss, elements.calls[i])[0].sum())
         tell(case, change, elements, i, expected, "fragile")
 
@@ -138,7 +138,7 @@ def tell_reduction(
             case.add(batches.UNKNOWN, "different", example, "", asked.seen[i].value)
             return "unknown"
         told = ", ".join(f"{divisor:.4g} for {len(c.logits)} x {len(c.logits[0])}" for c, divisor in found[:4])
-        change = Change("normaliser", f"the sum is divided by a number that is no known normaliser: {told}")
+        change = said("normaliser", f"the sum is divided by a number that is no known normaliser: {told}")
         case.add(change, "different" if wanted in PLAIN else "note", example, "", asked.seen[i].value)
         return "sum / something"
     name = whole.reduction.name
@@ -149,9 +149,9 @@ def tell_reduction(
     if whole.reduction.early:
         case.add(whole.reduction.change, "different", example, expected, asked.seen[i].value)
     elif wanted is not None and name != wanted:
-        change = whole.reduction.change or Change("reduction", f"reduces by {name}, not by {wanted}")
+        change = whole.reduction.change or said("reduction", f"reduces by {name}, not by {wanted}")
         case.add(
-            Change(change.kind, f"reduces by {name}, not by {wanted}"),
+            said(change.kind, f"reduces by {name}, not by {wanted}"),
             "different",
             example,
             expected,
@@ -204,7 +204,7 @@ def _tell_batch_slope(case: Case, whole: Whole, asked: Batches) -> None:
         if seen.gradient is None or not numpy.isfinite(right).all() or not numpy.isfinite(seen.gradient).all():
             continue
         if numpy.abs(seen.gradient - right).max() > 1e-3 * numpy.abs(right).max() + 1e-9:
-            change = Change("gradient", "in a batch, the gradient is not the derivative of the value")
+            change = said("gradient", "in a batch, the gradient is not the derivative of the value")
             example = value_example(case.subject.code, case.loss, asked.calls[i], case.dtype_name, gradient=True)
             at = numpy.abs(seen.gradient - right).argmax()
             case.add(change, "different", example, float(right.ravel()[at]), float(seen.gradient.ravel()[at]))
@@ -217,7 +217,8 @@ def tell_off(case: Case, semantics: Semantics, elements: Elements, share: torch.
         return
     usual = case.settings[0]
     mine = [i for i, call in enumerate(elements.calls) if call.parameters == usual]
-    points = replace(elements.points, alpha=None, share=share).take(torch.as_tensor(mine))
+    parameters = {**elements.points.parameters, "alpha": None}
+    points = replace(elements.points, parameters=parameters, share=share).take(torch.as_tensor(mine))
     with torch.no_grad():
         model = semantics.terms(points).sum(-1).numpy()
     for k, i in enumerate(mine):
@@ -230,7 +231,7 @@ def tell_off(case: Case, semantics: Semantics, elements: Elements, share: torch.
         ):
             example = value_example(case.subject.code, case.loss, call, case.dtype_name)
             case.add(
-                Change("alpha", f"alpha = {off} does not turn the weighting off"),
+                said("alpha", f"alpha = {off} does not turn the weighting off"),
                 "different",
                 example,
                 model[k],
@@ -239,5 +240,5 @@ def tell_off(case: Case, semantics: Semantics, elements: Elements, share: torch.
             return
         if not seen.ok:
             example = value_example(case.subject.code, case.loss, call, case.dtype_name)
-            case.add(Change("alpha", f"alpha = {off} raises: {seen.error}"), "note", example, model[k], seen.error)
+            case.add(said("alpha", f"alpha = {off} raises: {seen.error}"), "note", example, model[k], seen.error)
             return

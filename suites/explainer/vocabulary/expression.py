@@ -82,8 +82,11 @@ class Expression:
     def __call__(self, scope: Scope) -> Tensor:
         """Its value for each element."""
         value, element = self.value(scope), self.form.element(scope)
-        if isinstance(value, Tensor) and value.is_floating_point() and value.dim() == element.dim() and (
-            value.shape[-1] >= element.shape[-1]
+        if (
+            isinstance(value, Tensor)
+            and value.is_floating_point()
+            and value.dim() == element.dim()
+            and (value.shape[-1] >= element.shape[-1])
         ):
             return value
         return value * torch.ones_like(element)
@@ -124,19 +127,23 @@ def _put(text: str, replaced: tuple[tuple[str, str], ...]) -> str:
 
 
 class _Rewrite(ast.NodeTransformer):
-    """Replaces names, and leaves out factors and powers of 1 that this brings about."""
+    """Replaces names, and leaves out factors and powers of 1, and choices, that this decides."""
 
     def __init__(self, replaced: Mapping[str, ast.expr]) -> None:
         self.replaced = replaced
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  (ast's own name)
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return self.replaced.get(node.id, node)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
-        node.args = [self.visit(argument) for argument in node.args]
-        return node
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        arguments = [self.visit(argument) for argument in node.args]
+        if ast.unparse(node.func) == "where" and isinstance(arguments[0], ast.Compare):
+            sides = _number(arguments[0].left), _number(arguments[0].comparators[0])
+            if None not in sides:  # a choice that a number has decided
+                return arguments[1] if OPERATORS[type(arguments[0].ops[0])](*sides) else arguments[2]
+        return ast.Call(node.func, arguments, [])
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.Pow) and _number(right) == 0:
             return ast.Constant(1)
@@ -242,8 +249,22 @@ def _columns(reduce: Callable[..., Tensor], dim: int) -> Callable[[Tensor], Tens
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     **{
         name: _of_tensors(getattr(torch, name))
-        for name in ("log", "log1p", "exp", "sqrt", "abs", "tanh", "sigmoid", "logit", "trunc", "floor", "round",
-                     "ceil", "sign", "relu")
+        for name in (
+            "log",
+            "log1p",
+            "exp",
+            "sqrt",
+            "abs",
+            "tanh",
+            "sigmoid",
+            "logit",
+            "trunc",
+            "floor",
+            "round",
+            "ceil",
+            "sign",
+            "relu",
+        )
     },
     "min": _of_tensors(torch.minimum),
     "max": _of_tensors(torch.maximum),
@@ -287,7 +308,15 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
 # Showing: every node becomes its text and how tightly it binds.
 
 CHOICE, SUM, PRODUCT, POWER, ATOM = range(5)
-SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: " mod ", ast.BitOr: " or ", ast.BitAnd: " and "}
+SIGNS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Mod: " mod ",
+    ast.BitOr: " or ",
+    ast.BitAnd: " and ",
+}
 COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
 
 

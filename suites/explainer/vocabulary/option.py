@@ -31,13 +31,18 @@ def change(kind: str, code: str, **values: Any) -> Change:
     return Change(kind, code, tuple(sorted(values.items())))
 
 
+def said(kind: str, text: str) -> Change:
+    """A change that has no code of its own yet: it is told in these words."""
+    return change(kind, "said", text=text)
+
+
 @dataclass(frozen=True)
 class Points:
     """P calls of L elements each: `x` and `y` are (P, L), every parameter (P, 1); `share` is each element's weight.
 
     A parameter is None where the user has turned it off. For index losses `x` holds the logits (P, C), `y` the class
     (P, 1), and class weights are (P, C). For bin losses `x` holds the logits (P, K) and `y` the target (P, 1); the rule
-    that reads targets sets `bins` to the left and the right bin (P, 2) and `fraction` to what the right one gets (P, 1).
+    that reads targets sets `bins` to the left and the right bin (P, 2), `fraction` to what the right one gets (P, 1).
     """
 
     x: Tensor
@@ -119,7 +124,9 @@ class View:
 def context(form: Form, assignments: Mapping[str, str], *changes: Change, where: str | None = None) -> Context:
     """A context written as expressions; `where` is what people read, where the expressions say too much."""
     given = tuple((name, Expression(text, form)) for name, text in assignments.items())
-    told = ", ".join(f"{form.shown(name)} = {show(put(text, x='logit', y='target'), form)}" for name, text in assignments.items())
+    told = ", ".join(
+        f"{form.shown(name)} = {show(put(text, x='logit', y='target'), form)}" for name, text in assignments.items()
+    )
     return Context(changes, told if where is None else where, View(given))
 
 

@@ -1,20 +1,20 @@
-"""What may happen to any parameter of any loss, derived from the paper's expression by putting something in its place."""
+"""What may happen to any parameter of any loss: something else is put in its place in the paper's expression."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
+from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import Form, names, put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Parameter
 
 ROLES = {  # role: (the beginning of the codes, the kind of the changes)
     "power": ("gamma", "gamma"),
     "balance": ("alpha", "alpha"),
     "class_weights": ("alpha", "alpha"),
     "row_weights": ("weight", "alpha"),
-    "scale": ("parameter", "cross_entropy"),
+    "coefficient": ("coefficient", "cross_entropy"),
 }
 
 ANY = {  # what may stand in the place of a parameter g, whatever its role
@@ -37,7 +37,7 @@ AT_LEAST, AT_MOST = (0.5, 1, 2), (1, 2, 3)  # limits that people put to gamma
 FIXED = {  # values that people use whatever the parameter is
     "power": (1, 1.5, 2, 3, 0.5),
     "balance": (0.25, 0.5, 0.75),
-    "scale": (0, 1, 2, -1, 0.5),
+    "coefficient": (1, 2, -1, 0.5),
 }
 
 
@@ -70,13 +70,18 @@ def departures(text: str, parameter: Parameter) -> Iterator[tuple[Change, str]]:
         yield change(kind, f"{prefix}_{deed}", parameter=parameter.name), turned
 
 
+def symbol(parameter: Parameter, accepts: set[str]) -> str:
+    """How a parameter stands in an expression: by name, or as the value that a function without it should use."""
+    return parameter.name if parameter.name in accepts else f"{parameter.absent:g}"
+
+
 def own_values(text: str, parameter: Parameter) -> Iterator[tuple[Change, str]]:
     """What a function that lacks the parameter may use in its place, other than the paper's value."""
     prefix, kind = ROLES[parameter.role]
-    values = {"power": (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5), "scale": (0, -1, 0.5, 1, 2, 3)}.get(parameter.role, ())
+    values = {"power": (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5), "coefficient": (0, -1, 0.5, 1, 2, 3)}.get(parameter.role, ())
     for value in values if parameter.name in names(text) else ():
-        if value != parameter.recommended:
-            told = change(kind, f"{prefix}_of_its_own", parameter=parameter.name, value=value, paper=parameter.recommended)
+        if value != parameter.absent:
+            told = change(kind, f"{prefix}_of_its_own", parameter=parameter.name, value=value, paper=parameter.absent)
             yield told, put(text, **{parameter.name: f"{value:g}"})
 
 
@@ -86,13 +91,15 @@ class _Turn(ast.NodeTransformer):
     def __init__(self, name: str) -> None:
         self.name, self.done = name, False
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802  (ast's own name)
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         if isinstance(node.op, ast.Pow) and self._is(node.right):
             self.done = True
             return ast.BinOp(node.right, ast.Mult(), node.left)
         if isinstance(node.op, ast.Mult) and (self._is(node.left) or self._is(node.right)):
             self.done = True
-            return ast.BinOp(*((node.right, ast.Pow(), node.left) if self._is(node.left) else (node.left, ast.Pow(), node.right)))
+            return ast.BinOp(
+                *((node.right, ast.Pow(), node.left) if self._is(node.left) else (node.left, ast.Pow(), node.right))
+            )
         return self.generic_visit(node)
 
     def _is(self, node: ast.expr) -> bool:
@@ -114,10 +121,12 @@ def distinct(options: list[Option]) -> list[Option]:
     return [entry for entry in options if cheapest[entry.apply] is entry]
 
 
-def options_of(text: str, form: Form, parameters: tuple[Parameter, ...], accepts: set[str]) -> list[Option]:
+def options_of(text: str, form: Form, loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor, and everything that its parameters alone can make of it."""
-    found = [option(text, form)]
-    for parameter in parameters:
+    absent = {p.name: symbol(p, accepts) for p in loss.parameters if p.absent is not None}
+    found = [option(put(text, **absent), form)]
+    for parameter in loss.parameters:
+        others = put(text, **{name: value for name, value in absent.items() if name != parameter.name})
         make = departures if parameter.name in accepts else own_values
-        found += [option(other, form, told) for told, other in make(text, parameter)]
+        found += [option(other, form, told) for told, other in make(others, parameter)]
     return found

@@ -28,10 +28,6 @@ class Batch:
     cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
-    def terms(self) -> Tensor:
-        return self.weight * self.modulation * self.entropy * self.kept
-
-    @property
     def label(self) -> Tensor:
         """The class labels, NaN where the function takes none: no normaliser that counts them then fits."""
         return torch.full((len(self.targets),), torch.nan) if self.labels is None else self.labels.double()
@@ -47,10 +43,10 @@ BATCH = Form(
         "kept": "kept",
         "gamma": "gamma",
         "classes": "C",
-        "terms": "loss",
         "label": "label",
     },
     quantities={
+        "terms": ("loss", "weight*modulation*entropy*kept"),
         "N": ("N", "rows(terms)"),
         "count_all": ("elements", "size(terms)"),
         "is_positive": ("y > 0", "(targets > 0) & (kept > 0)"),
@@ -159,6 +155,8 @@ DIVISORS: dict[str, tuple[str, str]] = {
 }
 CONSTANTS = (4, 2, 100, 0.1, 0.5)  # what means and sums are divided by besides
 ROWS = {"positives": "row_positives", "ones": "row_ones", "targets": "row_targets"}
+
+
 def _modulated(entropy: str) -> str:
     """The modulating factor computed from the reduced cross entropy, p_t = exp(-mean)."""
     return f"(1 - exp(-{entropy}))**gamma*{entropy}"
@@ -259,12 +257,12 @@ def _by_row() -> Iterator[Reduction]:
     for what, quantity in ROWS.items():
         told = BATCH.quantities[quantity][0]
         guards = {"at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}), "unguarded": ("", quantity, {})}
-        guards |= {
-            f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS
-        }
+        guards |= {f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS}
         for guard, (guarded, divisor, values) in guards.items():
             for then, wrap in {"none": "{}", "mean": "mean({})", "sum": "sum({})"}.items():
-                name = " ".join(filter(None, ("each row over its", told, guarded))) + ("" if then == "none" else f", {then}")
+                name = " ".join(filter(None, ("each row over its", told, guarded))) + (
+                    "" if then == "none" else f", {then}"
+                )
                 code = f"each_row_over_its_{what}_{guard.partition(' ')[0]}"
                 text = wrap.format(f"(sum_rows(terms)/{divisor})")
                 yield Reduction(name, text, change("normaliser", code, then=then, **values))

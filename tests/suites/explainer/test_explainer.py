@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 from mpmath import mp, mpf
 from rich.console import Console
 
+from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.agreement.check import CannotCall, check, render
 from focalbench_suite.suites.explainer import grid
 from focalbench_suite.suites.explainer.vocabulary import sigmoid
@@ -56,7 +57,7 @@ def test_the_formula_and_both_numbers_of_a_finding_are_those_of_the_function():
     p = 1 / (1 + mp.exp(-1))
     assert float(finding["expected"]) == pytest.approx(float(mpf("0.25") * (1 - p) ** 2 * -mp.log(p)), rel=1e-12)
     assert float(finding["got"]) == pytest.approx(float(mpf("0.25") * 2 * (1 - p) * -mp.log(p)), rel=1e-12)
-    assert verdict["formula"] == "mean of alpha_t · gamma(1-p_t) · BCE"
+    assert verdict["formula"] == "mean of alpha_t · gamma (1-p_t) · BCE"
 
 
 def test_an_example_can_be_pasted_and_prints_both_numbers():
@@ -72,7 +73,7 @@ def test_the_vocabulary_s_own_formula_is_the_papers(loss):
 
     settings = grid.settings(loss, {"gamma", "alpha", "beta"})
     calls = grid.elements(loss, settings[:3])
-    known = sigmoid.vocabulary(loss, set(settings[0]))
+    known = sigmoid.vocabulary(CANONICAL[loss], set(settings[0]))
     points = grid.points(loss, calls)
     model = known.weights[0].apply(points) * known.modulations[0].apply(points) * known.entropies[0].apply(points)
     truth = [float(oracle.exact(loss, c.logits, c.targets, **c.parameters)[0].high.sum()) for c in calls]

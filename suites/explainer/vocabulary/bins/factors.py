@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.bins.quantities import BINS, EPSILONS
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
 
 # code: the weight of a row
@@ -76,21 +76,21 @@ WHOLES: dict[str, str] = {
 }
 
 
-def row_weights(paper: Paper, accepts: set[str]) -> list[Option]:
+def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
     constant = [option(f"{c:g}", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
-    row = paper.of_role("row_weights")
+    row = loss.of_role("row_weights")
     if row is None or row.name not in accepts:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
-    found = [option(paper.factors.weight, BINS)]
+    found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
     scaled = [option(f"{c:g}*weight", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
     return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
-def parts(paper: Paper) -> list[Option]:
+def parts(loss: Canonical) -> list[Option]:
     """How much of the loss either bin gets."""
-    found = [option(paper.factors.modulation, BINS)]
+    found = [option(loss.factors.modulation, BINS)]
     return found + [
         option(
             f"pair(0*fraction + {left}, 0*fraction + {right})",
@@ -102,9 +102,9 @@ def parts(paper: Paper) -> list[Option]:
     ]
 
 
-def entropies(paper: Paper, accepts: set[str]) -> list[Option]:
+def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The entropy of both bins."""
-    found = options_of(paper.factors.entropy, BINS, paper.parameters, accepts)
+    found = options_of(loss.factors.entropy, BINS, loss, accepts)
     found += [option(text, BINS, change(*told)) for told, text in ENTROPIES.items()]
     for t in TEMPERATURES:
         found.append(option(f"-at(log_softmax(x/{t:g}), bins)", BINS, change(ACT, "temperature", value=t)))

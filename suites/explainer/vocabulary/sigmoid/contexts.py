@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, change, context
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID
 
 # (kind, code): what the logit is before anything else
@@ -41,7 +41,7 @@ INDEX = {
 }
 
 
-def contexts(paper: Paper, accepts: set[str], smoothing: Iterable[tuple[float, float]]) -> list[Context]:
+def contexts(loss: Canonical, accepts: set[str], smoothing: Iterable[tuple[float, float]]) -> list[Context]:
     """Nothing first; then what people do, the usual before the rare."""
     smoothing = list(smoothing)
     found = [context(SIGMOID, {})]
@@ -52,25 +52,26 @@ def contexts(paper: Paper, accepts: set[str], smoothing: Iterable[tuple[float, f
     found += [context(SIGMOID, {name: text}, change(*told)) for told, (name, text) in TARGETS.items()]
     found.append(_exchanged())
     found += [_read_as_hard(rule) for rule in RULES]
-    found += _raised(paper, accepts)
-    if "where(y > 0" not in paper.factors.weight:  # there both sides have their own rule for soft labels
+    found += _raised(loss, accepts)
+    if "where(y > 0" not in loss.factors.weight:  # there both sides have their own rule for soft labels
         found.append(two_sided())
         found += [two_sided(*pair) for pair in smoothing]
-    return found + _parameters_exchanged(paper, accepts)
+    return found + _parameters_exchanged(loss, accepts)
 
 
-def _raised(paper: Paper, accepts: set[str]) -> list[Context]:
+def _raised(loss: Canonical, accepts: set[str]) -> list[Context]:
     """Targets to the power of the loss's own exponent."""
-    power = paper.of_role("power")
+    power = loss.of_role("power")
     if power is None or power.name not in accepts:
         return []
     told = change("soft_labels", "targets_raised_to_gamma", parameter=power.name)
-    return [context(SIGMOID, {"y": f"where(y == 0, 0, y**{power.name})"}, told, where=f"y = target^{power.name}")]
+    text = f"where(y == 0, 0, y**{power.name})"  # 0^0 is 1, and a negative stays one
+    return [context(SIGMOID, {"y": text}, told, where=f"y = target^{power.name}")]
 
 
-def _parameters_exchanged(paper: Paper, accepts: set[str]) -> list[Context]:
+def _parameters_exchanged(loss: Canonical, accepts: set[str]) -> list[Context]:
     """Each pair of parameters, given in the other order."""
-    own = [parameter.name for parameter in paper.parameters if parameter.name in accepts]
+    own = [parameter.name for parameter in loss.parameters if parameter.name in accepts]
     return [
         Context(
             (change("call", "parameters_exchanged", one=one, other=other),),
@@ -140,9 +141,7 @@ def two_sided(one: float = 1.0, zero: float = 0.0) -> Context:
     if (one, zero) == (1.0, 0.0):
         return Context((blended,), where, TwoSided())
     smoothed = _smoothed(one, zero)
-    return Context(
-        (*smoothed.changes, blended), f"{where} with {smoothed.where}", Chain((smoothed.apply, TwoSided()))
-    )
+    return Context((*smoothed.changes, blended), f"{where} with {smoothed.where}", Chain((smoothed.apply, TwoSided())))
 
 
 def index_contexts() -> list[Context]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import EPSILONS, RULES, SIGMOID
 
 CE, ACT = "cross_entropy", "activation"
 # (kind, code): the entropy, where the binary cross entropy is meant
@@ -50,16 +48,16 @@ GUARDS: dict[str, tuple[str, str]] = {
 }
 
 
-def entropies(paper: Paper, accepts: set[str], epsilons: Iterable[float]) -> list[Option]:
+def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
-    found = options_of(paper.factors.entropy, SIGMOID, paper.parameters, accepts)
+    found = options_of(loss.factors.entropy, SIGMOID, loss, accepts)
     found += [option(text, SIGMOID, change(*told)) for told, text in ENTROPIES.items()]
     for rule in RULES:
         told = change("soft_labels", "cross_entropy_by_rule", rule=rule)
         found.append(option(f"softplus(x) - x*where({rule}, 1, 0)", SIGMOID, told))
     return found + [
         option(put(f"-(y*{positive} + (1 - y)*{negative})", e=repr(e)), SIGMOID, change("precision", code, epsilon=e))
-        for e in epsilons
+        for e in EPSILONS
         for code, (positive, negative) in GUARDS.items()
     ]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper, Parameter
-from focalbench_suite.suites.explainer.vocabulary.parameters import departures, options_of, own_values
+from focalbench_suite.suites.explainer.vocabulary.parameters import departures, options_of, own_values, symbol
 from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID, blend, choose
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
@@ -31,6 +31,8 @@ BASES: dict[tuple[str, str], str] = {
     ("activation", "logits_for_probabilities_in_factor"): "y*(1 - x) + (1 - y)*x",
     ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "1 - bce",
 }
+# code: the factor where it keeps a sign, from which odd and fractional powers alike are free
+SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sign(p - y)*abs(y - p)**g"}
 POWERS_OF_EACH_SIDE = ((0, 4), (1, 4), (0, 2), (1, 2), (2, 4), (0, 1), (2, 1), (2, 3), (0, 3), (1, 3))
 FIXED_POWERS = (0, 1, 2, 3, 4)  # of the side that does not follow gamma
 FACTOR_EPSILONS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -50,16 +52,16 @@ ON_POSITIVES: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
-def modulations(paper: Paper, accepts: set[str]) -> list[Option]:
+def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor first, and everything that may stand in its place."""
-    own = options_of(paper.factors.modulation, SIGMOID, paper.parameters, accepts)
-    power = paper.of_role("power")
+    own = options_of(loss.factors.modulation, SIGMOID, loss, accepts)
+    power = loss.of_role("power")
     if power is None:
         return own + _of_none()
     for code, (miss, _) in FAMILIES.items():
-        if put("m**g", m=miss, g=power.name) == put(paper.factors.modulation):
+        if put("m**g", m=miss, g=power.name) == put(loss.factors.modulation):
             return own + _powers(power, code, accepts)
-    return own + _on_negatives(power)
+    return own + _on_negatives(power.name, symbol(power, accepts))
 
 
 def _of_none() -> list[Option]:
@@ -77,27 +79,27 @@ def _family(code: str) -> Change:
 
 def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
     """Losses that modulate positives and negatives alike, with 1-p_t or what stands for it."""
+    g = symbol(power, accepts)
+    make = departures if power.name in accepts else own_values
     found = []
     for code, (miss, hit) in FAMILIES.items():
         soft = () if code == own else (_family(code),)
-        plain = put("m**g", m=miss, g=power.name)
-        found.append(option(plain, SIGMOID, *soft))
-        make = departures if power.name in accepts else own_values
-        found += [option(text, SIGMOID, *soft, told) for told, text in make(plain, power)]
+        found.append(option(put("m**g", m=miss, g=g), SIGMOID, *soft))
+        for told, text in make(put("m**g", m=miss, g=power.name), power):
+            found.append(option(text, SIGMOID, *soft, told))
         for shape, text in SHAPES.items():
             told = change("gamma", shape, parameter=power.name)
-            found.append(option(put(text, miss=miss, hit=hit, g=power.name), SIGMOID, *soft, told))
-    found += [
-        option(put("b**g", b=base, g=power.name), SIGMOID, change(*told)) for told, base in BASES.items()
-    ]
+            found.append(option(put(text, miss=miss, hit=hit, g=g), SIGMOID, *soft, told))
+    found += [option(put("b**g", b=base, g=g), SIGMOID, change(*told)) for told, base in BASES.items()]
+    found += [option(put(text, g=g), SIGMOID, change("gamma", code)) for code, text in SIGNED.items()]
     miss = FAMILIES[own][0]
-    return [*found, *_of_one_side(power, miss), *_blended(power), *_two_powers(power), *_weighted(power, accepts),
-            *_guarded(power, miss), *_smoothed(power)]  # fmt: skip
+    found += _of_one_side(power.name, g, miss) + _blended(g) + _two_powers(g) + _guarded(g, miss) + _smoothed(g)
+    return found + _weighted(g) if "alpha" in accepts else found
 
 
-def _of_one_side(power: Parameter, miss: str) -> list[Option]:
+def _of_one_side(name: str, g: str, miss: str) -> list[Option]:
     """The factor on one side only, or another shape on one side."""
-    raised = put("m**g", m=miss, g=power.name)
+    raised = put("m**g", m=miss, g=g)
     found = []
     for code, pair in {"positives_modulated_only": (raised, "1"), "negatives_modulated_only": ("1", raised)}.items():
         told = change("gamma", code)
@@ -106,27 +108,28 @@ def _of_one_side(power: Parameter, miss: str) -> list[Option]:
             found.append(
                 option(choose(rule, *pair), SIGMOID, told, change("soft_labels", "positives_by_rule", rule=rule))
             )
-    factor = put("g*m", m=miss, g=power.name)
-    for code, pair in {"gamma_as_factor_on_positives": (factor, raised), "gamma_as_factor_on_negatives": (raised, factor)}.items():
-        found.append(option(blend(*pair), SIGMOID, change("gamma", code, parameter=power.name)))
+    factor = put("g*m", m=miss, g=g)
+    for code, pair in {
+        "gamma_as_factor_on_positives": (factor, raised),
+        "gamma_as_factor_on_negatives": (raised, factor),
+    }.items():
+        found.append(option(blend(*pair), SIGMOID, change("gamma", code, parameter=name)))
     return found
 
 
-def _blended(power: Parameter) -> list[Option]:
-    text = put("y*q**g + (1 - y)*p**g", g=power.name)
+def _blended(g: str) -> list[Option]:
+    text = put("y*q**g + (1 - y)*p**g", g=g)
     return [option(text, SIGMOID, change("soft_labels", "powers_blended"))]
 
 
-def _two_powers(power: Parameter) -> list[Option]:
+def _two_powers(g: str) -> list[Option]:
     """Positives and negatives with a power each, as asymmetric losses have them."""
-    pairs = {
-        ("two_powers", one, zero): (f"{one:g}", f"{zero:g}") for one, zero in POWERS_OF_EACH_SIDE
-    } | {
+    pairs = {("two_powers", one, zero): (f"{one:g}", f"{zero:g}") for one, zero in POWERS_OF_EACH_SIDE} | {
         (code, value, None): pair
         for value in FIXED_POWERS[1:]
         for code, pair in {
-            "gamma_on_positives_fixed_on_negatives": (power.name, f"{value:g}"),
-            "fixed_on_positives_gamma_on_negatives": (f"{value:g}", power.name),
+            "gamma_on_positives_fixed_on_negatives": (g, f"{value:g}"),
+            "fixed_on_positives_gamma_on_negatives": (f"{value:g}", g),
         }.items()
     }
     found = []
@@ -137,38 +140,35 @@ def _two_powers(power: Parameter) -> list[Option]:
     return found
 
 
-def _weighted(power: Parameter, accepts: set[str]) -> list[Option]:
+def _weighted(g: str) -> list[Option]:
     """The class weight has entered p_t."""
-    if "alpha" not in accepts:
-        return []
     forms = {"alpha_inside_p_t": "(1 - exp(-w*bce))**g", "alpha_times_p_t": "(1 - w*hit)**g"}
-    found = [
-        option(put(text, w=weight, g=power.name), SIGMOID, change("alpha", code, weight=weight_code))
+    weights = {"alpha_t": "alpha_t"} | {code: blend(*pair) for code, pair in SIDES.items()}
+    return [
+        option(put(text, w=weight, g=g), SIGMOID, change("alpha", code, weight=weight_code))
         for code, text in forms.items()
-        for weight_code, weight in {"alpha_t": "alpha_t"}.items() | {c: blend(*pair) for c, pair in SIDES.items()}.items()
+        for weight_code, weight in weights.items()
     ]
-    text = put("alpha_t**(g - 1)*miss**g", g=power.name)
-    return [*found, option(text, SIGMOID, change("gamma", "power_of_alpha_too", parameter=power.name))]
 
 
-def _guarded(power: Parameter, miss: str) -> list[Option]:
+def _guarded(g: str, miss: str) -> list[Option]:
     """An epsilon in the factor alone."""
     forms = {
         "epsilon_added_in_factor": "(m + e)**g",
         "p_clipped_in_factor": "(y*clamp(q, e, 1 - e) + (1 - y)*clamp(p, e, 1 - e))**g",
     }
     return [
-        option(put(text, m=miss, e=f"{e!r}", g=power.name), SIGMOID, change("precision", code, epsilon=e))
+        option(put(text, m=miss, e=f"{e!r}", g=g), SIGMOID, change("precision", code, epsilon=e))
         for code, text in forms.items()
         for e in FACTOR_EPSILONS
     ]
 
 
-def _smoothed(power: Parameter) -> list[Option]:
+def _smoothed(g: str) -> list[Option]:
     """Labels smoothed in p_t alone."""
     return [
         option(
-            put("(t*q + (1 - t)*p)**g", t=f"{low!r} + {high - low!r}*y", g=power.name),
+            put("(t*q + (1 - t)*p)**g", t=f"{low!r} + {high - low!r}*y", g=g),
             SIGMOID,
             change("label_smoothing", "labels_smoothed_in_factor", one=high, zero=low),
         )
@@ -177,23 +177,23 @@ def _smoothed(power: Parameter) -> list[Option]:
     ]
 
 
-def _on_negatives(power: Parameter) -> list[Option]:
+def _on_negatives(name: str, g: str) -> list[Option]:
     """Losses that modulate negatives alone, with p^gamma: other shapes, and factors for positives."""
     found = [
         option(
-            choose("y > 0", "1", put(text, miss="p", hit="q", g=power.name)),
+            choose("y > 0", "1", put(text, miss="p", hit="q", g=g)),
             SIGMOID,
-            change("gamma", shape, parameter=power.name),
+            change("gamma", shape, parameter=name),
         )
         for shape, text in SHAPES.items()
         if shape != "gamma_on_p_t"  # which is `negatives_modulated_by_one_minus_p`
     ]
     for told, pair in ON_POSITIVES.items():
-        positive, negative = (put(text, g=power.name) for text in pair)
+        positive, negative = (put(text, g=g) for text in pair)
         found.append(option(choose("y > 0", positive, negative), SIGMOID, change(*told)))
     for rule in RULES:
         if rule != "y > 0":
             told = change("soft_labels", "positives_by_rule", rule=rule)
             for positive in ("1", "abs(y - p)**g"):
-                found.append(option(put(choose(rule, positive, "p**g"), g=power.name), SIGMOID, told))
+                found.append(option(put(choose(rule, positive, "p**g"), g=g), SIGMOID, told))
     return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from focalbench_suite.suites.explainer.vocabulary.expression import names
+from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.suites.explainer.vocabulary.expression import names, put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
-from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
+from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, symbol
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID, blend, choose
 
 # code: what a positive and a negative are weighted with, where alpha and 1 - alpha are meant
@@ -17,9 +17,9 @@ SIDES: dict[str, tuple[str, str]] = {
     "one_minus_alpha_on_both": ("1 - alpha", "1 - alpha"),
     "alpha_on_negatives_only": ("1", "alpha"),
     "one_minus_alpha_on_positives_only": ("1 - alpha", "1"),
-    "alpha_squared": ("alpha**2", "(1 - alpha)**2"),
-    "alpha_under_root": ("sqrt(alpha)", "sqrt(1 - alpha)"),
-    "alpha_doubled": ("2*alpha", "2*(1 - alpha)"),
+    "weights_squared": ("alpha**2", "(1 - alpha)**2"),
+    "weights_under_root": ("sqrt(alpha)", "sqrt(1 - alpha)"),
+    "weights_doubled": ("2*alpha", "2*(1 - alpha)"),
     "alpha_ratio_on_positives": ("alpha/(1 - alpha)", "1"),
     "alpha_ratio_on_negatives": ("1", "(1 - alpha)/alpha"),
     "one_plus_alpha_on_positives": ("1 + alpha", "1"),
@@ -57,19 +57,26 @@ TARGET_OR_ALPHA: dict[tuple[str, str], str] = {
 }
 
 
-def weights(paper: Paper, accepts: set[str]) -> list[Option]:
+def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
-    balance = paper.of_role("balance")
-    own = options_of(paper.factors.weight, SIGMOID, paper.parameters, accepts)
-    if "alpha" in names(paper.factors.weight):
-        return own + _of_target_or_alpha(accepts)
-    if balance is None:
-        return [*own, *_fixed(), *_by_target()]
-    if balance.name not in accepts:  # off and the recommended weights are both the paper's
-        recommended = blend(f"{balance.recommended:g}", f"{1 - balance.recommended:g}")
-        free = [option("1", SIGMOID), option(recommended, SIGMOID), *_ruled_fixed(balance.recommended)]
-        return [*free, *_fixed(), *_balanced(), *_by_target()]
+    balance = loss.of_role("balance")
+    if balance is not None and balance.name in names(loss.factors.weight):
+        return options_of(loss.factors.weight, SIGMOID, loss, accepts) + _of_target_or_alpha(loss, accepts)
+    if balance is None or balance.name not in accepts:
+        return [*_without_alpha(loss), *_fixed(), *_balanced(), *_by_target()]
+    own = options_of(loss.factors.weight, SIGMOID, loss, accepts)
     return [*own, *_ruled(("alpha", "1 - alpha")), *_sides(), *_balanced(), *_by_target()]
+
+
+def _without_alpha(loss: Canonical) -> list[Option]:
+    """A loss without alpha, or a function that does not take it: then the paper's weight is as good as none."""
+    balance = loss.of_role("balance")
+    plain = option("1", SIGMOID)
+    if balance is None:
+        return [plain]
+    recommended = f"{balance.recommended:g}", f"{1 - balance.recommended:g}"
+    weighted = option(blend(*recommended), SIGMOID)
+    return [*((plain, weighted) if balance.optional else (weighted, plain)), *_ruled(recommended)]
 
 
 def _sides() -> list[Option]:
@@ -101,10 +108,6 @@ def _ruled(pair: tuple[str, str], *changes: Change) -> list[Option]:
     ]
 
 
-def _ruled_fixed(value: float) -> list[Option]:
-    return _ruled((f"{value:g}", f"{1 - value:g}"))
-
-
 def _fixed() -> list[Option]:
     return [
         option(blend(f"{one:g}", f"{zero:g}"), SIGMOID, change("alpha", "fixed_weights", positive=one, negative=zero))
@@ -121,10 +124,11 @@ def _by_target() -> list[Option]:
     return [option("y", SIGMOID, change("soft_labels", "weighted_by_target"))]
 
 
-def _of_target_or_alpha(accepts: set[str]) -> list[Option]:
-    found = [option(text, SIGMOID, change(*told)) for told, text in TARGET_OR_ALPHA.items()]
+def _of_target_or_alpha(loss: Canonical, accepts: set[str]) -> list[Option]:
+    absent = {p.name: symbol(p, accepts) for p in loss.parameters}
+    found = [option(put(text, **absent), SIGMOID, change(*told)) for told, text in TARGET_OR_ALPHA.items()]
     for rule in RULES:
         if rule != "y > 0":
             told = change("soft_labels", "positives_by_rule", rule=rule)
-            found.append(option(choose(rule, "y", "alpha"), SIGMOID, told))
-    return [one for one in found if "gamma" in accepts or "gamma" not in names(one.apply.text)]
+            found.append(option(put(choose(rule, "y", "alpha"), **absent), SIGMOID, told))
+    return found

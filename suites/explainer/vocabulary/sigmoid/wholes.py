@@ -1,10 +1,11 @@
-"""Losses whose factors do not come apart: FL*, focal loss around heat maps' peaks, sides that are blended as a whole."""
+"""Losses whose factors do not come apart: FL*, focal loss around a heat map's peaks, sides blended as a whole."""
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
+from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID, blend
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
@@ -22,10 +23,10 @@ JOINT_BLENDS: dict[tuple[str, str], str] = {
 }
 
 
-def wholes(paper: Paper, accepts: set[str]) -> list[Option]:
+def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Modulation and cross entropy in one."""
-    power = paper.of_role("power")
-    if power is None or power.role != "power" or "where" in paper.factors.modulation:
+    power = loss.of_role("power")
+    if power is None or "where" in loss.factors.modulation:
         return []
     found = []
     for g in (power.name,) if power.name in accepts else map(str, STAR_GAMMAS):
@@ -33,7 +34,7 @@ def wholes(paper: Paper, accepts: set[str]) -> list[Option]:
             values = {"gamma": g, "shift": shift}
             text = put(STAR, g=g, shift=f"{shift:g}") if shift else put("softplus(-g*x_t)/g", g=g)
             found.append(option(text, SIGMOID, change("gamma", "star", **values)))
-    g = power.name
+    g = symbol(power, accepts)
     for k in PENALTY_POWERS:
         told = change("soft_labels", "penalty_reduced", power=k)
         found.append(option(put(PENALTY, g=g, k=f"{k:g}"), SIGMOID, told))
@@ -43,17 +44,26 @@ def wholes(paper: Paper, accepts: set[str]) -> list[Option]:
     ]
 
 
-def joint(paper: Paper, accepts: set[str]) -> list[Option]:
-    """Weight and modulation in one, where the paper chooses both by y > 0."""
-    power = paper.of_role("power")
-    if power is None or "where" not in paper.factors.modulation:
+def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """Weight and modulation in one: both chosen by y > 0 and then blended, or alpha raised to the power, too."""
+    power = loss.of_role("power")
+    if power is None:
         return []
-    return [option(put(text, g=power.name), SIGMOID, change(*told)) for told, text in JOINT_BLENDS.items()]
+    if "where" not in loss.factors.modulation:
+        if "alpha" not in accepts:
+            return []
+        told = change("gamma", "power_of_alpha_too", parameter=power.name)
+        return [option(put("(alpha_t*miss)**g", g=symbol(power, accepts)), SIGMOID, told)]
+    absent = {p.name: symbol(p, accepts) for p in loss.parameters}
+    return [
+        option(put(text, **{"g": absent[power.name]} | absent), SIGMOID, change(*told))
+        for told, text in JOINT_BLENDS.items()
+    ]
 
 
-def weighted(paper: Paper, accepts: set[str]) -> list[Option]:
+def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Weight and cross entropy in one: each side's weight within the cross entropy, which soft labels show."""
-    if "alpha" not in parameters(paper.factors.weight, SIGMOID) or "where" in paper.factors.weight:
+    if "alpha" not in parameters(loss.factors.weight, SIGMOID) or "where" in loss.factors.weight:
         return []
     inside = change("soft_labels", "weights_inside_cross_entropy")
     if "alpha" not in accepts:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.option import Vocabulary
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.parameters import distinct
 from focalbench_suite.suites.explainer.vocabulary.softmax.contexts import contexts
 from focalbench_suite.suites.explainer.vocabulary.softmax.entropies import entropies
@@ -12,13 +12,13 @@ from focalbench_suite.suites.explainer.vocabulary.softmax.weights import weights
 from focalbench_suite.suites.explainer.vocabulary.softmax.wholes import complete, wholes
 
 
-def vocabulary(paper: Paper, accepts: set[str]) -> Vocabulary:
+def vocabulary(loss: Canonical, accepts: set[str]) -> Vocabulary:
     """All options of a loss over rows of logits, for a function that takes the parameters `accepts`."""
     return Vocabulary(
-        distinct(weights(paper, accepts)),
-        distinct(modulations(paper, accepts)),
-        distinct(entropies(paper, accepts)),
+        distinct(weights(loss, accepts)),
+        distinct(modulations(loss, accepts)),
+        distinct(entropies(loss, accepts)),
         contexts(),
-        distinct(wholes(paper, accepts)),
-        complete=distinct(complete(paper, accepts)),
+        distinct(wholes(loss, accepts)),
+        complete=distinct(complete(loss, accepts)),
     )

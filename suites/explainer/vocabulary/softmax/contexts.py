@@ -64,7 +64,9 @@ def _only(points: Points) -> Mapping[str, Tensor | None]:
     """The parameters, with the weight of the row's own class in the place of every class's."""
     classes = points.x.shape[-1]
     return {
-        name: value.gather(-1, points.y).expand(-1, 2) if value is not None and value.shape[-1] == classes > 1 else value
+        name: value.gather(-1, points.y).expand(-1, 2)
+        if value is not None and value.shape[-1] == classes > 1
+        else value
         for name, value in points.parameters.items()
     }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
 
@@ -41,9 +41,9 @@ GUARDS = {
 }
 
 
-def entropies(paper: Paper, accepts: set[str]) -> list[Option]:
+def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
-    found = options_of(paper.factors.entropy, SOFTMAX, paper.parameters, accepts)
+    found = options_of(loss.factors.entropy, SOFTMAX, loss, accepts)
     found += [option(text, SOFTMAX, change(*told)) for told, text in ENTROPIES.items()]
     for e in SMOOTHING:
         for how, labels in SMOOTHED.items():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper, Parameter
-from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
+from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, symbol
 from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
 from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS
@@ -28,42 +28,43 @@ NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_we
 FACTOR_EPSILONS = tuple(e for e in EPSILONS if 1e-8 <= e <= 1e-2)
 
 
-def modulations(paper: Paper, accepts: set[str]) -> list[Option]:
+def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor first, and everything that may stand in its place."""
-    found = options_of(paper.factors.modulation, SOFTMAX, paper.parameters, accepts)
-    power = paper.of_role("power")
+    found = options_of(loss.factors.modulation, SOFTMAX, loss, accepts)
+    power = loss.of_role("power")
     if power is None:
         return found
+    g = symbol(power, accepts)
     for shape, text in SHAPES.items():
         told = change("gamma", shape, parameter=power.name)
-        found.append(option(put(text, hit="p_y", g=power.name), SOFTMAX, told))
-    found += [option(put(text, g=power.name), SOFTMAX, change(*told)) for told, text in FACTORS.items()]
-    found += _guarded(power) + _smoothed(power, accepts)
-    return found + _weighted(power) if "alpha" in accepts else found
+        found.append(option(put(text, hit="p_y", g=g), SOFTMAX, told))
+    found += [option(put(text, g=g), SOFTMAX, change(*told)) for told, text in FACTORS.items()]
+    found += _guarded(g) + _smoothed(g, accepts)
+    return found + _weighted(power.name, g) if "alpha" in accepts else found
 
 
-def _weighted(power: Parameter) -> list[Option]:
+def _weighted(name: str, g: str) -> list[Option]:
     """The class weight has entered p_t, as it is given or normalised."""
     weights = {"class_weights": "alpha_y"} | {code: CLASS_WEIGHTS[code] for code in NORMALISED}
     found = [
-        option(put(text, w=weight, g=power.name), SOFTMAX, change("alpha", code, weight=weight_code))
+        option(put(text, w=weight, g=g), SOFTMAX, change("alpha", code, weight=weight_code))
         for code, text in WEIGHTED.items()
         for weight_code, weight in weights.items()
     ]
-    text = put("(alpha_y*miss)**g", g=power.name)
-    return [*found, option(text, SOFTMAX, change("alpha", "alpha_raised_to_gamma", parameter=power.name))]
+    text = put("(alpha_y*miss)**g", g=g)
+    return [*found, option(text, SOFTMAX, change("alpha", "alpha_raised_to_gamma", parameter=name))]
 
 
-def _guarded(power: Parameter) -> list[Option]:
+def _guarded(g: str) -> list[Option]:
     forms = {"epsilon_added_in_factor": "(miss + e)**g", "p_clipped_in_factor": "(1 - clamp(p_y, e, 1 - e))**g"}
     return [
-        option(put(text, e=repr(e), g=power.name), SOFTMAX, change("precision", code, epsilon=e))
+        option(put(text, e=repr(e), g=g), SOFTMAX, change("precision", code, epsilon=e))
         for code, text in forms.items()
         for e in FACTOR_EPSILONS
     ]
 
 
-def _smoothed(power: Parameter, accepts: set[str]) -> list[Option]:
+def _smoothed(g: str, accepts: set[str]) -> list[Option]:
     """p_t from a cross entropy of smoothed labels, or the part of p that smoothed labels take."""
     forms = {
         "p_t_of_smoothed_cross_entropy": "(1 - exp(sum_c(t*log_p)))**g",
@@ -71,7 +72,7 @@ def _smoothed(power: Parameter, accepts: set[str]) -> list[Option]:
     }
     found = [
         option(
-            put(text, t=put(SMOOTHED[how], e=repr(e)), g=power.name),
+            put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
             SOFTMAX,
             change("label_smoothing", code, epsilon=e, how=how),
         )
@@ -82,7 +83,7 @@ def _smoothed(power: Parameter, accepts: set[str]) -> list[Option]:
     if "alpha" in accepts:
         found += [
             option(
-                put("(1 - exp(sum_c(t*alpha*log_p)))**g", t=put(SMOOTHED["smoothed_over_classes"], e=repr(e)), g=power.name),
+                put("(1 - exp(sum_c(t*alpha*log_p)))**g", t=put(SMOOTHED["smoothed_over_classes"], e=repr(e)), g=g),
                 SOFTMAX,
                 change("label_smoothing", "p_t_of_smoothed_weighted_cross_entropy", epsilon=e),
             )

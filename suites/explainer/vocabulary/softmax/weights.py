@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SOFTMAX
 
 # code: the weight of a row, where alpha of its class is meant
@@ -30,17 +30,17 @@ CLASS_WEIGHTS: dict[str, str] = {
 CONSTANTS = (0.25, 0.5, 0.75, 2)  # factors of every row of a function that takes no class weights
 
 
-def weights(paper: Paper, accepts: set[str]) -> list[Option]:
+def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
-    classes = paper.of_role("class_weights")
+    classes = loss.of_role("class_weights")
     if classes is None or classes.name not in accepts:
         constant = [option(f"{c:g}", SOFTMAX, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
         return [option("1", SOFTMAX), *constant, _over_classes("1")]
     return [
-        option(paper.factors.weight, SOFTMAX),
+        option(loss.factors.weight, SOFTMAX),
         option("1", SOFTMAX, change("alpha", "class_weights_ignored")),
         *(option(text, SOFTMAX, change("alpha", code)) for code, text in CLASS_WEIGHTS.items()),
-        _over_classes(paper.factors.weight),
+        _over_classes(loss.factors.weight),
     ]
 
 

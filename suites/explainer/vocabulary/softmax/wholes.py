@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.paper import Paper
+from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SMOOTHED, SMOOTHING, SOFTMAX
 
 # (kind, code): the focal loss of every class of a row, where that of the target's class is meant
@@ -16,19 +17,20 @@ EVERY_CLASS: dict[tuple[str, str], str] = {
 REDUCED = {"summed": "sum_c", "averaged": "mean_c"}
 
 
-def wholes(paper: Paper, accepts: set[str]) -> list[Option]:
+def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Modulation and cross entropy in one."""
-    power = paper.of_role("power")
+    power = loss.of_role("power")
     if power is None:
         return []
+    g = symbol(power, accepts)
     found = [
-        option(put(f"{reduce}({text})", g=power.name), SOFTMAX, change(kind, code, how=how))
+        option(put(f"{reduce}({text})", g=g), SOFTMAX, change(kind, code, how=how))
         for how, reduce in REDUCED.items()
         for (kind, code), text in EVERY_CLASS.items()
     ]
-    text = put("-(1 + log_p_y)**g*log(-log_p_y)", g=power.name)
+    text = put("-(1 + log_p_y)**g*log(-log_p_y)", g=g)
     found.append(option(text, SOFTMAX, change("cross_entropy", "cross_entropy_for_p_t")))
-    return found + _smoothed(power.name)
+    return found + _smoothed(g)
 
 
 def _smoothed(g: str) -> list[Option]:
@@ -50,14 +52,15 @@ def _smoothed(g: str) -> list[Option]:
     ]
 
 
-def complete(paper: Paper, accepts: set[str]) -> list[Option]:
+def complete(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Weight, modulation and cross entropy in one: every class is weighted with its own alpha."""
-    power, classes = paper.of_role("power"), paper.of_role("class_weights")
+    power, classes = loss.of_role("power"), loss.of_role("class_weights")
     if power is None or classes is None or classes.name not in accepts:
         return []
+    g = symbol(power, accepts)
     own = change("alpha", "every_class_has_its_own_weight")
     return [
-        option(put(f"{reduce}({classes.name}*({text}))", g=power.name), SOFTMAX, change(kind, code, how=how), own)
+        option(put(f"{reduce}({classes.name}*({text}))", g=g), SOFTMAX, change(kind, code, how=how), own)
         for how, reduce in REDUCED.items()
         for (kind, code), text in EVERY_CLASS.items()
     ]
