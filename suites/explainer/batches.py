@@ -9,13 +9,14 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.explainer import questions
 from focalbench_suite.suites.explainer.calls import Answer, Call
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.formula import Fit
 from focalbench_suite.suites.explainer.here import exact_tensor
 from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.vocabulary.labels import MAPS, LabelMap
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Semantics
+from focalbench_suite.suites.explainer.vocabulary.option import Context, Points, Semantics, change
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch, Reduction
 
 IDENTITY = Context((), "", lambda s: s)
@@ -115,7 +116,7 @@ def batch_of(
     x = torch.tensor(call.logits, dtype=torch.float64) if x is None else x
     kept = torch.ones_like(x)
     if CANONICAL[batches.loss].inputs != "dense":
-        return _rows(semantics, call, x)
+        return _rows(batches.loss, semantics, call, x)
     if mapping is None:
         y = torch.tensor(call.targets, dtype=torch.float64)
     else:
@@ -128,38 +129,34 @@ def batch_of(
     if seen.share is not None:  # each element twice, as a positive and as a negative
         total = (weight * modulation * entropy * seen.share).reshape(len(x), -1, x.shape[-1]).sum(1)
         weight, modulation, entropy = torch.ones_like(total), torch.ones_like(total), total
-    gamma = float(points.gamma[0, 0])
+    power = CANONICAL[batches.loss].of_role("power")
+    gamma = float(points.parameters[power.name][0, 0]) if power else 0.0
     labels = None if mapping is None else batches.labels[i]
     return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1], labels)
 
 
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
     """Every row of a batch as a call of its own."""
-    gamma = torch.full(
-        (len(x), 1), float(call.parameters.get("gamma", call.parameters.get("beta", 2.0))), dtype=x.dtype
-    )
-    alpha = call.parameters.get("alpha")
-    positives = torch.full_like(gamma, float(y.mean()))
-    return Points(x, y, gamma, None if alpha is None else torch.full_like(gamma, alpha), positives=positives)
+    parameters = questions.parameters(loss, [call] * len(x), x.shape[-1])
+    return Points(x, y, parameters, positives=torch.full((len(x), 1), float(y.mean()), dtype=x.dtype))
 
 
-def _rows(semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
+def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
     rows = len(x)
-    gamma = torch.full((rows, 1), float(call.parameters.get("gamma", 2.0)), dtype=x.dtype)
-    given = call.parameters.get("alpha", call.parameters.get("weight"))
-    alpha = None
-    if given is not None:
-        alpha = torch.tensor(given, dtype=x.dtype)
-        alpha = alpha.reshape(rows, 1) if "weight" in call.parameters else alpha.expand(rows, x.shape[-1])
+    parameters = questions.parameters(loss, [call] * rows, x.shape[-1])
+    if call.parameters.get("weight") is not None:
+        parameters["weight"] = torch.tensor(call.parameters["weight"], dtype=x.dtype).reshape(rows, 1)
     y = exact_tensor(call.targets).reshape(rows, 1)
-    weight, modulation, entropy, seen = semantics.factors(Points(x, y, gamma, alpha))
-    if entropy.shape[-1] > 1 or seen.share is not None:  # two bins make one element
+    weight, modulation, entropy, seen = semantics.factors(Points(x, y, parameters))
+    if entropy.shape[-1] > 1 or modulation.shape[-1] > 1 or seen.share is not None:  # two bins make one element
         entropy = (modulation * entropy * (1.0 if seen.share is None else seen.share)).sum(-1, keepdim=True)
         modulation = torch.ones_like(weight)
     flat = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
     ones = torch.ones(rows, dtype=x.dtype)
     ignored = seen.share is not None and seen.share.shape == (rows, 1)
-    return Batch(*flat, ones, seen.share[:, 0] if ignored else ones, float(gamma[0]), x.shape[-1])
+    power = CANONICAL[loss].of_role("power")
+    gamma = float(parameters[power.name][0]) if power else 0.0
+    return Batch(*flat, ones, seen.share[:, 0] if ignored else ones, gamma, x.shape[-1])
 
 
 def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:
@@ -172,7 +169,7 @@ def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:
 def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -> list[tuple[Call, float]] | None:
     """The divisor of each batch, where every gradient is the gradient of the plain sum over one number; else None."""
     found = []
-    plain = Reduction("sum", lambda b: b.terms.sum())
+    plain = Reduction("sum", "sum(terms)")
     for i in batches.answered():
         seen = batches.seen[i]
         model = gradient_of(
@@ -191,4 +188,4 @@ def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -
     return found or None
 
 
-UNKNOWN = Change("reduction", "with more than one element, what is returned is no weighted sum of the elements' losses")
+UNKNOWN = change("reduction", "no_weighted_sum")

@@ -39,13 +39,18 @@ class Finding:
         return {
             "kind": self.change.kind,
             "code": self.change.code,
-            "values": dict(self.change.values),
+            "values": {name: _as_data(value) for name, value in self.change.values},
             "severity": self.severity,
             "statement": words.sentence(self.change),
             "example": self.example,
             "expected": self.expected,
             "got": self.got,
         }
+
+
+def _as_data(value: Any) -> Any:
+    """A value of a change as something that JSON can hold: a change that is a part of another one by its code."""
+    return value.code if isinstance(value, Change) else value
 
 
 def pasted(

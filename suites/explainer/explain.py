@@ -61,7 +61,8 @@ def explain(
     where not given); `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
     ``label_score``; `reduction` is the one it must have; `off` are the values that turn its parameters off, where it
     has them; `columns` are the classes or bins that it is made for; `fresh` says that a call can be put to the function
-    as it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss without factors.
+    as it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss
+    without factors.
     """
     if loss not in KNOWN:
         raise KeyError(loss)

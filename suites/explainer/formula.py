@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,6 @@ from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
-from focalbench_suite.suites.explainer.vocabulary.sigmoid import contexts, entropies
 
 LAYOUTS = ("one", "companion", "row", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
@@ -178,8 +178,10 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
     if coarse:
         return []
     inputs = CANONICAL[usable.loss].inputs
-    power = {"quality_focal": "beta", "distribution_focal": ""}.get(usable.loss, "gamma")
-    found = measured.measure(usable.points, usable.values, known, usable.tolerance, power, inputs == "dense")
+    power = CANONICAL[usable.loss].of_role("power")
+    found = measured.measure(
+        usable.points, usable.values, known, usable.tolerance, power.name if power else "", inputs == "dense"
+    )
     fits = [Fit(s, s) for s in found or among.fits(3)]
     return [*fits, *_cancelled(fits, known)]
 
@@ -228,23 +230,37 @@ def near(elements: Elements) -> numpy.ndarray:
 
 
 def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
+    """What is tried for the loss of `elements`, with what the answers themselves give to try."""
     inputs = CANONICAL[elements.loss].inputs
-    if inputs == "index":
-        return softmax.vocabulary(accepts)
     if inputs == "bins":
-        return bins.vocabulary(accepts)
-    smoothing = measured.labels_read_off(elements.points, elements.values) if {"gamma", "beta"} & accepts else None
-    smoothing = contexts.smoothing_grid() if smoothing is None else smoothing
-    found = sigmoid.vocabulary(elements.loss, accepts, smoothing)
-    found.entropies.extend(entropies.entropy_smoothed(*pair) for pair in smoothing)
-    shared = [zero for one, zero in smoothing if one == 1.0]  # e/C for the other label, where C = 1
-    found.contexts.extend(contexts.smoothed_over_classes(e) for e in shared)
-    found.entropies.extend(entropies.entropy_smoothed_over_classes(e) for e in shared)
+        return vocabulary_of(elements.loss, accepts, cuts=bins.cuts_read_off(elements.points, elements.values))
+    if inputs == "index":
+        return vocabulary_of(elements.loss, accepts)
+    power = CANONICAL[elements.loss].of_role("power")
+    readable = power is not None and power.name in accepts
+    smoothing = measured.labels_read_off(elements.points, elements.values) if readable else None
+    found = vocabulary_of(elements.loss, accepts, labels, smoothing)
     found.contexts.extend(measured.activations(elements.points, elements.values))
-    if labels == "index":
-        found.contexts.extend(contexts.index_contexts())
-        return _hard(found)
-    return found
+    return _hard(found) if labels in ("hard", "index") else found
+
+
+def vocabulary_of(
+    loss: str,
+    accepts: set[str],
+    labels: str = "dense",
+    smoothing: list[tuple[float, float]] | None = None,
+    cuts: Iterable[float] = (),
+) -> Vocabulary:
+    """Everything that is tried for a loss, its paper's own factors first.
+
+    `smoothing` are the label pairs to try where some were read off, `cuts` the distances below the last bin.
+    """
+    known = CANONICAL[loss]
+    if known.inputs == "index":
+        return softmax.vocabulary(known, accepts)
+    if known.inputs == "bins":
+        return bins.vocabulary(known, accepts, cuts)
+    return sigmoid.vocabulary(known, accepts, sigmoid.smoothing_grid() if smoothing is None else smoothing, labels)
 
 
 def shares(elements: Elements) -> dict[str, torch.Tensor]:
@@ -279,7 +295,7 @@ def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
     )
 
 
-CANCELLING = ("alpha is ignored: ", "the class weights alpha are ignored", "the row weight is ignored")
+CANCELLING = {"alpha_ignored", "alpha_fixed", "class_weights_ignored", "weight_ignored"}
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
@@ -288,7 +304,7 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
     """
     found = []
     for fit in fits:
-        if not any(change.statement.startswith(CANCELLING) for change in fit.semantics.weight.changes):
+        if not any(change.code in CANCELLING for change in fit.semantics.weight.changes):
             continue
         weighted = replace(fit.semantics, weight=known.weights[0])
         found.append(replace(fit, semantics=weighted))

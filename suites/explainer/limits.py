@@ -20,6 +20,13 @@ from focalbench_suite.suites.explainer.formula import Elements, shares
 from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
 
 SCANNED = ("float32", "float64")
+# What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
+TOLD_ONCE = {
+    "digits_lost": ("quantity", "target", "easy"),
+    "nonfinite_from": ("quantity", "nan"),
+    "dtype_refused": ("dtype",),
+    "setting_refused": ("setting",),
+}
 FAR = (20.0, 50.0, 100.0)  # logits at which a sigmoid is 1 in half, single and (nearly) double precision
 
 
@@ -43,9 +50,9 @@ def tell(case: Examination, semantics: Semantics, elements: Elements, share: str
     told = set()
     for found in numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed):
         values = dict(found.change.values)
-        key = (found.change.code, *(values.get(name) for name in ("quantity", "target", "easy", "error")))
+        key = (found.change.code, *(values.get(name) for name in TOLD_ONCE[found.change.code]))
         if key not in told and (sloped or found.kind != "precision" or values["quantity"] == "value"):
-            told.add(key)  # the scan over the whole range of logits is told once for each quantity and side
+            told.add(key)
             case.findings.append(found)
 
 

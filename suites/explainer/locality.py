@@ -102,7 +102,8 @@ def _separated(usable: Elements, default: Semantics) -> Change | None:
     hard = usable.hard if CANONICAL[usable.loss].inputs == "dense" else numpy.ones(len(usable.calls), bool)
     value = usable.values
     rows = [str((c.logits, c.targets)) for c in usable.calls]
-    power = usable.points.gamma[:, 0].tolist()
+    power = usable.points.parameters.get("gamma", usable.points.parameters.get("beta"))
+    power = [0.0] * len(usable.calls) if power is None else power[:, 0].tolist()
     with numpy.errstate(all="ignore"):
         without_weight = value / weight.sum(-1).numpy()
         without_both = without_weight / modulation.sum(-1).numpy()

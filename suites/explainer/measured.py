@@ -26,9 +26,9 @@ from focalbench_suite.suites.explainer.vocabulary.option import (
 )
 
 CONSTANTS = {  # a factor on every element that has a reason of its own
-    1 / math.log(2): change("cross_entropy", "log_base", base=2),
-    1 / math.log(10): change("cross_entropy", "log_base", base=10),
-    -1.0: change("cross_entropy", "sign_missing"),
+    1 / math.log(2): change("cross_entropy", "logarithm_base_2"),
+    1 / math.log(10): change("cross_entropy", "logarithm_base_10"),
+    -1.0: change("cross_entropy", "minus_sign_missing"),
 }
 PROBABILITY_AS_MEASURED = "probability_as_measured"  # known at the grid's logits alone, so it has no slope
 Table = dict[tuple[float, float], float]
@@ -126,7 +126,11 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
 
 
 def _alphas(points: Points) -> list[float]:
-    return [math.nan] * len(points.x) if points.alpha is None else points.alpha[:, 0].tolist()
+    return (
+        [math.nan] * len(points.x)
+        if points.parameters.get("alpha") is None
+        else points.parameters["alpha"][:, 0].tolist()
+    )
 
 
 def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: Tolerance) -> Table | None:
@@ -142,7 +146,9 @@ def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: T
 
 def _lookup(table: Table) -> object:
     def weight(s: Points) -> Tensor:
-        alpha = torch.full_like(s.x[:, :1], math.nan) if s.alpha is None else s.alpha[:, :1]
+        alpha = (
+            torch.full_like(s.x[:, :1], math.nan) if s.parameters.get("alpha") is None else s.parameters["alpha"][:, :1]
+        )
         out = torch.full(s.y.shape, math.nan, dtype=s.x.dtype)
         for (y, a), value in table.items():
             same = (alpha == a) | (torch.isnan(alpha) & math.isnan(a))
@@ -166,7 +172,7 @@ def _power(
         )
         base = base.numpy()
     usable = numpy.isfinite(ratio) & (ratio > 0) & (observed != 0)
-    powers = points.gamma[:, 0].tolist()
+    powers = points.parameters[power][:, 0].tolist()
     for sides in ([None] * len(powers), points.y[:, 0].tolist() if dense else None):
         table = sides and _exponents(base, ratio, list(zip(sides, powers, strict=True)), usable, tolerance)
         if table:
@@ -198,7 +204,7 @@ def _raised(table: dict, power: str, dense: bool) -> Option:
         miss = s.y * torch.sigmoid(-s.x) + (1 - s.y) * torch.sigmoid(s.x) if dense else _row_miss(s)[:, None]
         out = torch.full_like(miss, math.nan)
         for (y, g), (e, c) in table.items():
-            mine = (s.gamma == g) & (torch.ones_like(miss, dtype=torch.bool) if y is None else s.y == y)
+            mine = (s.parameters[power] == g) & (torch.ones_like(miss, dtype=torch.bool) if y is None else s.y == y)
             out = torch.where(mine, c * miss**e, out)
         return out
 
@@ -215,13 +221,19 @@ def only_at_the_grid(semantics: Semantics) -> bool:
     return any(told.code == PROBABILITY_AS_MEASURED for told in semantics.changes)
 
 
+def _unmodulated(points: Points) -> numpy.ndarray:
+    """The calls whose power is 0."""
+    power = next((points.parameters[name] for name in ("gamma", "beta") if name in points.parameters), None)
+    return numpy.zeros(len(points.x), bool) if power is None else (power[:, 0] == 0).numpy()
+
+
 def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float, float]] | None:
     """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x).
 
     None where these are all 0 and so say nothing.
     """
     found = {}
-    plain = (points.gamma[:, 0] == 0).numpy()
+    plain = _unmodulated(points)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return []
@@ -244,7 +256,7 @@ def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float
 
 def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
     """Another probability in place of the sigmoid, read off calls without modulation, where the loss is -k log p_t."""
-    plain = (points.gamma[:, 0] == 0).numpy() & numpy.isfinite(observed)
+    plain = _unmodulated(points) & numpy.isfinite(observed)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return

@@ -32,7 +32,7 @@ SHAPES = ((3, 4), (5, 2), (1, 4), (4, 1), (2, 3), (6, 3))  # of batches: no two 
 
 @dataclass(frozen=True)
 class Questions:
-    """The calls for one loss. `labels` is the form of its targets; `columns` the classes or bins that it is made for."""
+    """The calls for one loss: `labels` is the form of its targets, `columns` the classes or bins it is made for."""
 
     loss: str
     labels: str = "dense"

@@ -21,6 +21,15 @@ from focalbench_suite.suites.explainer.vocabulary.option import (
 
 SCREENED = 20  # calls on which all combinations are tried; what survives is held against every call
 ENOUGH = 12  # fits that are kept where the elements cannot tell several apart
+ONE = Option((), "", lambda s: torch.ones_like(s.y, dtype=s.x.dtype))
+# which lists of the vocabulary are multiplied; "" stands for a factor that is part of another
+COMBINED = (
+    ("weights", "modulations", "entropies"),
+    ("weights", "", "wholes"),
+    ("joint", "", "entropies"),
+    ("", "modulations", "weighted"),
+    ("", "", "complete"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,17 +95,15 @@ class Search:
         defined: numpy.ndarray,
         cost: int,
     ) -> Iterator[Semantics]:
-        known = self.vocabulary
-        one = [Option((), "", lambda s: torch.ones_like(s.y, dtype=s.x.dtype))]
         for i, j in itertools.product(range(cost + 1), repeat=2):
             k = cost - i - j
-            groups = [(known.weights, i), (known.modulations, j), (known.entropies, k)]
-            if k >= 0:
-                yield from self._among(groups, number, context, seen, share, defined)
-            if k >= 0 and j == 0 and known.wholes:
-                yield from self._among([groups[0], (one, 0), (known.wholes, k)], number, context, seen, share, defined)
-            if i == j == 0 and known.weighted:
-                yield from self._among([(one, 0), (one, 0), (known.weighted, k)], number, context, seen, share, defined)
+            if k < 0:
+                continue
+            for names in COMBINED:
+                costs = (i, j, k)
+                if all(name or not spent for name, spent in zip(names, costs, strict=True)):
+                    groups = list(zip(names, costs, strict=True))
+                    yield from self._among(groups, number, context, seen, share, defined)
 
     def _among(
         self,
@@ -116,10 +123,11 @@ class Search:
                 if not (partial and any(change.kind == "activation" for o in chosen for change in o.changes)):
                     yield Semantics(context, *chosen)
 
-    def _table(self, group: list[Option], cost: int, number: int, seen: Points) -> tuple[list[Option], numpy.ndarray]:
-        key = (tuple(group), cost, number)
+    def _table(self, group: str, cost: int, number: int, seen: Points) -> tuple[list[Option], numpy.ndarray]:
+        key = (group, cost, number)
         if key not in self.tables:
-            chosen = [option for option in group if option.cost == cost]
+            known = getattr(self.vocabulary, group) if group else [ONE]
+            chosen = [option for option in known if option.cost == cost]
             with torch.no_grad():
                 values = [option.apply(seen).numpy() for option in chosen]
             self.tables[key] = chosen, numpy.stack(values) if values else numpy.empty(0)

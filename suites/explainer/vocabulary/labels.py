@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor, change
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ Row = Callable[[int], int | None]  # the number of classes to the class that is 
 IGNORED = -2  # a row that does not count
 BACKGROUND: dict[str, tuple[Change | None, Row]] = {
     "": (None, lambda c: None),
-    "last": (Change("background_index", "background (label C) is read as the last class, C-1"), lambda c: c - 1),
-    "first": (Change("background_index", "background (label C) is read as class 0"), lambda c: 0),
-    "ignored": (Change("background_index", "background rows (label C) are left out"), lambda c: IGNORED),
+    "last": (change("background_index", "background_is_last_class"), lambda c: c - 1),
+    "first": (change("background_index", "background_is_first_class"), lambda c: 0),
+    "ignored": (change("background_index", "background_left_out"), lambda c: IGNORED),
 }
 IGNORE: dict[str, tuple[Change | None, Row]] = {
     "": (None, lambda c: IGNORED),
-    "background": (Change("ignore_label", "rows to ignore (label -1) are counted as background"), lambda c: None),
-    "last": (Change("ignore_label", "rows to ignore (label -1) are read as the last class"), lambda c: c - 1),
-    "first": (Change("ignore_label", "rows to ignore (label -1) are read as class 0"), lambda c: 0),
+    "background": (change("ignore_label", "ignored_rows_are_background"), lambda c: None),
+    "last": (change("ignore_label", "ignored_rows_are_last_class"), lambda c: c - 1),
+    "first": (change("ignore_label", "ignored_rows_are_first_class"), lambda c: 0),
 }
 
 
@@ -62,21 +62,22 @@ def _maps() -> list[LabelMap]:
     found = []
     for (change_b, background), (change_i, ignore) in itertools.product(BACKGROUND.values(), IGNORE.values()):
         found.append(_map(background, ignore, lambda label, c: label, tuple(filter(None, (change_b, change_i)))))
-    shifted = Change("background_index", "label 0 is read as background and labels 1 … C as classes 0 … C-1")
-    wrapped = Change("background_index", "labels are read one class too low: label 0 as the last class, label C as C-1")
+    shifted = change("background_index", "label_zero_is_background")
+    wrapped = change("background_index", "labels_one_down_wrapped")
     for change_i, ignore in IGNORE.values():
         changes = (change_i,) if change_i else ()
         found.append(_map(lambda c: c - 1, ignore, lambda label, c: label - 1 if label else None, (shifted, *changes)))
         found.append(_map(lambda c: c - 1, ignore, lambda label, c: (label - 1) % c, (wrapped, *changes)))
-    up = Change("background_index", "labels are read one class too high")
+    up = change("background_index", "labels_one_up")
     for change_i, ignore in IGNORE.values():
         changes = (change_i,) if change_i else ()
         found.append(
             _map(lambda c: None, ignore, lambda label, c: label + 1 if label + 1 < c else None, (up, *changes))
         )
-    zero = Change("background_index", "label 0 is ignored or background, though it is a class")
-    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or IGNORED, (zero,)))
-    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or None, (zero,)))
+    left_out = change("background_index", "label_zero_left_out")
+    no_class = change("background_index", "label_zero_is_background_too")
+    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or IGNORED, (left_out,)))
+    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or None, (no_class,)))
     return sorted(found, key=lambda mapping: len(mapping.changes))
 
 

@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
+
+from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form, put, show
 
 Tensor = torch.Tensor
 
 
 @dataclass(frozen=True)
 class Change:
-    """One departure from the paper: the kind of finding it is, and a sentence that says what the function does."""
+    """One departure from the paper: the kind of finding it is, and a code for what the function does.
+
+    A code is never shown: `words.sentence` makes the sentence from it and from `values`. Users write codes into their
+    files of accepted differences, so a code keeps its meaning.
+    """
 
     kind: str
-    statement: str
+    code: str
+    values: tuple[tuple[str, Any], ...] = ()
+
+
+def change(kind: str, code: str, **values: Any) -> Change:
+    """A change with the numbers and names that its sentence is filled with."""
+    return Change(kind, code, tuple(sorted(values.items())))
 
 
 @dataclass(frozen=True)
 class Points:
-    """P calls of L elements each: tensors of shape (P, L), parameters (P, 1); `share` is each element's weight.
+    """P calls of L elements each: `x` and `y` are (P, L), every parameter (P, 1); `share` is each element's weight.
 
-    `alpha` is None where the weighting is off. For index losses `x` holds the logits (P, C), `y` the class (P, 1) and
-    `alpha` the class weights (P, C); for bin losses the bin rule sets `left` to both bins and `right` to y - y_l.
+    A parameter is None where the user has turned it off. For index losses `x` holds the logits (P, C), `y` the class
+    (P, 1), and class weights are (P, C). For bin losses `x` holds the logits (P, K) and `y` the target (P, 1); the rule
+    that reads targets sets `bins` to the left and the right bin (P, 2), `fraction` to what the right one gets (P, 1).
     """
 
     x: Tensor
     y: Tensor
-    gamma: Tensor
-    alpha: Tensor | None
+    parameters: Mapping[str, Tensor | None]
     share: Tensor | None = None
-    positives: Tensor | None = None  # the mean target of the call each row belongs to (P, 1)
-    left: Tensor | None = None
-    right: Tensor | None = None
+    positives: Tensor | None = None  # the mean target of the call that each row belongs to (P, 1)
+    bins: Tensor | None = None
+    fraction: Tensor | None = None
+    # quantities that were computed on these very points; `replace` starts with none
+    cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def without(self, name: str) -> Points:
+        """The same with a parameter turned off."""
+        return replace(self, parameters={**self.parameters, name: None})
 
     def take(self, rows: Tensor) -> Points:
         """The same for some of the calls."""
-        pick = {
-            name: value[rows]
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor) and value.dim() and len(value) == len(self.x)
-        }
-        return replace(self, **pick)
+
+        def taken(value: Any) -> Any:
+            return value[rows] if isinstance(value, Tensor) and value.dim() and len(value) == len(self.x) else value
+
+        fields = {name: taken(value) for name, value in vars(self).items() if name not in ("parameters", "cache")}
+        return replace(self, **fields, parameters={name: taken(value) for name, value in self.parameters.items()})
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,15 @@ class Option:
     @property
     def cost(self) -> int:
         return len(self.changes)
+
+
+def option(text: str, form: Form, *changes: Change, shown: str = "") -> Option:
+    """A factor written as an expression, from which its formula comes, too. A factor of 1 is not shown.
+
+    `shown` is the expression that people read, where that which is computed has another shape.
+    """
+    formula = show(shown or text, form)
+    return Option(changes, "" if formula == "1" else formula, Expression(put(text), form))
 
 
 @dataclass(frozen=True)
@@ -72,15 +100,56 @@ class Context:
 
 
 @dataclass(frozen=True)
+class View:
+    """Points on which some fields or parameters are other expressions of the given ones.
+
+    They are computed in order, each from the points before it. A new `share` multiplies an old one.
+    """
+
+    assignments: tuple[tuple[str, Expression], ...]
+
+    def __call__(self, points: Points) -> Points:
+        for name, expression in self.assignments:
+            value = expression(points)
+            if name == "share" and points.share is not None:
+                value = value * points.share
+            if name in points.parameters:
+                points = replace(points, parameters={**points.parameters, name: value})
+            else:
+                points = replace(points, **{name: value})
+        return points
+
+
+def context(form: Form, assignments: Mapping[str, str], *changes: Change, where: str | None = None) -> Context:
+    """A context written as expressions; `where` is what people read, where the expressions say too much."""
+    given = tuple((name, Expression(text, form)) for name, text in assignments.items())
+    told = ", ".join(
+        f"{form.shown(name)} = {show(put(text, x='logit', y='target'), form)}" for name, text in assignments.items()
+    )
+    return Context(changes, told if where is None else where, View(given))
+
+
+@dataclass(frozen=True)
 class Vocabulary:
-    """Everything that is tried for one loss; the paper's own choice stands first in each list, at no cost."""
+    """Everything that is tried for one loss; the paper's own choice stands first in each list, at no cost.
+
+    The loss of an element is weight x modulation x entropy. Some losses do not come apart like this, and stand in the
+    list of what they are: both or all three of these factors in one.
+    """
 
     weights: list[Option]
     modulations: list[Option]
     entropies: list[Option]
     contexts: list[Context] = field(default_factory=list)
-    wholes: list[Option] = field(default_factory=list)  # modulation and entropy that do not come apart
-    weighted: list[Option] = field(default_factory=list)  # nor does the weight
+    wholes: list[Option] = field(default_factory=list)  # modulation and entropy
+    joint: list[Option] = field(default_factory=list)  # weight and modulation
+    weighted: list[Option] = field(default_factory=list)  # weight and entropy
+    complete: list[Option] = field(default_factory=list)  # all three
+
+    @property
+    def paper(self) -> Semantics:
+        """The paper's own loss."""
+        return Semantics(self.contexts[0], self.weights[0], self.modulations[0], self.entropies[0])
 
 
 @dataclass(frozen=True)

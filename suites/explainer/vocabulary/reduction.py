@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor
+from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor, change
 
 
 @dataclass(frozen=True)
@@ -22,224 +24,280 @@ class Batch:
     gamma: float = 0.0
     classes: int = 1
     labels: Tensor | None = None  # class labels (N,), where the function takes them
+    parameters: Mapping[str, Tensor | None] = field(default_factory=dict)
+    cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
-    def terms(self) -> Tensor:
-        return self.weight * self.modulation * self.entropy * self.kept
+    def label(self) -> Tensor:
+        """The class labels, NaN where the function takes none: no normaliser that counts them then fits."""
+        return torch.full((len(self.targets),), torch.nan) if self.labels is None else self.labels.double()
 
-    @property
-    def positives(self) -> Tensor:
-        return ((self.targets > 0) & (self.kept > 0)).to(self.entropy).sum()
+
+BATCH = Form(
+    "batch",
+    fields={
+        "weight": "weight",
+        "modulation": "modulating factor",
+        "entropy": "cross entropy",
+        "targets": "y",
+        "kept": "kept",
+        "gamma": "gamma",
+        "classes": "C",
+        "label": "label",
+    },
+    quantities={
+        "terms": ("loss", "weight*modulation*entropy*kept"),
+        "N": ("N", "rows(terms)"),
+        "count_all": ("elements", "size(terms)"),
+        "is_positive": ("y > 0", "(targets > 0) & (kept > 0)"),
+        "positives": ("positives", "count(is_positive)"),
+        "ones": ("targets that are 1", "count((targets == 1) & (kept > 0))"),
+        "target_sum": ("sum of targets", "sum(targets*kept)"),
+        "negative_sum": ("sum of 1-y", "sum((1 - targets)*kept)"),
+        "kept_elements": ("elements not ignored", "sum(kept)"),
+        "kept_rows": ("rows not ignored", "count(any_rows(kept > 0))"),
+        "positive_rows": ("rows with a positive", "count(any_rows(targets > 0))"),
+        "labelled": ("labels that are not -1", "count(label >= 0) + 0*sum(label)"),
+        "class_labels": ("labels of a class", "count((label >= 0) & (label < classes)) + 0*sum(label)"),
+        "weight_sum": ("sum of weights", "sum(weight*kept)"),
+        "factor_sum": ("sum of modulating factors", "sum(modulation*kept)"),
+        "weighted_factor_sum": ("sum of weights times modulating factors", "sum(weight*modulation*kept)"),
+        "nonzero": ("elements with a loss", "count(terms != 0)"),
+        "row_positives": ("positives of the row", "sum_rows(is_positive)"),
+        "row_ones": ("targets of the row that are 1", "sum_rows((targets == 1) & (kept > 0))"),
+        "row_targets": ("sum of the row's targets", "sum_rows(targets*kept)"),
+        "positive_mean": ("mean of positives", "sum(terms*is_positive)/max(positives, 1)"),
+        "negative_mean": ("mean of negatives", "sum(terms*(targets <= 0))/max(count(targets <= 0), 1)"),
+        "modulated_row_mean": (
+            "row mean, then modulation",
+            "(1 - exp(-mean_rows(entropy*weight)))**gamma*mean_rows(entropy*weight)",
+        ),
+        "modulated_row_sum": (
+            "row sum, then modulation",
+            "(1 - exp(-sum_rows(entropy*weight)))**gamma*sum_rows(entropy*weight)",
+        ),
+    },
+    element=lambda batch: batch.entropy,
+)
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """`early` ones reduce before modulating or weighting, which makes another function of the batch."""
+    """What is returned for a batch, as an expression.
+
+    `name` is what people read in place of it. `early` ones reduce before modulating or weighting, which makes another
+    function of the batch.
+    """
 
     name: str
-    apply: Callable[[Batch], Tensor]
+    text: str
     change: Change | None = None
     early: bool = False
 
+    @cached_property
+    def expression(self) -> Expression:
+        return Expression(self.text, BATCH)
 
-def _divided(name: str, divisor: Callable[[Batch], Tensor | float], kind: str = "normaliser") -> Reduction:
-    change = Change(kind, f"reduces by {name}")
-    return Reduction(name, lambda b: b.terms.sum() / divisor(b), change)
-
-
-def _other(name: str, apply: Callable[[Batch], Tensor]) -> Reduction:
-    return Reduction(name, apply, Change("reduction", f"reduces by {name}"))
+    def apply(self, batch: Batch) -> Tensor:
+        return self.expression.value(batch)
 
 
-def _early(name: str, statement: str, apply: Callable[[Batch], Tensor]) -> Reduction:
-    return Reduction(name, apply, Change("reduction", statement), early=True)
+PLAIN = [Reduction("none", "terms"), Reduction("mean", "mean(terms)"), Reduction("sum", "sum(terms)")]
+# code: (name, expression); shapes of the result, and means over something else than all elements
+SHAPES: dict[str, tuple[str, str]] = {
+    "sum_over_rows_count": ("sum / rows", "sum(terms)/N"),
+    "mean_over_classes_then_sum": ("mean over dim 1, then sum", "sum(terms)/classes"),
+    "sum_of_each_row": ("sum over each row", "sum_rows(terms)"),
+    "mean_of_each_row": ("mean over each row", "mean_rows(terms)"),
+    "sum_of_each_column": ("sum over each column", "sum_columns(terms)"),
+    "mean_of_each_column": ("mean over each column", "mean_columns(terms)"),
+    "side_means_added": ("mean of positives plus mean of negatives", "positive_mean + negative_mean"),
+    "side_means_averaged": (
+        "half of mean of positives plus mean of negatives",
+        "(positive_mean + negative_mean)/2",
+    ),
+    "mean_of_nonzero": ("mean over the elements that are not 0", "sum(terms)/nonzero"),
+    "mean_of_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "sum(terms)/max(nonzero, 1)"),
+    "mean_of_positives": ("mean over the positives only", "positive_mean"),
+    "largest": ("maximum", "largest(terms)"),
+    "median": ("median", "median(terms)"),
+    "first_row_only": ("first row only", "sum(first_row(terms))"),
+    "root_of_mean_square": ("square root of the mean of squares", "sqrt(mean(terms**2))"),
+}
+HARDEST = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9)  # shares of the batch that people keep
+EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+# quantities of the batch that people divide by, guarded against 0 in every way
+GUARDED = ("positives", "ones", "target_sum")
+FLOORED = ("kept_elements", "kept_rows", "labelled", "class_labels", "positive_rows", "weight_sum", "negative_sum")
+# code: (name, divisor); the others
+DIVISORS: dict[str, tuple[str, str]] = {
+    "over_factors": ("sum / sum of modulating factors", "factor_sum"),
+    "over_factors_detached": ("sum / detached sum of modulating factors", "detach(factor_sum)"),
+    "over_weighted_factors": ("sum / sum of weight and modulating factor", "weighted_factor_sum"),
+    "over_weighted_factors_detached": (
+        "sum / detached sum of weight and modulating factor",
+        "detach(weighted_factor_sum)",
+    ),
+    "over_elements_less_one": ("sum / (elements - 1)", "count_all - 1"),
+    "over_elements_plus_one": ("sum / (elements + 1)", "count_all + 1"),
+    "over_root_of_elements": ("sum / square root of the elements", "sqrt(count_all)"),
+    "over_twice_elements": ("sum / (2 elements)", "2*count_all"),
+    "over_half_elements": ("2 sum / elements", "count_all/2"),
+    "over_elements_and_classes": ("mean / classes", "count_all*classes"),
+    "over_elements_and_rows": ("mean / rows", "count_all*N"),
+    "over_elements_twice": ("mean / elements", "count_all**2"),
+    "over_rows_twice": ("sum / rows^2", "N**2"),
+    "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
+    "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
+    "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
+    "mean_over_positives": ("mean / max(positives, 1)", "count_all*max(positives, 1)"),
+    "mean_over_targets": ("mean / max(sum of targets, 1)", "count_all*max(target_sum, 1)"),
+}
+CONSTANTS = (4, 2, 100, 0.1, 0.5)  # what means and sums are divided by besides
+ROWS = {"positives": "row_positives", "ones": "row_ones", "targets": "row_targets"}
 
 
-def _rows(function: Callable[[Tensor], Tensor]) -> Callable[[Batch], Tensor]:
-    return lambda b: function(b.terms) if b.terms.dim() > 1 else b.terms.sum() * torch.nan
-
-
-def _of_mean(b: Batch, reduce: Callable[[Tensor], Tensor], weighted: bool) -> Tensor:
+def _modulated(entropy: str) -> str:
     """The modulating factor computed from the reduced cross entropy, p_t = exp(-mean)."""
-    entropy = reduce(b.entropy * (b.weight if weighted else 1.0))
-    focal = (1 - (-entropy).exp()) ** b.gamma * entropy
-    return focal if weighted else focal * b.weight
+    return f"(1 - exp(-{entropy}))**gamma*{entropy}"
 
 
-def _of_weighted_mean(b: Batch) -> Tensor:
-    """What `torch.nn.functional.cross_entropy` with class weights returns by default, modulated."""
-    entropy = (b.entropy * b.weight).sum() / b.weight.sum()
-    return (1 - (-entropy).exp()) ** b.gamma * entropy
-
-
-def _mean(t: Tensor) -> Tensor:
-    return t.mean()
-
-
-def _total(t: Tensor) -> Tensor:
-    return t.sum()
-
-
-REDUCTIONS = [
-    Reduction("none", lambda b: b.terms),
-    Reduction("mean", lambda b: b.terms.mean()),
-    Reduction("sum", lambda b: b.terms.sum()),
-    _divided("sum / rows", lambda b: float(len(b.terms)), "reduction"),
-    _divided("mean over dim 1, then sum", lambda b: float(b.classes), "reduction"),
-    _other("sum over each row", _rows(lambda t: t.sum(-1))),
-    _other("mean over each row", _rows(lambda t: t.mean(-1))),
-    _other("sum over each column", _rows(lambda t: t.sum(0))),
-    _other("mean over each column", _rows(lambda t: t.mean(0))),
-    _divided("sum / positives (at least 1)", lambda b: b.positives.clamp(min=1)),
-    _divided("sum / positives", lambda b: b.positives),
-    _divided("sum / (positives + 1)", lambda b: b.positives + 1),
-    _divided("sum / (positives + epsilon)", lambda b: b.positives + 1e-6),
-    _divided("sum / sum of targets (at least 1)", lambda b: (b.targets * b.kept).sum().clamp(min=1)),
-    _divided("sum / sum of targets", lambda b: (b.targets * b.kept).sum()),
-    _divided("sum / (sum of targets + 1)", lambda b: (b.targets * b.kept).sum() + 1),
-    _divided("sum / elements that are not ignored", lambda b: b.kept.sum()),
-    _divided("sum / elements that are not ignored (at least 1)", lambda b: b.kept.sum().clamp(min=1)),
-    _divided("sum / rows that are not ignored", lambda b: b.kept.reshape(len(b.kept), -1).amax(-1).sum()),
-    _divided("sum / labels that are not -1", lambda b: _labels(b, lambda y: y >= 0)),
-    _divided("sum / labels that are classes (at least 1)", lambda b: _labels(b, lambda y: (y >= 0) & (y < b.classes))),
-    _divided(
-        "sum / rows with a positive (at least 1)",
-        lambda b: (b.targets > 0).reshape(len(b.targets), -1).any(-1).sum().clamp(min=1),
-    ),
-    _divided("sum / sum of weights", lambda b: (b.weight * b.kept).sum()),
-    _divided("sum / (sum of weights, at least 1)", lambda b: (b.weight * b.kept).sum().clamp(min=1)),
-    _divided("sum / sum of modulating factors", lambda b: b.modulation.sum()),
-    _divided("sum / detached sum of modulating factors", lambda b: b.modulation.detach().sum()),
-    _divided("sum / sum of weight and modulating factor", lambda b: (b.weight * b.modulation).sum()),
-    _divided("sum / sum of negatives (at least 1)", lambda b: ((1 - b.targets) * b.kept).sum().clamp(min=1)),
-    _divided("sum / (elements - 1)", lambda b: float(b.terms.numel() - 1)),
-    _divided("sum / (elements + 1)", lambda b: float(b.terms.numel() + 1)),
-    _divided("sum / square root of the elements", lambda b: float(b.terms.numel()) ** 0.5),
-    _divided("sum / (2 elements)", lambda b: 2.0 * b.terms.numel()),
-    _divided("2 sum / elements", lambda b: b.terms.numel() / 2.0),
-    _divided("mean / classes", lambda b: float(b.terms.numel() * b.classes)),
-    _other("mean of positives plus mean of negatives", lambda b: _side_means(b, 1.0)),
-    _other("half of mean of positives plus mean of negatives", lambda b: _side_means(b, 0.5)),
-    _other("mean over the elements that are not 0", lambda b: b.terms.sum() / (b.terms != 0).sum()),
-    _other("mean over the positives only", lambda b: (b.terms * (b.targets > 0)).sum() / b.positives.clamp(min=1)),
-    _other("maximum", lambda b: b.terms.max()),
-    _other("median", lambda b: b.terms.median()),
-    _other("first row only", _rows(lambda t: t[0].sum())),
-    _other("square root of the mean of squares", lambda b: (b.terms**2).mean().sqrt()),
-    _early(
-        "mean of the cross entropy, then modulation",
-        "the cross entropy is averaged over the batch first and modulated then, with p_t = exp(-mean)",
-        lambda b: _of_mean(b, _mean, True),
-    ),
-    _early(
+# code: (name, expression); the cross entropy is reduced first and modulated then
+EARLY: dict[str, tuple[str, str]] = {
+    "modulated_after_mean": ("mean of the cross entropy, then modulation", _modulated("mean(entropy*weight)")),
+    "modulated_after_weighted_mean": (
         "weighted mean of the cross entropy, then modulation",
-        "the cross entropy is averaged with the weights over the batch first and modulated then, with p_t = exp(-mean)",
-        _of_weighted_mean,
+        _modulated("(sum(entropy*weight)/sum(weight))"),
     ),
-    _early(
-        "sum of the cross entropy, then modulation",
-        "the cross entropy is summed over the batch first and modulated then, with p_t = exp(-sum)",
-        lambda b: _of_mean(b, _total, True),
-    ),
-    _early(
+    "modulated_after_sum": ("sum of the cross entropy, then modulation", _modulated("sum(entropy*weight)")),
+    "modulated_after_mean_then_weighted": (
         "mean of the cross entropy, modulation, then weights",
-        "the cross entropy is averaged over the batch before it is modulated and weighted",
-        lambda b: _of_mean(b, _mean, False),
+        f"{_modulated('mean(entropy)')}*weight",
     ),
-    _early(
+    "modulated_after_mean_then_weighted_and_averaged": (
         "mean of the cross entropy, modulation, mean of weights",
-        "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then averaged",
-        lambda b: _of_mean(b, _mean, False).mean(),
+        f"mean({_modulated('mean(entropy)')}*weight)",
     ),
-    _early(
+    "modulated_after_mean_then_weighted_and_summed": (
         "mean of the cross entropy, modulation, sum of weights",
-        "the cross entropy is averaged over the batch before it is modulated, and weighted at last, then summed",
-        lambda b: _of_mean(b, _mean, False).sum(),
+        f"sum({_modulated('mean(entropy)')}*weight)",
     ),
-    _early(
+    "modulated_after_sum_then_weighted": (
         "sum of the cross entropy, modulation, mean of weights",
-        "the cross entropy is summed over the batch before it is modulated and weighted",
-        lambda b: _of_mean(b, _total, False).mean(),
+        f"mean({_modulated('sum(entropy)')}*weight)",
     ),
-    _early(
-        "row means of the cross entropy, then modulation",
-        "the cross entropy is averaged over each row before it is modulated",
-        lambda b: _by_row(b, lambda t: t.mean(-1)).mean(),
-    ),
-    _early(
-        "row sums of the cross entropy, then modulation",
-        "the cross entropy is summed over each row before it is modulated",
-        lambda b: _by_row(b, lambda t: t.sum(-1)).mean(),
-    ),
-    _early(
+    "modulated_after_row_means": ("row means of the cross entropy, then modulation", "mean(modulated_row_mean)"),
+    "modulated_after_row_sums": ("row sums of the cross entropy, then modulation", "mean(modulated_row_sum)"),
+    "modulated_after_row_sums_and_summed": (
         "row sums of the cross entropy, then modulation, summed",
-        "the cross entropy is summed over each row before it is modulated",
-        lambda b: _by_row(b, lambda t: t.sum(-1)).sum(),
+        "sum(modulated_row_sum)",
     ),
-    _early(
+    "modulated_after_row_means_and_summed": (
         "row means of the cross entropy, then modulation, summed",
-        "the cross entropy is averaged over each row before it is modulated",
-        lambda b: _by_row(b, lambda t: t.mean(-1)).sum(),
+        "sum(modulated_row_mean)",
     ),
-    *(
-        _early(f"{told} of {what}", f"the factors are averaged apart: {what}, {told}", lambda b, f=f, r=r: r(f(b)))
-        for what, f in {
-            "weight · modulating factor · mean(cross entropy)": lambda b: b.weight * b.modulation * b.entropy.mean(),
-            "weight · modulating factor · sum(cross entropy)": lambda b: b.weight * b.modulation * b.entropy.sum(),
-            "weight · mean(modulating factor) · cross entropy": lambda b: b.weight * b.modulation.mean() * b.entropy,
-            "mean(weight) · modulating factor · cross entropy": lambda b: b.weight.mean() * b.modulation * b.entropy,
-            "sum(weight) · modulating factor · cross entropy": lambda b: b.weight.sum() * b.modulation * b.entropy,
-            "weight · mean(modulating factor · cross entropy)": lambda b: b.weight * (b.modulation * b.entropy).mean(),
-            "weight · sum(modulating factor · cross entropy)": lambda b: b.weight * (b.modulation * b.entropy).sum(),
-            "mean(weight) · mean(modulating factor) · mean(cross entropy)": lambda b: (
-                b.weight.mean() * b.modulation.mean() * b.entropy.mean()
-            ),
-            "mean(modulating factor) · mean(weight · cross entropy)": lambda b: (
-                b.modulation.mean() * (b.weight * b.entropy).mean()
-            ),
-            "mean(weight · modulating factor) · cross entropy": lambda b: (b.weight * b.modulation).mean() * b.entropy,
-        }.items()
-        for told, r in {"mean": _mean, "sum": _total, "no reduction": lambda t: t}.items()
-    ),
-    *(
-        _early(
-            f"{told} over all pairs of rows",
-            "a weight or factor is broadcast over all pairs of rows (N, N)",
-            lambda b, f=f, r=r: r(f(b)),
-        )
-        for f in (
-            lambda b: _pairs(b, b.weight, b.modulation * b.entropy),
-            lambda b: _pairs(b, b.weight * b.modulation, b.entropy),
-            lambda b: _pairs(b, b.modulation, b.weight * b.entropy),
-            lambda b: _pairs(b, b.modulation * b.entropy, b.weight),
-        )
-        for told, r in {
-            "mean": _mean,
-            "sum": _total,
-            "no reduction": lambda t: t,
-            "sum / rows": lambda t: t.sum() / len(t),
-        }.items()
-    ),
-]
+}
+# factors that are averaged or summed apart, before they are multiplied
+APART = (
+    "weight*modulation*mean(entropy)",
+    "weight*modulation*sum(entropy)",
+    "weight*mean(modulation)*entropy",
+    "mean(weight)*modulation*entropy",
+    "sum(weight)*modulation*entropy",
+    "weight*mean(modulation*entropy)",
+    "weight*sum(modulation*entropy)",
+    "mean(weight)*mean(modulation)*mean(entropy)",
+    "mean(modulation)*mean(weight*entropy)",
+    "mean(weight*modulation)*entropy",
+    "sum(modulation)*entropy*weight",
+)
+# rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied
+PAIRS = (
+    "pairs(weight, modulation*entropy)",
+    "pairs(weight*modulation, entropy)",
+    "pairs(modulation, weight*entropy)",
+    "pairs(modulation*entropy, weight)",
+)
 
 
-def _labels(b: Batch, counted: Callable[[Tensor], Tensor]) -> float:
-    return float("nan") if b.labels is None else max(float(counted(b.labels).sum()), 1.0)
+def _divided() -> Iterator[Reduction]:
+    """The sum over a normaliser, in order of how usual it is."""
+
+    def over(code: str, name: str, divisor: str, **values: float) -> Reduction:
+        return Reduction(name, f"sum(terms)/{divisor}", change("normaliser", code, **values))
+
+    for quantity in (*GUARDED, *FLOORED):
+        told = BATCH.quantities[quantity][0]
+        yield over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")
+        yield over(f"over_{quantity}", f"sum / {told}", quantity)
+    for quantity in GUARDED:
+        told = BATCH.quantities[quantity][0]
+        yield over(f"over_{quantity}_plus_one", f"sum / ({told} + 1)", f"({quantity} + 1)")
+        for e in EPSILONS:
+            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
+            yield over(
+                f"over_{quantity}_at_least_epsilon",
+                f"sum / max({told}, {e:g})",
+                f"max({quantity}, {e!r})",
+                epsilon=e,
+            )
+    for e in EPSILONS:
+        for quantity in ("weight_sum", "factor_sum", "weighted_factor_sum", "kept_elements"):
+            told = BATCH.quantities[quantity][0]
+            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
+    for code, (name, divisor) in DIVISORS.items():
+        yield over(code, name, f"({divisor})")
+    for constant in CONSTANTS:
+        yield over("mean_over_constant", f"mean / {constant:g}", f"({constant:g}*count_all)", value=constant)
+        yield over("sum_over_constant", f"sum / {constant:g}", f"{constant:g}", value=constant)
 
 
-def _pairs(b: Batch, one: Tensor, other: Tensor) -> Tensor:
-    """Rows of (N,) factors broadcast against a column of the others."""
-    return one[:, None] * other[None, :] if one.dim() == 1 else one.sum() * torch.nan
+def _by_row() -> Iterator[Reduction]:
+    """Each row over its own positives; then what becomes of the rows."""
+    for what, quantity in ROWS.items():
+        told = BATCH.quantities[quantity][0]
+        guards = {"at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}), "unguarded": ("", quantity, {})}
+        guards |= {f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS}
+        for guard, (guarded, divisor, values) in guards.items():
+            for then, wrap in {"none": "{}", "mean": "mean({})", "sum": "sum({})"}.items():
+                name = " ".join(filter(None, ("each row over its", told, guarded))) + (
+                    "" if then == "none" else f", {then}"
+                )
+                code = f"each_row_over_its_{what}_{guard.partition(' ')[0]}"
+                text = wrap.format(f"(sum_rows(terms)/{divisor})")
+                yield Reduction(name, text, change("normaliser", code, then=then, **values))
 
 
-def _by_row(b: Batch, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-    if b.entropy.dim() < 2:
-        return b.entropy.sum() * torch.nan
-    entropy = reduce(b.entropy * b.weight)
-    return (1 - (-entropy).exp()) ** b.gamma * entropy
+def _early() -> Iterator[Reduction]:
+    for code, (name, text) in EARLY.items():
+        yield Reduction(name, text, change("reduction", code), early=True)
+    for text in APART:
+        shown = Expression(text, BATCH).formula
+        for then, wrap in {"mean": "mean({})", "sum": "sum({})", "none": "{}"}.items():
+            told = change("reduction", "factors_reduced_apart", factors=shown, then=then)
+            yield Reduction(f"{then} of {shown}", wrap.format(text), told, early=True)
+    for pairs in PAIRS:
+        for then, text in {
+            "mean": f"mean({pairs})",
+            "sum": f"sum({pairs})",
+            "none": pairs,
+            "sum / rows": f"sum({pairs})/N",
+        }.items():
+            told = change("reduction", "all_pairs_of_rows", then=then)
+            yield Reduction(f"{then} over all pairs of rows", text, told, early=True)
 
 
-def _side_means(b: Batch, factor: float) -> Tensor:
-    positive, negative = (b.targets > 0).to(b.terms), (b.targets <= 0).to(b.terms)
-    mean = [(b.terms * side).sum() / side.sum().clamp(min=1) for side in (positive, negative)]
-    return factor * (mean[0] + mean[1])
+def _all() -> Iterator[Reduction]:
+    yield from PLAIN
+    for code, (name, text) in SHAPES.items():
+        yield Reduction(name, text, change("reduction", code))
+    yield from _divided()
+    yield from _by_row()
+    for share in HARDEST:
+        told = change("reduction", "hardest_only", share=share)
+        yield Reduction(f"mean of the hardest {share:.0%}", f"mean(hardest(terms, {share}))", told)
+        yield Reduction(f"sum of the hardest {share:.0%}", f"sum(hardest(terms, {share}))", told)
+    yield from _early()
+
+
+REDUCTIONS = list(_all())

@@ -4,176 +4,182 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.element import RULES
+from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, change, context
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID
+
+# (kind, code): what the logit is before anything else
+LOGITS: dict[tuple[str, str], str] = {
+    ("activation", "sigmoid_twice"): "sigmoid(x)",
+    ("activation", "logits_for_probabilities"): "logit(x)",
+    ("activation", "tanh_rescaled_for_sigmoid"): "2*x",
+    ("activation", "logits_halved"): "x/2",
+    ("activation", "logits_negated"): "-x",
+    ("activation", "tanh_for_sigmoid"): "logit(tanh(x))",
+    ("activation", "negative_logits_cut"): "relu(x)",
+    ("activation", "softmax_for_sigmoid"): "logit(softmax(x))",  # undefined for one class: its probability is 1
+}
+# (kind, code): what the target is, or how much the element counts
+TARGETS: dict[tuple[str, str], tuple[str, str]] = {
+    ("cross_entropy", "labels_inverted"): ("y", "1 - y"),
+    ("soft_labels", "between_hard_labels_nothing"): ("share", "(y == 0) | (y == 1)"),
+}
+LOGIT_LIMITS = (1.0, 2.0, 3.0, 4.0)  # smaller than what numerics need, so another function
+PROBABILITY_LIMITS = (0.01, 0.05, 0.1)
+# code: how class labels became 0 and 1; which of several it is, batches of labels will tell
+INDEX = {
+    "label_zero_is_background": ("y", "1 - y"),
+    "background_is_a_class": ("y", "1 + 0*y"),
+    "background_left_out": ("share", "y"),
+    "no_label_is_a_class": ("y", "0*y"),
+    "label_zero_left_out": ("share", "1 - y"),
+}
 
 
-def contexts(loss: str, smoothing: Iterable[tuple[float, float]], both: bool, power: str) -> list[Context]:
-    contexts = [Context((), "", lambda s: s)]
-    contexts += [context for pair in smoothing for context in (_smoothed(*pair), _clamped_labels(*pair))]
-    contexts += [
-        _context(
-            "activation", "applies the sigmoid twice", "x = sigmoid(logit)", lambda s: replace(s, x=torch.sigmoid(s.x))
-        ),
-        _context(
-            "activation",
-            "takes the logits for probabilities: no sigmoid is applied",
-            "p = logit",
-            lambda s: replace(s, x=torch.logit(s.x)),
-        ),
-        _context(
-            "activation", "uses (1+tanh(x))/2 in place of the sigmoid", "x = 2 logit", lambda s: replace(s, x=2 * s.x)
-        ),
-        _context("activation", "halves the logits", "x = logit/2", lambda s: replace(s, x=s.x / 2)),
-        _context("activation", "negates the logits", "x = -logit", lambda s: replace(s, x=-s.x)),
-        _context(
-            "activation",
-            "takes tanh for the sigmoid",
-            "p = tanh(logit)",
-            lambda s: replace(s, x=torch.logit(torch.tanh(s.x))),
-        ),
-        _context(
-            "activation",
-            "cuts negative logits off before the sigmoid",
-            "x = relu(logit)",
-            lambda s: replace(s, x=s.x.relu()),
-        ),
-        *(
-            _context(
-                "precision",
-                f"cuts the logits off at ±{c:g}",
-                f"x = logit, at most {c:g} in size",
-                lambda s, c=c: replace(s, x=s.x.clamp(-c, c)),
-            )
-            for c in (1.0, 2.0, 3.0, 4.0)
-        ),
-        *(
-            _context(
-                "precision",
-                f"clips p to [{e:g}, 1-{e:g}] before anything else",
-                f"p = clip(sigmoid(logit), {e:g}, 1-{e:g})",
-                lambda s, c=c: replace(s, x=s.x.clamp(-c, c)),
-            )
-            for e, c in ((e, math.log(1 / e - 1)) for e in (0.01, 0.05, 0.1))
-        ),
-        _context(
-            "cross_entropy", "reads 1 as negative and 0 as positive", "y = 1 - target", lambda s: replace(s, y=1 - s.y)
-        ),
-        _context(
-            "activation", "takes the softmax over the classes for the sigmoid of each", "p = softmax(logits)", _softmax
-        ),
-        _context(
-            "call",
-            "takes the targets first and the logits second",
-            "the arguments are exchanged",
-            lambda s: replace(s, x=s.y, y=s.x),
-        ),
+def contexts(loss: Canonical, accepts: set[str], smoothing: Iterable[tuple[float, float]]) -> list[Context]:
+    """Nothing first; then what people do, the usual before the rare."""
+    smoothing = list(smoothing)
+    found = [context(SIGMOID, {})]
+    found += [one for pair in smoothing for one in (_smoothed(*pair), _clamped(*pair))]
+    found += [context(SIGMOID, {"x": text}, change(*told)) for told, text in LOGITS.items()]
+    found += [_limited(limit) for limit in LOGIT_LIMITS]
+    found += [_clipped(e) for e in PROBABILITY_LIMITS]
+    found += [context(SIGMOID, {name: text}, change(*told)) for told, (name, text) in TARGETS.items()]
+    found.append(_exchanged())
+    found += [_read_as_hard(rule) for rule in RULES]
+    found += _raised(loss, accepts)
+    if "where(y > 0" not in loss.factors.weight:  # there both sides have their own rule for soft labels
+        found.append(two_sided())
+        found += [two_sided(*pair) for pair in smoothing]
+    return found + _parameters_exchanged(loss, accepts)
+
+
+def _raised(loss: Canonical, accepts: set[str]) -> list[Context]:
+    """Targets to the power of the loss's own exponent."""
+    power = loss.of_role("power")
+    if power is None or power.name not in accepts:
+        return []
+    told = change("soft_labels", "targets_raised_to_gamma", parameter=power.name)
+    text = f"where(y == 0, 0, y**{power.name})"  # 0^0 is 1, and a negative stays one
+    return [context(SIGMOID, {"y": text}, told, where=f"y = target^{power.name}")]
+
+
+def _parameters_exchanged(loss: Canonical, accepts: set[str]) -> list[Context]:
+    """Each pair of parameters, given in the other order."""
+    own = [parameter.name for parameter in loss.parameters if parameter.name in accepts]
+    return [
+        Context(
+            (change("call", "parameters_exchanged", one=one, other=other),),
+            f"{one} and {other} are exchanged",
+            Exchanged(one, other),
+        )
+        for one, other in itertools.combinations(own, 2)
     ]
-    for rule, read in RULES.items():
-        contexts.append(
-            _context(
-                "soft_labels",
-                f"soft labels are read as hard ones: 1 where {rule}",
-                f"y = 1 if {rule}",
-                lambda s, r=read: replace(s, y=r(s.y)),
-            )
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Points with two parameters in each other's place."""
+
+    one: str
+    other: str
+
+    def __call__(self, points: Points) -> Points:
+        given = points.parameters
+        if given[self.one] is None or given[self.other] is None:
+            return points
+        return replace(points, parameters={**given, self.one: given[self.other], self.other: given[self.one]})
+
+
+@dataclass(frozen=True)
+class ArgumentsExchanged:
+    """Points with the logits in the targets' place."""
+
+    def __call__(self, points: Points) -> Points:
+        return replace(points, x=points.y, y=points.x)
+
+
+def _exchanged() -> Context:
+    return Context((change("call", "arguments_exchanged"),), "x = target, y = logit", ArgumentsExchanged())
+
+
+@dataclass(frozen=True)
+class TwoSided:
+    """Each element twice: as a positive with weight y and as a negative with weight 1-y."""
+
+    def __call__(self, points: Points) -> Points:
+        ones, share = torch.ones_like(points.y), 1.0 if points.share is None else points.share
+        return replace(
+            points,
+            x=torch.cat((points.x, points.x), -1),
+            y=torch.cat((ones, 0 * ones), -1),
+            share=torch.cat((points.y * share, (1 - points.y) * share), -1),
         )
-    contexts.append(
-        _context(
-            "soft_labels",
-            "for soft labels, the positive's and the negative's whole loss are blended by the target",
-            "loss = y loss(y=1) + (1-y) loss(y=0)",
-            _two_sided,
-        )
-    )
-    if loss == "varifocal":
-        contexts = [c for c in contexts if "blended" not in (c.changes[0].statement if c.changes else "")]
-    if both:
-        contexts.append(
-            _context(
-                "call",
-                f"exchanges alpha and {power}",
-                f"alpha and {power} exchanged",
-                lambda s: replace(s, gamma=s.alpha, alpha=s.gamma) if s.alpha is not None else s,
-            )
-        )
-    return contexts
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One view after another."""
+
+    views: tuple
+
+    def __call__(self, points: Points) -> Points:
+        for view in self.views:
+            points = view(points)
+        return points
+
+
+def two_sided(one: float = 1.0, zero: float = 0.0) -> Context:
+    """The whole loss of a positive and that of a negative, blended by the target, which may be smoothed before."""
+    blended = change("soft_labels", "sides_blended")
+    where = "loss = y loss(y=1) + (1-y) loss(y=0)"
+    if (one, zero) == (1.0, 0.0):
+        return Context((blended,), where, TwoSided())
+    smoothed = _smoothed(one, zero)
+    return Context((*smoothed.changes, blended), f"{where} with {smoothed.where}", Chain((smoothed.apply, TwoSided())))
 
 
 def index_contexts() -> list[Context]:
     """What class labels may have become on the way to 0 and 1; which one it is, batches of labels will tell."""
-    told = "class labels are read differently"
-    return [
-        _context("background_index", told, "label 0 is background", lambda s: replace(s, y=1 - s.y)),
-        _context("background_index", told, "background is a class", lambda s: replace(s, y=torch.ones_like(s.y))),
-        _context(
-            "background_index",
-            told,
-            "background is left out",
-            lambda s: replace(s, share=s.y if s.share is None else s.share * s.y),
-        ),
-        _context("background_index", told, "no label is a class", lambda s: replace(s, y=torch.zeros_like(s.y))),
-        _context(
-            "background_index",
-            told,
-            "label 0 is left out",
-            lambda s: replace(s, share=1 - s.y if s.share is None else s.share * (1 - s.y)),
-        ),
-    ]
+    return [context(SIGMOID, {name: text}, change("background_index", code)) for code, (name, text) in INDEX.items()]
 
 
-def _context(kind: str, statement: str, where: str, apply: Callable[[Points], Points]) -> Context:
-    return Context((Change(kind, statement),), where, apply)
+def _read_as_hard(rule: str) -> Context:
+    told = change("soft_labels", "soft_labels_read_as_hard", rule=rule)
+    return context(SIGMOID, {"y": f"where({rule}, 1, 0)"}, told)
 
 
-def _softmax(s: Points) -> Points:
-    """Logits whose sigmoid is the softmax; undefined for a single class, whose probability is always 1."""
-    others = torch.where(torch.eye(s.x.shape[-1], dtype=torch.bool), -torch.inf, s.x[..., None, :]).logsumexp(-1)
-    return replace(s, x=s.x - others)
+def _limited(limit: float) -> Context:
+    return context(SIGMOID, {"x": f"clamp(x, {-limit!r}, {limit!r})"}, change("precision", "logits_cut", limit=limit))
 
 
-def _two_sided(s: Points) -> Points:
-    """Each element twice: as a positive with weight y and as a negative with weight 1-y."""
-    ones, share = torch.ones_like(s.y), 1.0 if s.share is None else s.share
-    return replace(
-        s,
-        x=torch.cat((s.x, s.x), -1),
-        y=torch.cat((ones, 0 * ones), -1),
-        share=torch.cat((s.y * share, (1 - s.y) * share), -1),
-    )
+def _clipped(e: float) -> Context:
+    """p between e and 1-e, written for the logit, which keeps 1-p exact."""
+    limit = math.log(1 / e - 1)
+    told: Change = change("precision", "p_clipped", epsilon=e)
+    text = f"clamp(x, {-limit!r}, {limit!r})"
+    return context(SIGMOID, {"x": text}, told, where=f"p = sigmoid(x) clipped to [{e:g}, {1 - e:g}]")
 
 
 def _smoothed(one: float, zero: float) -> Context:
-    return _context(
-        "label_smoothing",
-        f"labels are smoothed: 1 becomes {one:.4g} and 0 becomes {zero:.4g}",
-        f"y = {zero:.4g} + {one - zero:.4g} y",
-        lambda s: replace(s, y=zero + (one - zero) * s.y),
-    )
+    told = change("label_smoothing", "labels_smoothed", one=one, zero=zero)
+    return context(SIGMOID, {"y": f"{zero!r} + {one - zero!r}*y"}, told)
 
 
 def smoothed_over_classes(e: float) -> Context:
     """Labels smoothed as torch's cross entropy smooths them: e/C to every class."""
-    return _context(
-        "label_smoothing",
-        f"labels are smoothed by {e:g} over the classes: y becomes {1 - e:g} y + {e:g}/C",
-        f"y = {1 - e:g} y + {e:g}/C",
-        lambda s: replace(s, y=(1 - e) * s.y + e / s.x.shape[-1]),
-    )
+    told = change("label_smoothing", "labels_smoothed_over_classes", epsilon=e)
+    return context(SIGMOID, {"y": f"{1 - e!r}*y + {e!r}/C"}, told)
 
 
-def _clamped_labels(one: float, zero: float) -> Context:
-    return _context(
-        "target_range",
-        f"targets are clamped to [{zero:.4g}, {one:.4g}]",
-        f"y = clamp(y, {zero:.4g}, {one:.4g})",
-        lambda s: replace(s, y=s.y.clamp(zero, one)),
-    )
+def _clamped(one: float, zero: float) -> Context:
+    told = change("target_range", "targets_clamped", one=one, zero=zero)
+    return context(SIGMOID, {"y": f"clamp(y, {zero!r}, {one!r})"}, told)
 
 
 def smoothing_grid() -> list[tuple[float, float]]:

@@ -2,383 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
-import torch
-
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, Points, Tensor
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.element import (
-    RULES,
-    alpha_of,
-    between,
-    cross_entropy,
-    distance,
-    miss_and_hit,
-    one,
-    probabilities,
-)
+from focalbench_suite.adapters.canon import Canonical, Parameter
+from focalbench_suite.suites.explainer.vocabulary.expression import put
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
+from focalbench_suite.suites.explainer.vocabulary.parameters import departures, options_of, own_values, symbol
+from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID, blend, choose
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
-# name: the modulating factor from miss = 1 - p_t, hit = p_t and gamma
-POWERS = {
-    "p_t^{g}": (lambda q, h, g: h**g, "uses p_t^{g} instead of (1-p_t)^{g}"),
-    "1": (lambda q, h, g: torch.ones_like(q), "is missing: {g} has no effect"),
-    "{g}(1-p_t)": (lambda q, h, g: g * q, "multiplies by {g} (1-p_t) instead of raising to the power {g}"),
-    "(1-p_t)^(1/{g})": (lambda q, h, g: q ** (1 / g), "raises to the power 1/{g}"),
-    "(1-p_t)^({g}+1)": (lambda q, h, g: q ** (g + 1), "raises to the power {g}+1"),
-    "(1-p_t)^({g}-1)": (lambda q, h, g: q ** (g - 1), "raises to the power {g}-1"),
-    "(1-p_t)^({g}/2)": (lambda q, h, g: q ** (g / 2), "raises to the power {g}/2"),
-    "(1-p_t)^(2{g})": (lambda q, h, g: q ** (2 * g), "raises to the power 2 {g}"),
-    "(1-p_t)^({g}^2)": (lambda q, h, g: q ** (g * g), "raises to the power {g}^2"),
-    "(1-p_t)^2": (lambda q, h, g: q**2, "{g} is ignored: the power is always 2"),
-    "(1-p_t)^1": (lambda q, h, g: q, "{g} is ignored: the power is always 1"),
-    "(1-p_t)^1.5": (lambda q, h, g: q**1.5, "{g} is ignored: the power is always 1.5"),
-    "(1-p_t)^max({g},1)": (lambda q, h, g: q ** g.clamp(min=1), "raises {g} to at least 1"),
-    "(1-p_t)^min({g},2)": (lambda q, h, g: q ** g.clamp(max=2), "limits {g} to 2"),
-    "(1-p_t)^int({g})": (lambda q, h, g: q ** g.trunc(), "cuts {g} to an integer"),
-    "(1-p_t)^round({g})": (lambda q, h, g: q ** g.round(), "rounds {g} to an integer"),
-    "(1-p_t)^ceil({g})": (lambda q, h, g: q ** g.ceil(), "rounds {g} up to an integer"),
-    "(1-p_t)^({g} or 2)": (lambda q, h, g: q ** torch.where(g == 0, 2.0, g), "takes {g} = 0 for absent and uses 2"),
-    "(0 if {g} = 0)": (lambda q, h, g: torch.where(g == 0, 0.0, q**g), "returns 0 at {g} = 0"),
-    "{g}^(1-p_t)": (lambda q, h, g: g**q, "has {g} as the base and 1-p_t as the exponent"),
-    "exp({g}(1-p_t))": (lambda q, h, g: (g * q).exp(), "uses exp({g} (1-p_t)) instead of a power"),
-    "exp(-{g} p_t)": (lambda q, h, g: (-g * h).exp(), "uses exp(-{g} p_t) instead of a power"),
-    "(1-p_t^{g})": (lambda q, h, g: 1 - h**g, "uses 1-p_t^{g} instead of (1-p_t)^{g}"),
-    "(1-p_t)^-{g}": (lambda q, h, g: q**-g, "raises to the power -{g}"),
-    "(1+p_t)^{g}": (lambda q, h, g: (1 + h) ** g, "uses 1+p_t instead of 1-p_t"),
-    "(2-p_t)^{g}": (lambda q, h, g: (1 + q) ** g, "adds 1 to 1-p_t before the power"),
-    "(1+(1-p_t)^{g})": (lambda q, h, g: 1 + q**g, "adds 1 to the modulating factor"),
-    "(1-(1-p_t)^{g})": (lambda q, h, g: 1 - q**g, "uses 1-(1-p_t)^{g} instead of (1-p_t)^{g}"),
-    "(1-p_t)+{g}": (lambda q, h, g: q + g, "adds {g} instead of raising to the power {g}"),
-    "(p_t-1)^{g}": (lambda q, h, g: (h - 1) ** g, "uses p_t-1, whose odd powers are negative and fractional ones NaN"),
-    "(1-p_t)/{g}": (lambda q, h, g: q / g, "divides by {g} instead of raising to the power {g}"),
-    "(-log p_t)^{g}": (lambda q, h, g: (-h.log()) ** g, "raises -log p_t instead of 1-p_t to the power {g}"),
-    "sqrt((1-p_t)^{g} + p_t^{g})": (lambda q, h, g: (q**g + h**g) ** 0.5, "mixes both powers under a root"),
-    "p_t^{g} + (1-p_t)^{g}": (lambda q, h, g: q**g + h**g, "adds p_t^{g} to the modulating factor"),
-    "tanh": (lambda q, h, g: torch.tanh(g * q), "uses tanh({g} (1-p_t)) instead of a power"),
-    "(1+{g}(1-p_t))": (lambda q, h, g: 1 + g * q, "uses 1+{g} (1-p_t) instead of a power"),
-    "(1-p_t)^({g}+1-p_t)": (lambda q, h, g: q ** (g + q), "raises to the power {g}+1-p_t, which falls with p_t"),
-    "(1-p_t)^({g}+p_t)": (lambda q, h, g: q ** (g + h), "raises to the power {g}+p_t"),
-    "(1-p_t)^({g}(1-p_t))": (lambda q, h, g: q ** (g * q), "raises to the power {g} (1-p_t)"),
-    "(1-p_t)^({g} p_t)": (lambda q, h, g: q ** (g * h), "raises to the power {g} p_t"),
-    "(1-p_t)^max({g},0.5)": (lambda q, h, g: q ** g.clamp(min=0.5), "raises {g} to at least 0.5"),
-    "(1-p_t)^max({g},2)": (lambda q, h, g: q ** g.clamp(min=2), "raises {g} to at least 2"),
-    "(1-p_t)^min({g},1)": (lambda q, h, g: q ** g.clamp(max=1), "limits {g} to 1"),
-    "(1-p_t)^3": (lambda q, h, g: q**3, "{g} is ignored: the power is always 3"),
-    "(1-p_t)^0.5": (lambda q, h, g: q**0.5, "{g} is ignored: the power is always 0.5"),
-    "(p_t(1-p_t))^{g}": (lambda q, h, g: (q * h) ** g, "uses p_t (1-p_t) instead of 1-p_t"),
+# code: what stands for 1-p_t and for p_t; all are the same on hard labels
+FAMILIES: dict[str, tuple[str, str]] = {
+    "soft_labels_interpolated": ("miss", "hit"),
+    "soft_labels_distance": ("abs(y - p)", "1 - abs(y - p)"),
+    "soft_labels_exponential": ("1 - exp(-bce)", "exp(-bce)"),
+    "soft_labels_geometric": ("p**(1 - y)*q**y", "q**(1 - y)*p**y"),
+    "soft_labels_in_logit": ("sigmoid(x*(1 - 2*y))", "sigmoid(x*(2*y - 1))"),
+    **{f"soft_labels_by_rule {rule}": (choose(rule, "q", "p"), choose(rule, "p", "q")) for rule in RULES},
+}
+# (kind, code): what is raised to the power, where it changes hard labels, too
+BASES: dict[tuple[str, str], str] = {
+    ("gamma", "distance_without_absolute"): "y - p",
+    ("gamma", "distance_negated_without_absolute"): "p - y",
+    ("gamma", "distance_cut_at_zero"): "max(y - p, 0)",
+    ("gamma", "one_minus_p_for_both"): "q",
+    ("gamma", "p_for_both"): "p",
+    ("activation", "sigmoid_twice_in_factor"): "y*sigmoid(-p) + (1 - y)*sigmoid(p)",
+    ("activation", "distance_to_logit"): "abs(y - x)",
+    ("activation", "logits_for_probabilities_in_factor"): "y*(1 - x) + (1 - y)*x",
+    ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "1 - bce",
+}
+# code: the factor where it keeps a sign, from which odd and fractional powers alike are free
+SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sign(p - y)*abs(y - p)**g"}
+POWERS_OF_EACH_SIDE = ((0, 4), (1, 4), (0, 2), (1, 2), (2, 4), (0, 1), (2, 1), (2, 3), (0, 3), (1, 3))
+FIXED_POWERS = (0, 1, 2, 3, 4)  # of the side that does not follow gamma
+FACTOR_EPSILONS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+SMOOTHED = (0.01, 0.05, 0.1, 0.2)
+# (kind, code): the factor of a positive, where the paper modulates negatives alone with p^gamma
+ON_POSITIVES: dict[tuple[str, str], tuple[str, str]] = {
+    ("gamma", "positives_modulated_by_distance"): ("abs(y - p)**g", "p**g"),
+    ("gamma", "positives_modulated_by_miss"): ("q**g", "p**g"),
+    ("gamma", "positives_modulated_by_p"): ("p**g", "p**g"),
+    ("gamma", "positives_modulated_instead"): ("p**g", "1"),
+    ("gamma", "positives_modulated_instead_by_distance"): ("abs(y - p)**g", "1"),
+    ("gamma", "positives_modulated_instead_by_miss"): ("q**g", "1"),
+    ("gamma", "negatives_modulated_by_one_minus_p"): ("1", "q**g"),
+    ("activation", "sigmoid_twice_in_factor"): ("1", "sigmoid(p)**g"),
+    ("gamma", "distance_negated_without_absolute"): ("(p - y)**g", "p**g"),
+    ("gamma", "distance_without_absolute"): ("(y - p)**g", "(-p)**g"),
 }
 
 
-def power_statement(statement: str, power: str) -> str:
-    """An entry of `POWERS` as a sentence."""
-    told = statement.format(g=power)
-    return told if told.startswith(f"{power} is") else f"the modulating factor {told}"
+def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """The paper's factor first, and everything that may stand in its place."""
+    own = options_of(loss.factors.modulation, SIGMOID, loss, accepts)
+    power = loss.of_role("power")
+    if power is None:
+        return own + _of_none()
+    for code, (miss, _) in FAMILIES.items():
+        if put("m**g", m=miss, g=power.name) == put(loss.factors.modulation):
+            return own + _powers(power, code, accepts)
+    return own + _on_negatives(power.name, symbol(power, accepts))
 
 
-def _exponential(s: Points) -> tuple[Tensor, Tensor]:
-    hit = (-cross_entropy(s)).exp()
-    return 1 - hit, hit
-
-
-def _signed(s: Points) -> tuple[Tensor, Tensor]:
-    p, _ = probabilities(s.x)
-    return s.y - p, 1 - (s.y - p)
-
-
-def _signed_other(s: Points) -> tuple[Tensor, Tensor]:
-    p, _ = probabilities(s.x)
-    return p - s.y, 1 - (p - s.y)
-
-
-def _logit_distance(s: Points) -> tuple[Tensor, Tensor]:
-    return (s.y - s.x).abs(), 1 - (s.y - s.x).abs()
-
-
-def _clamped(s: Points) -> tuple[Tensor, Tensor]:
-    p, _ = probabilities(s.x)
-    return (s.y - p).clamp(min=0), 1 - (s.y - p).clamp(min=0)
-
-
-FAMILIES = {  # name: (where, miss and hit)
-    "interpolated": ("p_t = p y + (1-p)(1-y)", miss_and_hit),
-    "distance": ("1-p_t = |y-p|", distance),
-    "exponential": ("p_t = exp(-BCE)", _exponential),
-    **{
-        rule: (f"p_t = p if {rule} else 1-p", lambda s, r=read: miss_and_hit(replace(s, y=r(s.y))))
-        for rule, read in RULES.items()
-    },
-}
-READINGS = {  # families that also change hard labels
-    "y-p": ("gamma", "takes y-p without the absolute value", _signed),
-    "p-y": ("gamma", "takes p-y without the absolute value", _signed_other),
-    "max(y-p, 0)": ("gamma", "cuts y-p off at 0, so that negatives have no modulating factor", _clamped),
-    "1-p": (
-        "gamma",
-        "uses 1-p for positives and negatives alike, instead of 1-p_t",
-        lambda s: (torch.sigmoid(-s.x), torch.sigmoid(s.x)),
-    ),
-    "p": (
-        "gamma",
-        "uses p for positives and negatives alike, instead of 1-p_t",
-        lambda s: (torch.sigmoid(s.x), torch.sigmoid(-s.x)),
-    ),
-    "1-sigmoid(p_t)": (
-        "activation",
-        "applies the sigmoid twice in the modulating factor",
-        lambda s: miss_and_hit(replace(s, x=torch.sigmoid(s.x))),
-    ),
-    "|y-x|": ("activation", "takes the distance between target and logit, without the sigmoid", _logit_distance),
-    "1-p_t from logits": (
-        "activation",
-        "uses the logits as if they were probabilities in the modulating factor",
-        lambda s: (between(s.y, 1 - s.x, s.x), between(s.y, s.x, 1 - s.x)),
-    ),
-}
-
-
-def modulations(loss: str, free: bool, power: str) -> list[Option]:
-    if loss in ("cross_entropy", "balanced_cross_entropy"):
-        return [
-            one(),
-            *(_power_option(miss_and_hit, "", lambda q, h, g, e=e: q**e, _ignored(e)) for e in (0.5, 1.0, 1.5, 2.0)),
-        ]
-    if loss == "varifocal":
-        return _varifocal_modulations(free)
-    default = "distance" if loss == "quality_focal" else "interpolated"
-    options = []
-    for name, (where, family) in sorted(FAMILIES.items(), key=lambda item: item[0] != default):
-        soft = () if name == default else (Change("soft_labels", f"for soft labels, {where} in the modulating factor"),)
-        told = "" if name == default else f"[{where}]"
-        if loss == "quality_focal" and name == default:
-            told = "[1-p_t = |y-p|]"
-        options.append(_power_option(family, f"(1-p_t)^{power}{told}", lambda q, h, g: q**g, soft))
-        for formula, (function, statement) in POWERS.items():
-            change = Change("gamma", power_statement(statement, power))
-            options.append(_power_option(family, formula.format(g=power) + told, function, (*soft, change)))
-        if default != "distance":
-            continue
-    _, family = FAMILIES[default]
-    for formula, (kind, statement, reading) in READINGS.items():
-        options.append(
-            _power_option(
-                reading,
-                f"({formula})^{power}",
-                lambda q, h, g: q**g,
-                (Change(kind, f"the modulating factor {statement}"),),
-            )
-        )
-    options += [
-        *_one_sided(family, power),
-        *_blended(power),
-        *_weighted_probability(power),
-        *_late_epsilon(family, power),
-    ]
-    return options if free else _fixed_powers(default, options)
-
-
-def _ignored(power: float) -> tuple[Change, ...]:
-    return (Change("gamma", f"a modulating factor (1-p_t)^{power:g} is applied"),)
-
-
-def _power_option(family: Callable, formula: str, function: Callable, changes: tuple[Change, ...]) -> Option:
-    def modulation(s: Points) -> Tensor:
-        miss, hit = family(s)
-        return function(miss, hit, s.gamma.expand_as(miss))
-
-    return Option(changes, formula, modulation)
-
-
-def _fixed_powers(default: str, options: list[Option]) -> list[Option]:
-    """A function without the parameter: the power 2 is the paper's default, another one is its own."""
-    _, family = FAMILIES[default]
-    own = [
-        _power_option(
-            family,
-            f"(1-p_t)^{power:g}",
-            lambda q, h, g, e=power: q**e,
-            (Change("gamma", f"takes no gamma and uses {power:g}, not the paper's 2"),),
-        )
-        for power in (0.5, 1.0, 1.5, 2.5, 3.0, 4.0, 5.0)
-    ]
-    return [*options, *own]
-
-
-def _one_sided(family: Callable, power: str) -> list[Option]:
-    def only(positive: bool, read: Callable[[Tensor], Tensor]) -> Callable[[Points], Tensor]:
-        def modulation(s: Points) -> Tensor:
-            miss, _ = family(s)
-            raised, side = miss**s.gamma, read(s.y)
-            one = torch.ones_like(raised)
-            return between(side, raised, one) if positive else between(side, one, raised)
-
-        return modulation
-
-    options = []
-    for side, positive in (("positives", True), ("negatives", False)):
-        change = Change("gamma", f"the modulating factor applies to {side} only")
-        formula = f"((1-p_t)^{power} on {side}, else 1)"
-        options.append(Option((change,), formula, only(positive, lambda y: y)))
-        for rule, read in RULES.items():
-            soft = Change("soft_labels", f"positives are those with {rule}")
-            options.append(Option((change, soft), f"{formula}[{rule}]", only(positive, read)))
-    return options
-
-
-def _blended(power: str) -> list[Option]:
-    def modulation(s: Points) -> Tensor:
-        p, q = probabilities(s.x)
-        return between(s.y, q**s.gamma, p**s.gamma)
-
-    change = Change("soft_labels", "for soft labels, the powers are blended by the target instead of p_t")
-    return [Option((change,), f"[y (1-p)^{power} + (1-y) p^{power}]", modulation)]
-
-
-def _weighted_probability(power: str) -> list[Option]:
-    """p_t = exp(-weighted cross entropy): the class weight has entered the modulating factor."""
-
-    def option(name: str, positive: Callable, negative: Callable) -> Option:
-        def modulation(s: Points) -> Tensor:
-            weight = between(s.y, positive(alpha_of(s)), negative(alpha_of(s)))
-            return (1 - (-weight * cross_entropy(s)).exp()) ** s.gamma
-
-        change = Change("alpha", f"alpha enters p_t: p_t = exp(-w BCE), with w = {name}")
-        return Option((change,), f"(1-exp(-w BCE))^{power}[w = {name}]", modulation)
-
-    def inside(s: Points) -> Tensor:
-        weight = between(s.y, alpha_of(s), 1 - alpha_of(s))
-        return torch.where(weight == 0, 0.0, (weight * miss_and_hit(s)[0]) ** s.gamma / weight)
-
-    def multiplied(name: str, positive: Callable, negative: Callable) -> Option:
-        def modulation(s: Points) -> Tensor:
-            weight = between(s.y, positive(alpha_of(s)), negative(alpha_of(s)))
-            return (1 - weight * miss_and_hit(s)[1]) ** s.gamma
-
-        change = Change("alpha", f"p_t is multiplied by w = {name} in the modulating factor")
-        return Option((change,), f"(1-w p_t)^{power}[w = {name}]", modulation)
-
-    change = Change("gamma", f"the power {power} is taken of alpha_t, too: (alpha_t (1-p_t))^{power}")
-    sides = {"alpha_t": (lambda a: a, lambda a: 1 - a), **SIDES}
+def _of_none() -> list[Option]:
+    """A factor where there should be none."""
     return [
-        *(make(name, *pair) for make in (option, multiplied) for name, pair in sides.items()),
-        Option((change,), f"(alpha_t (1-p_t))^{power}/alpha_t", inside),
+        option(put("miss**g", g=f"{power:g}"), SIGMOID, change("gamma", "modulated_by_power", value=power))
+        for power in (0.5, 1, 1.5, 2)
     ]
 
 
-def _late_epsilon(family: Callable, power: str) -> list[Option]:
-    def option(epsilon: float) -> Option:
-        def modulation(s: Points) -> Tensor:
-            return (family(s)[0] + epsilon) ** s.gamma
-
-        change = Change("precision", f"adds {epsilon:g} to 1-p_t before the power")
-        return Option((change,), f"(1-p_t+{epsilon:g})^{power}", modulation)
-
-    return [option(epsilon) for epsilon in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)]
+def _family(code: str) -> Change:
+    name, _, rule = code.partition(" ")
+    return change("soft_labels", name, **({"rule": rule} if rule else {}))
 
 
-def _varifocal_modulations(free: bool) -> list[Option]:
-    def option(
-        formula: str, change: Change | None, positive: Callable, negative: Callable, rule: str = "y > 0"
-    ) -> Option:
-        def modulation(s: Points) -> Tensor:
-            p, q = probabilities(s.x)
-            return torch.where(RULES[rule](s.y) > 0, positive(p, q, s.y, s.gamma), negative(p, q, s.y, s.gamma))
+def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
+    """Losses that modulate positives and negatives alike, with 1-p_t or what stands for it."""
+    g = symbol(power, accepts)
+    make = departures if power.name in accepts else own_values
+    found = []
+    for code, (miss, hit) in FAMILIES.items():
+        soft = () if code == own else (_family(code),)
+        found.append(option(put("m**g", m=miss, g=g), SIGMOID, *soft))
+        for told, text in make(put("m**g", m=miss, g=power.name), power):
+            found.append(option(text, SIGMOID, *soft, told))
+        for shape, text in SHAPES.items():
+            told = change("gamma", shape, parameter=power.name)
+            found.append(option(put(text, miss=miss, hit=hit, g=g), SIGMOID, *soft, told))
+    found += [option(put("b**g", b=base, g=g), SIGMOID, change(*told)) for told, base in BASES.items()]
+    found += [option(put(text, g=g), SIGMOID, change("gamma", code)) for code, text in SIGNED.items()]
+    miss = FAMILIES[own][0]
+    found += _of_one_side(power.name, g, miss) + _blended(g) + _two_powers(g) + _guarded(g, miss) + _smoothed(g)
+    return found + _weighted(g) if "alpha" in accepts else found
 
-        return Option((change,) if change else (), formula, modulation)
 
-    def one(p: Tensor, q: Tensor, y: Tensor, g: Tensor) -> Tensor:
-        return torch.ones_like(p)
-
-    def power(p: Tensor, q: Tensor, y: Tensor, g: Tensor) -> Tensor:
-        return p**g
-
-    g = "gamma"
-    options = [
-        option("(1 if y > 0 else p^gamma)", None, one, power),
-        option(
-            "|y-p|^gamma",
-            Change(g, "positives are modulated, too, with |y-p|^gamma"),
-            lambda p, q, y, g: (y - p).abs() ** g,
-            power,
-        ),
-        option(
-            "((1-p)^gamma if y > 0 else p^gamma)",
-            Change(g, "positives are modulated, too, with (1-p)^gamma"),
-            lambda p, q, y, g: q**g,
-            power,
-        ),
-        option("p^gamma", Change(g, "positives are modulated, too, with p^gamma"), power, power),
-        option("(p^gamma if y > 0 else 1)", Change(g, "positives are modulated instead of negatives"), power, one),
-        option(
-            "(|y-p|^gamma if y > 0 else 1)",
-            Change(g, "positives are modulated instead of negatives"),
-            lambda p, q, y, g: (y - p).abs() ** g,
-            one,
-        ),
-        option("1", Change(g, "the modulating factor is missing: gamma has no effect"), one, one),
-        option(
-            "(1 if y > 0 else (1-p)^gamma)",
-            Change(g, "negatives are modulated with 1-p instead of p"),
-            one,
-            lambda p, q, y, g: q**g,
-        ),
-        option("(1 if y > 0 else gamma p)", Change(g, "gamma is a factor, not a power"), one, lambda p, q, y, g: g * p),
-        *(
-            option(
-                f"(1 if y > 0 else p^{e})",
-                Change(g, f"negatives are modulated with p to the power {e}"),
-                one,
-                lambda p, q, y, g, f=f: p ** f(g),
+def _of_one_side(name: str, g: str, miss: str) -> list[Option]:
+    """The factor on one side only, or another shape on one side."""
+    raised = put("m**g", m=miss, g=g)
+    found = []
+    for code, pair in {"positives_modulated_only": (raised, "1"), "negatives_modulated_only": ("1", raised)}.items():
+        told = change("gamma", code)
+        found.append(option(blend(*pair), SIGMOID, told))
+        for rule in RULES:
+            found.append(
+                option(choose(rule, *pair), SIGMOID, told, change("soft_labels", "positives_by_rule", rule=rule))
             )
-            for e, f in {
-                "2, whatever gamma is": lambda g: 2 + 0 * g,
-                "1, whatever gamma is": lambda g: 1 + 0 * g,
-                "gamma+1": lambda g: g + 1,
-                "gamma-1": lambda g: g - 1,
-                "1/gamma": lambda g: 1 / g,
-                "2 gamma": lambda g: 2 * g,
-                "gamma/2": lambda g: g / 2,
-                "int(gamma)": lambda g: g.trunc(),
-            }.items()
-        ),
-        option("(1 if y > 0 else 1-p^gamma)", Change(g, "uses 1-p^gamma"), one, lambda p, q, y, g: 1 - p**g),
-        option(
-            "(1 if y > 0 else (1-p^... )",
-            Change("activation", "applies the sigmoid twice in the modulating factor"),
-            one,
-            lambda p, q, y, g: torch.sigmoid(p) ** g,
-        ),
-        option(
-            "(p-y)^gamma",
-            Change(g, "takes (p-y)^gamma without the absolute value, on positives, too"),
-            lambda p, q, y, g: (p - y) ** g,
-            power,
-        ),
-        option(
-            "(y-p)^gamma",
-            Change(g, "takes (y-p)^gamma without the absolute value, on positives, too"),
-            lambda p, q, y, g: (y - p) ** g,
-            lambda p, q, y, g: (-p) ** g,
-        ),
+    factor = put("g*m", m=miss, g=g)
+    for code, pair in {
+        "gamma_as_factor_on_positives": (factor, raised),
+        "gamma_as_factor_on_negatives": (raised, factor),
+    }.items():
+        found.append(option(blend(*pair), SIGMOID, change("gamma", code, parameter=name)))
+    return found
+
+
+def _blended(g: str) -> list[Option]:
+    text = put("y*q**g + (1 - y)*p**g", g=g)
+    return [option(text, SIGMOID, change("soft_labels", "powers_blended"))]
+
+
+def _two_powers(g: str) -> list[Option]:
+    """Positives and negatives with a power each, as asymmetric losses have them."""
+    pairs = {("two_powers", one, zero): (f"{one:g}", f"{zero:g}") for one, zero in POWERS_OF_EACH_SIDE} | {
+        (code, value, None): pair
+        for value in FIXED_POWERS[1:]
+        for code, pair in {
+            "gamma_on_positives_fixed_on_negatives": (g, f"{value:g}"),
+            "fixed_on_positives_gamma_on_negatives": (f"{value:g}", g),
+        }.items()
+    }
+    found = []
+    for (code, one, zero), (positive, negative) in pairs.items():
+        values = {"value": one} if zero is None else {"positive": one, "negative": zero}
+        text = blend(put("q**g", g=positive), put("p**g", g=negative))
+        found.append(option(text, SIGMOID, change("gamma", code, **values)))
+    return found
+
+
+def _weighted(g: str) -> list[Option]:
+    """The class weight has entered p_t."""
+    forms = {"alpha_inside_p_t": "(1 - exp(-w*bce))**g", "alpha_times_p_t": "(1 - w*hit)**g"}
+    weights = {"alpha_t": "alpha_t"} | {code: blend(*pair) for code, pair in SIDES.items()}
+    return [
+        option(put(text, w=weight, g=g), SIGMOID, change("alpha", code, weight=weight_code))
+        for code, text in forms.items()
+        for weight_code, weight in weights.items()
     ]
-    for rule in ("y > 0.5", "y >= 0.5", "y == 1"):
-        change = Change("soft_labels", f"positives are those with {rule}, not y > 0")
-        options.append(option(f"(1 if {rule} else p^gamma)", change, one, power, rule))
-        options.append(
-            option(f"(1 if {rule} else |y-p|^gamma)", change, one, lambda p, q, y, g: (y - p).abs() ** g, rule)
-        )
-    options.append(
-        Option(
-            (Change("soft_labels", "the two cases are blended by the target instead of chosen by y > 0"),),
-            "[blended]",
-            lambda s: (s.y * s.y + 0.75 * (1 - s.y) * torch.sigmoid(s.x) ** s.gamma) / (s.y * s.y + 0.75 * (1 - s.y)),
-        )
-    )
-    return options
 
 
-def star() -> Option:
-    """FL* of the focal loss paper's appendix, with its shift at 0: a logistic loss of gamma x_t, over gamma."""
-    change = Change("gamma", "computes FL*, -log sigmoid(gamma x_t) / gamma, which is another loss than FL")
-    return Option((change,), "FL*", lambda s: torch.nn.functional.softplus(-s.gamma * s.x * (2 * s.y - 1)) / s.gamma)
+def _guarded(g: str, miss: str) -> list[Option]:
+    """An epsilon in the factor alone."""
+    forms = {
+        "epsilon_added_in_factor": "(m + e)**g",
+        "p_clipped_in_factor": "(y*clamp(q, e, 1 - e) + (1 - y)*clamp(p, e, 1 - e))**g",
+    }
+    return [
+        option(put(text, m=miss, e=f"{e!r}", g=g), SIGMOID, change("precision", code, epsilon=e))
+        for code, text in forms.items()
+        for e in FACTOR_EPSILONS
+    ]
+
+
+def _smoothed(g: str) -> list[Option]:
+    """Labels smoothed in p_t alone."""
+    return [
+        option(
+            put("(t*q + (1 - t)*p)**g", t=f"{low!r} + {high - low!r}*y", g=g),
+            SIGMOID,
+            change("label_smoothing", "labels_smoothed_in_factor", one=high, zero=low),
+        )
+        for e in SMOOTHED
+        for high, low in ((1 - e / 2, e / 2), (1 - e, e), (1 - e, 0.0))
+    ]
+
+
+def _on_negatives(name: str, g: str) -> list[Option]:
+    """Losses that modulate negatives alone, with p^gamma: other shapes, and factors for positives."""
+    found = [
+        option(
+            choose("y > 0", "1", put(text, miss="p", hit="q", g=g)),
+            SIGMOID,
+            change("gamma", shape, parameter=name),
+        )
+        for shape, text in SHAPES.items()
+        if shape != "gamma_on_p_t"  # which is `negatives_modulated_by_one_minus_p`
+    ]
+    for told, pair in ON_POSITIVES.items():
+        positive, negative = (put(text, g=g) for text in pair)
+        found.append(option(choose("y > 0", positive, negative), SIGMOID, change(*told)))
+    for rule in RULES:
+        if rule != "y > 0":
+            told = change("soft_labels", "positives_by_rule", rule=rule)
+            for positive in ("1", "abs(y - p)**g"):
+                found.append(option(put(choose(rule, positive, "p**g"), g=g), SIGMOID, told))
+    return found

@@ -2,123 +2,66 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import replace
+from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.suites.explainer.vocabulary.expression import put
+from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
+from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
 
-import torch
+CE, ACT = "cross_entropy", "activation"
+# (kind, code): the entropy of a row
+ENTROPIES: dict[tuple[str, str], str] = {
+    (CE, "logarithm_base_2"): "-log_p_y/log(2)",
+    (CE, "logarithm_base_10"): "-log_p_y/log(10)",
+    (CE, "minus_sign_missing"): "log_p_y",
+    (CE, "logarithm_missing"): "-p_y",
+    (CE, "logarithm_and_sign_missing"): "p_y",
+    (CE, "miss_for_cross_entropy"): "miss",
+    (CE, "logarithm_of_miss"): "-log(miss)",
+    (CE, "times_p_t"): "-p_y*log_p_y",
+    (CE, "cross_entropy_squared"): "log_p_y**2",
+    (CE, "log_of_one_plus_cross_entropy"): "log1p(-log_p_y)",
+    (CE, "log_of_cross_entropy"): "-log(-log_p_y)",
+    (ACT, "logit_for_log_probability"): "-x_y",
+    (ACT, "logit_for_probability"): "-log(x_y)",
+    (ACT, "cross_entropy_of_p_as_logit"): "-at(log_softmax(p), y)",
+    (ACT, "sigmoid_in_cross_entropy"): "softplus(-x_y)",
+    (CE, "binary_cross_entropies_summed"): "sum_c(bce)",
+    (CE, "binary_cross_entropies_averaged"): "mean_c(bce)",
+    (CE, "other_classes_added"): "-sum_c(hot*log_p + (1 - hot)*log(1 - p))",
+    (CE, "squared_error_of_probabilities"): "sum_c((p - hot)**2)",
+    (CE, "log_probabilities_averaged"): "-mean_c(log_p)",
+    (CE, "log_probabilities_summed"): "-sum_c(log_p)",
+}
+# code: -log with an epsilon e
+GUARDS = {
+    "epsilon_added_in_logarithms": "-log(p_y + e)",
+    "epsilon_clips_p": "-log(clamp(p_y, e, 1 - e))",
+    "epsilon_floors_logarithms": "-log(max(p_y, e))",
+}
 
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, Points, Tensor
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.entropies import EPSILONS
-from focalbench_suite.suites.explainer.vocabulary.softmax.rows import hit, log_p, miss, one_hot, others, smoothed
 
-Row = Callable[[Points], Tensor]
-
-
-def entropies(smoothing: tuple[float, ...]) -> list[Option]:
-    def option(formula: str, kind: str, statement: str, function: Row) -> Option:
-        return Option((Change(kind, statement),), formula, function)
-
-    ce, act = "cross_entropy", "activation"
-    options = [
-        Option((), "-log p_t", lambda s: -log_p(s)),
-        option("-log2 p_t", ce, "the logarithm has base 2", lambda s: -log_p(s) / math.log(2)),
-        option("-log10 p_t", ce, "the logarithm has base 10", lambda s: -log_p(s) / math.log(10)),
-        option("log p_t", ce, "the minus sign is missing", log_p),
-        option("-p_t", ce, "the logarithm is missing: -p_t", lambda s: -hit(s)),
-        option("p_t", ce, "the logarithm is missing: p_t", hit),
-        option("1-p_t", ce, "uses 1-p_t instead of the cross entropy", miss),
-        option("-log(1-p_t)", ce, "uses -log(1-p_t) instead of -log p_t", lambda s: -miss(s).log()),
-        option("-p_t log p_t", ce, "multiplies the cross entropy by p_t", lambda s: -hit(s) * log_p(s)),
-        option("CE^2", ce, "squares the cross entropy", lambda s: log_p(s) ** 2),
-        option(
-            "-x_y",
-            act,
-            "takes the target's logit for its log-probability: no log-softmax is applied",
-            lambda s: -s.x.gather(-1, s.y),
-        ),
-        option(
-            "-log x_y",
-            act,
-            "takes the target's logit for its probability: no softmax is applied",
-            lambda s: -s.x.gather(-1, s.y).log(),
-        ),
-        option(
-            "CE(softmax)",
-            act,
-            "the cross entropy takes the probabilities for logits, so the softmax is applied twice",
-            lambda s: -log_p(replace(s, x=s.x.softmax(-1))),
-        ),
-        option(
-            "-log sigmoid(x_y)",
-            act,
-            "uses the sigmoid of the target's logit instead of its softmax",
-            lambda s: -torch.nn.functional.logsigmoid(s.x.gather(-1, s.y)),
-        ),
-        option(
-            "BCE(x, one-hot)",
-            ce,
-            "uses the binary cross entropy of every class, summed, instead of the softmax's",
-            lambda s: torch.nn.functional.binary_cross_entropy_with_logits(s.x, one_hot(s), reduction="none").sum(
-                -1, keepdim=True
-            ),
-        ),
-        option(
-            "mean BCE(x, one-hot)",
-            ce,
-            "uses the binary cross entropy of every class, averaged, instead of the softmax's",
-            lambda s: torch.nn.functional.binary_cross_entropy_with_logits(s.x, one_hot(s), reduction="none").mean(
-                -1, keepdim=True
-            ),
-        ),
-        option(
-            "BCE(p, one-hot)",
-            ce,
-            "adds -log(1-p) of the other classes",
-            lambda s: (
-                -(one_hot(s) * s.x.log_softmax(-1) + others(s) * (1 - s.x.softmax(-1)).log()).sum(-1, keepdim=True)
-            ),
-        ),
-        option(
-            "sum((p - one-hot)^2)",
-            ce,
-            "uses the squared error of the probabilities",
-            lambda s: ((s.x.softmax(-1) - one_hot(s)) ** 2).sum(-1, keepdim=True),
-        ),
-        option(
-            "-mean(log p)",
-            ce,
-            "averages -log p over all classes",
-            lambda s: -s.x.log_softmax(-1).mean(-1, keepdim=True),
-        ),
-        option("-sum(log p)", ce, "sums -log p over all classes", lambda s: -s.x.log_softmax(-1).sum(-1, keepdim=True)),
-        option("-log(p_t)/C", "normaliser", "divides by the number of classes", lambda s: -log_p(s) / s.x.shape[-1]),
-        option("CE log1p", ce, "takes the logarithm of 1 + the cross entropy", lambda s: (-log_p(s)).log1p()),
-    ]
-    told = {
-        "uniform": "over all classes",
-        "others": "over the other classes",
-        "target": "without giving it to any class",
-        "binary": "with half of it to every class",
-        "added": "and added to every class",
-        "wide": "over C-1 classes",
-        "own": "over all classes, each weighted with its own alpha as torch's cross entropy does,",
-    }
-    for e in smoothing:
-        for how, where in told.items():
-            options.append(
-                option(
-                    f"CE[smoothed {e:g} {where}]",
-                    "label_smoothing",
-                    f"labels are smoothed by {e:g} {where} in the cross entropy",
-                    lambda s, e=e, how=how: smoothed(s, e, how),
-                )
+def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """The paper's cross entropy first, and everything that may stand in its place."""
+    found = options_of(loss.factors.entropy, SOFTMAX, loss, accepts)
+    found += [option(text, SOFTMAX, change(*told)) for told, text in ENTROPIES.items()]
+    for e in SMOOTHING:
+        for how, labels in SMOOTHED.items():
+            told = change("label_smoothing", "labels_smoothed_in_cross_entropy_of_row", epsilon=e, how=how)
+            found.append(option(put("-sum_c(t*log_p)", t=put(labels, e=repr(e))), SOFTMAX, told))
+        found.append(
+            option(
+                put("-log(sum_c(t*p))", t=put(SMOOTHED["smoothed_over_others"], e=repr(e))),
+                SOFTMAX,
+                change("label_smoothing", "logarithm_of_smoothed_p_t", epsilon=e),
             )
-    for e in EPSILONS:
-        for form, function in {
-            f"log(p_t+{e:g})": lambda s, e=e: -(hit(s) + e).log(),
-            f"log of p_t clipped to [{e:g}, 1-{e:g}]": lambda s, e=e: -hit(s).clamp(e, 1 - e).log(),
-            f"log of p_t of at least {e:g}": lambda s, e=e: -hit(s).clamp(min=e).log(),
-        }.items():
-            options.append(option(f"-{form}", "precision", f"guards the logarithm with an epsilon: {form}", function))
-    return options
+        )
+        if "alpha" in accepts:
+            labels = put(SMOOTHED["smoothed_over_classes"], e=repr(e))
+            told = change("label_smoothing", "labels_smoothed_with_weights", epsilon=e)
+            found.append(option(put("-sum_c(t*alpha_ratio*log_p)", t=labels), SOFTMAX, told))
+    return found + [
+        option(put(text, e=repr(e)), SOFTMAX, change("precision", code, epsilon=e))
+        for e in EPSILONS
+        for code, text in GUARDS.items()
+    ]

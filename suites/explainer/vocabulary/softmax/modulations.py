@@ -2,125 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.suites.explainer.vocabulary.expression import put
+from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
+from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, symbol
+from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS
 
-import torch
+# (kind, code): the factor, with the power g
+FACTORS: dict[tuple[str, str], str] = {
+    ("gamma", "largest_probability"): "(1 - max_c(p))**g",
+    ("activation", "sigmoid_in_factor"): "sigmoid(-x_y)**g",
+    ("activation", "softmax_twice_in_factor"): "(1 - at(softmax(p), y))**g",
+    ("activation", "logits_for_probabilities_in_factor"): "(1 - x_y)**g",
+    ("gamma", "log_probability_in_factor"): "(1 - log_p_y)**g",
+    ("gamma", "probability_of_first_class"): "(1 - at(p, 0*y))**g",
+    ("gamma", "factor_averaged_over_classes"): "mean_c((1 - p)**g)",
+    ("gamma", "factor_summed_over_classes"): "sum_c((1 - p)**g)",
+    ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "(1 + log_p_y)**g",
+}
+# code: the factor, with a weight w that has entered p_t
+WEIGHTED = {"alpha_inside_p_t": "(1 - exp(w*log_p_y))**g", "alpha_times_p_t": "(1 - w*p_y)**g"}
+NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_weights_at_most_one")
+FACTOR_EPSILONS = tuple(e for e in EPSILONS if 1e-8 <= e <= 1e-2)
 
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, Points, Tensor
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.modulations import POWERS, power_statement
-from focalbench_suite.suites.explainer.vocabulary.softmax.rows import hit, log_p, miss, smoothed, weight_of
 
-Row = Callable[[Points], Tensor]
+def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """The paper's factor first, and everything that may stand in its place."""
+    found = options_of(loss.factors.modulation, SOFTMAX, loss, accepts)
+    power = loss.of_role("power")
+    if power is None:
+        return found
+    g = symbol(power, accepts)
+    for shape, text in SHAPES.items():
+        told = change("gamma", shape, parameter=power.name)
+        found.append(option(put(text, hit="p_y", g=g), SOFTMAX, told))
+    found += [option(put(text, g=g), SOFTMAX, change(*told)) for told, text in FACTORS.items()]
+    found += _guarded(g) + _smoothed(g, accepts)
+    return found + _weighted(power.name, g) if "alpha" in accepts else found
 
 
-def modulations(free: bool, weighted: bool) -> list[Option]:
-    def option(formula: str, kind: str, statement: str, function: Row) -> Option:
-        return Option((Change(kind, f"the modulating factor {statement}"),), formula, function)
-
-    options = [Option((), "(1-p_t)^gamma", lambda s: miss(s) ** s.gamma)]
-    for formula, (function, statement) in POWERS.items():
-        change = Change("gamma", power_statement(statement, "gamma"))
-        options.append(Option((change,), formula.format(g="gamma"), lambda s, f=function: f(miss(s), hit(s), s.gamma)))
-
-    def other(read: Callable[[Points], Tensor]) -> Row:
-        return lambda s: read(s) ** s.gamma
-
-    options += [
-        option(
-            "(1-max p)^gamma",
-            "gamma",
-            "uses the largest probability, not the target's",
-            other(lambda s: 1 - s.x.softmax(-1).amax(-1, keepdim=True)),
-        ),
-        option(
-            "(1-sigmoid(x_y))^gamma",
-            "activation",
-            "uses the sigmoid of the target's logit, not its softmax",
-            other(lambda s: torch.sigmoid(-s.x.gather(-1, s.y))),
-        ),
-        option(
-            "(1-softmax(softmax))^gamma",
-            "activation",
-            "applies the softmax twice",
-            other(lambda s: miss(replace(s, x=s.x.softmax(-1)))),
-        ),
-        option(
-            "(1-x_y)^gamma",
-            "activation",
-            "takes the target's logit for its probability",
-            other(lambda s: 1 - s.x.gather(-1, s.y)),
-        ),
-        option("(1-log p_t)^gamma", "gamma", "uses 1-log p_t instead of 1-p_t", other(lambda s: 1 - log_p(s))),
-        option(
-            "(1-p_0)^gamma",
-            "gamma",
-            "uses the first class's probability, not the target's",
-            other(lambda s: 1 - s.x.softmax(-1)[..., :1]),
-        ),
-        option(
-            "mean((1-p)^gamma)",
-            "gamma",
-            "is averaged over all classes",
-            lambda s: ((1 - s.x.softmax(-1)) ** s.gamma).mean(-1, keepdim=True),
-        ),
-        option(
-            "sum((1-p)^gamma)",
-            "gamma",
-            "is summed over all classes",
-            lambda s: ((1 - s.x.softmax(-1)) ** s.gamma).sum(-1, keepdim=True),
-        ),
+def _weighted(name: str, g: str) -> list[Option]:
+    """The class weight has entered p_t, as it is given or normalised."""
+    weights = {"class_weights": "alpha_y"} | {code: CLASS_WEIGHTS[code] for code in NORMALISED}
+    found = [
+        option(put(text, w=weight, g=g), SOFTMAX, change("alpha", code, weight=weight_code))
+        for code, text in WEIGHTED.items()
+        for weight_code, weight in weights.items()
     ]
-    for power in (0.5, 1.0, 1.5, 2.5, 3.0, 4.0, 5.0):
-        if not free:
-            options.append(
-                option(
-                    f"(1-p_t)^{power:g}",
-                    "gamma",
-                    f"takes no gamma and uses {power:g}, not the paper's 2",
-                    lambda s, e=power: miss(s) ** e,
-                )
-            )
-    if weighted:
-        options.append(
-            option(
-                "(1-exp(-alpha[y] CE))^gamma",
-                "alpha",
-                "lets the class weights into p_t: p_t = exp(-alpha[y] CE)",
-                lambda s: (1 - (weight_of(s) * log_p(s)).exp()) ** s.gamma,
-            )
+    text = put("(alpha_y*miss)**g", g=g)
+    return [*found, option(text, SOFTMAX, change("alpha", "alpha_raised_to_gamma", parameter=name))]
+
+
+def _guarded(g: str) -> list[Option]:
+    forms = {"epsilon_added_in_factor": "(miss + e)**g", "p_clipped_in_factor": "(1 - clamp(p_y, e, 1 - e))**g"}
+    return [
+        option(put(text, e=repr(e), g=g), SOFTMAX, change("precision", code, epsilon=e))
+        for code, text in forms.items()
+        for e in FACTOR_EPSILONS
+    ]
+
+
+def _smoothed(g: str, accepts: set[str]) -> list[Option]:
+    """p_t from a cross entropy of smoothed labels, or the part of p that smoothed labels take."""
+    forms = {
+        "p_t_of_smoothed_cross_entropy": "(1 - exp(sum_c(t*log_p)))**g",
+        "p_t_of_smoothed_labels": "(1 - sum_c(t*p))**g",
+    }
+    found = [
+        option(
+            put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
+            SOFTMAX,
+            change("label_smoothing", code, epsilon=e, how=how),
         )
-        options.append(
+        for code, text in forms.items()
+        for how in ("smoothed_over_classes", "smoothed_over_others")
+        for e in SMOOTHING
+    ]
+    if "alpha" in accepts:
+        found += [
             option(
-                "(1-alpha[y] p_t)^gamma",
-                "alpha",
-                "multiplies p_t by the class weight",
-                lambda s: (1 - weight_of(s) * hit(s)) ** s.gamma,
+                put("(1 - exp(sum_c(t*alpha*log_p)))**g", t=put(SMOOTHED["smoothed_over_classes"], e=repr(e)), g=g),
+                SOFTMAX,
+                change("label_smoothing", "p_t_of_smoothed_weighted_cross_entropy", epsilon=e),
             )
-        )
-        options.append(
-            option(
-                "(alpha[y] (1-p_t))^gamma",
-                "alpha",
-                "raises the class weight to the power gamma, too",
-                lambda s: (weight_of(s) * miss(s)) ** s.gamma,
-            )
-        )
-    for e in (0.01, 0.05, 0.1, 0.2):
-        options.append(
-            option(
-                f"(1-exp(-CE smoothed {e:g}))^gamma",
-                "label_smoothing",
-                f"takes p_t from a cross entropy of labels smoothed by {e:g}",
-                lambda s, e=e: (1 - (-smoothed(s, e, "uniform")).exp()) ** s.gamma,
-            )
-        )
-        options.append(
-            option(
-                f"(1-exp(-alpha CE smoothed {e:g}))^gamma",
-                "label_smoothing",
-                f"takes p_t from a weighted cross entropy of labels smoothed by {e:g}",
-                lambda s, e=e: (1 - (-weight_of(s) * smoothed(s, e, "own")).exp()) ** s.gamma,
-            )
-        )
-    return options
+            for e in SMOOTHING
+        ]
+    return found

@@ -1,0 +1,82 @@
+"""Losses whose factors do not come apart: FL*, focal loss around a heat map's peaks, sides blended as a whole."""
+
+from __future__ import annotations
+
+from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
+from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
+from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID, blend
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
+
+STAR = "softplus(-(g*x_t + shift))/g"
+STAR_GAMMAS, STAR_SHIFTS = (1, 2, 3, 4), (0, 0.5, 1, 2)  # the appendix of the focal loss paper uses 2, 1 and 4, 0
+PENALTY_POWERS = (1, 2, 3, 4)  # CenterNet's negatives near a peak are weighted with (1-y)^4
+PENALTY = "where(y == 1, -q**g*log_p, -(1 - y)**k*p**g*log_q)"
+# (kind, code): weight and modulation in one, where the paper's are chosen by y > 0
+JOINT_BLENDS: dict[tuple[str, str], str] = {
+    ("soft_labels", "cases_blended"): "y*y + (1 - y)*alpha*p**g",
+    ("soft_labels", "target_plus_blended_negatives"): "y + (1 - y)*alpha*p**g",
+    ("soft_labels", "target_added_to_negatives"): "y + alpha*p**g",
+    ("soft_labels", "distance_weights_blended"): "y*abs(y - p)**g + (1 - y)*alpha*p**g",
+    ("soft_labels", "target_weighs_every_element"): "where(y > 0, y, alpha)*p**g",
+}
+
+
+def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """Modulation and cross entropy in one."""
+    power = loss.of_role("power")
+    if power is None or "where" in loss.factors.modulation:
+        return []
+    found = []
+    for g in (power.name,) if power.name in accepts else map(str, STAR_GAMMAS):
+        for shift in STAR_SHIFTS:
+            values = {"gamma": g, "shift": shift}
+            text = put(STAR, g=g, shift=f"{shift:g}") if shift else put("softplus(-g*x_t)/g", g=g)
+            found.append(option(text, SIGMOID, change("gamma", "star", **values)))
+    g = symbol(power, accepts)
+    for k in PENALTY_POWERS:
+        told = change("soft_labels", "penalty_reduced", power=k)
+        found.append(option(put(PENALTY, g=g, k=f"{k:g}"), SIGMOID, told))
+    return [
+        *found,
+        option(put("-(1 - bce)**g*log(bce)", g=g), SIGMOID, change("cross_entropy", "cross_entropy_for_p_t")),
+    ]
+
+
+def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """Weight and modulation in one: both chosen by y > 0 and then blended, or alpha raised to the power, too."""
+    power = loss.of_role("power")
+    if power is None:
+        return []
+    if "where" not in loss.factors.modulation:
+        if "alpha" not in accepts:
+            return []
+        told = change("gamma", "power_of_alpha_too", parameter=power.name)
+        return [option(put("(alpha_t*miss)**g", g=symbol(power, accepts)), SIGMOID, told)]
+    absent = {p.name: symbol(p, accepts) for p in loss.parameters}
+    return [
+        option(put(text, **{"g": absent[power.name]} | absent), SIGMOID, change(*told))
+        for told, text in JOINT_BLENDS.items()
+    ]
+
+
+def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """Weight and cross entropy in one: each side's weight within the cross entropy, which soft labels show."""
+    if "alpha" not in parameters(loss.factors.weight, SIGMOID) or "where" in loss.factors.weight:
+        return []
+    inside = change("soft_labels", "weights_inside_cross_entropy")
+    if "alpha" not in accepts:
+        return [option(_inside("0.25", "0.75"), SIGMOID, inside)]
+    return [
+        option(_inside("alpha", "1 - alpha"), SIGMOID, inside),
+        *(
+            option(_inside(*pair), SIGMOID, change("alpha", code), inside)
+            for code, pair in SIDES.items()
+            if pair[0] != pair[1]
+        ),
+    ]
+
+
+def _inside(positive: str, negative: str) -> str:
+    return f"-({blend(f'({positive})*log_p', f'({negative})*log_q')})"
