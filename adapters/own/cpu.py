@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .call import SIGMOID, Call
+from .call import ROWS, SIGMOID, Call
 
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
@@ -31,10 +32,15 @@ OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not
 PER_THREAD = 16384  # elements that are worth a thread
 
 
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that these kernels take, 0 where there are none; compiles them if need be."""
+    known = loss in SIGMOID + ROWS and dtype in DTYPES and _library(DTYPES[dtype]) is not None
+    return sys.maxsize if known else 0
+
+
 def takes(call: Call) -> bool:
-    """Whether these kernels do this call; compiles them if need be. A fake tensor has no data that they could read."""
-    dtype = DTYPES.get(call.logits.dtype)
-    return dtype is not None and call.logits.data_ptr() != 0 and _library(dtype) is not None
+    """Whether these kernels do this call. A fake tensor has no data that they could read."""
+    return call.logits.data_ptr() != 0 and widest_row(call.loss, call.logits.dtype) > 0
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -78,7 +84,6 @@ def _run(
 ) -> float:
     """The sum of the losses; `out` is filled with the losses, or with their derivatives times `scale`."""
     logits = call.logits
-    classes = logits.shape[-1] if logits.dim() else 1
     library = _library(DTYPES[logits.dtype])
     threads = max(min(torch.get_num_threads(), logits.numel() // PER_THREAD), 1)
     places = _address(incoming), slopes, _address(out), threads
@@ -88,8 +93,8 @@ def _run(
             logits.data_ptr(),
             call.targets.data_ptr(),
             _address(call.weights),
-            logits.numel() // classes,
-            classes,
+            logits.numel() // call.classes,
+            call.classes,
             call.power,
             scale,
             *places,
@@ -101,7 +106,7 @@ def _run(
         call.labels is None and call.targets.dtype != logits.dtype,
         _address(call.labels),
         logits.numel(),
-        classes,
+        call.classes,
         call.power,
         call.positive,
         call.negative,

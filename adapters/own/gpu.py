@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import torch
 import triton
 from torch import Tensor
 
 from . import triton_kernels as kernels
-from .call import SIGMOID, Call
+from .call import ROWS, SIGMOID, Call
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 MOST_COLUMNS = 16384  # a row is held in registers
@@ -18,9 +19,16 @@ TILE = 2048  # elements of a tile of rows
 TOTAL_BLOCK, TOTAL_WARPS = 4096, 8
 
 
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that these kernels take, 0 where there are none."""
+    if dtype not in DTYPES:
+        return 0
+    return sys.maxsize if loss in SIGMOID else MOST_COLUMNS if loss in ROWS else 0
+
+
 def takes(call: Call) -> bool:
     """Whether these kernels do this call."""
-    return call.logits.dtype in DTYPES and not (call.by_row and call.logits.shape[-1] > MOST_COLUMNS)
+    return call.classes <= widest_row(call.loss, call.logits.dtype)
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -83,7 +91,6 @@ def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divis
         "DIVIDED": divisor is not None,
         "INCOMING_EACH": incoming is not None and incoming.dim() > 0,
     }
-    classes = call.logits.shape[-1] if call.logits.dim() else 1
     if call.loss in SIGMOID:
         kernels.sigmoid_kernel[(_programs(call),)](
             call.logits,
@@ -94,7 +101,7 @@ def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divis
             out,
             gradient,
             call.logits.numel(),
-            classes,
+            call.classes,
             gamma,
             call.power - gamma,
             call.positive,
@@ -116,8 +123,8 @@ def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divis
             divisor,
             out,
             gradient,
-            call.logits.numel() // classes,
-            classes,
+            call.logits.numel() // call.classes,
+            call.classes,
             gamma,
             call.power - gamma,
             scale,

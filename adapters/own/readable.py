@@ -8,6 +8,8 @@ Gradients flow to the logits; targets and weights are constants.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -16,17 +18,13 @@ from .call import Call
 
 
 def evaluate(call: Call) -> Tensor:
-    """The loss per element or row of a call."""
-    if call.loss == "softmax_focal":
-        return softmax_focal(call.logits, call.targets, call.power, call.weights)
-    if call.loss == "distribution_focal":
-        return distribution_focal(call.logits, call.targets, call.weights)
-    targets = dense_targets(call)
-    if call.loss == "focal":
-        return focal(call.logits, targets, call.power, call.alpha)
-    if call.loss == "quality_focal":
-        return quality_focal(call.logits, targets, call.power)
-    return varifocal(call.logits, targets, call.power, call.alpha)
+    """The loss per element or row of a call.
+
+    Raises `ValueError` for a loss that is not in `FORMULAS`.
+    """
+    if call.loss not in FORMULAS:
+        raise ValueError(f"there is no loss {call.loss!r}; there are {', '.join(FORMULAS)}")
+    return FORMULAS[call.loss](call)
 
 
 def dense_targets(call: Call) -> Tensor:
@@ -130,3 +128,14 @@ def _log_odds(logits: Tensor, index: Tensor) -> Tensor:
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+
+
+# What each name in a `Call` stands for; a loss is known to the room by being here.
+FORMULAS: dict[str, Callable[[Call], Tensor]] = {
+    "focal": lambda call: focal(call.logits, dense_targets(call), call.power, call.alpha),
+    "quality_focal": lambda call: quality_focal(call.logits, dense_targets(call), call.power),
+    "varifocal": lambda call: varifocal(call.logits, dense_targets(call), call.power, call.alpha),
+    "softmax_focal": lambda call: softmax_focal(call.logits, call.targets, call.power, call.weights),
+    "distribution_focal": lambda call: distribution_focal(call.logits, call.targets, call.weights),
+    "generalized_focal": lambda call: generalized_focal(call.logits, call.targets, call.power),
+}

@@ -1,7 +1,8 @@
-"""The readable form behind the interface of a backend: what is used where there are no kernels."""
+"""The backend without kernels: evaluates the formulas of `readable` and leaves their derivatives to torch.autograd."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,16 @@ from torch import Tensor
 
 from . import readable
 from .call import Call
+
+
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that this backend takes: there is no limit."""
+    return sys.maxsize
+
+
+def takes(call: Call) -> bool:
+    """Whether this backend does this call: it does all."""
+    return True
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""From a call to its loss: reduces, and is what autograd sees.
+"""From a call to its loss: reduction, the choice of a backend, and the functions that autograd sees.
 
 A sum or mean is computed together with its gradient in one pass, and the gradient is handed out in backward. It is
 computed again from the inputs, which are referenced but never copied, where that would not do: for a second backward,
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+from torch.autograd.forward_ad import unpack_dual
 
-from . import operators, plain, readable
-from .backends import backend_of
+from . import checks, eager, operators, readable
+from .backends import backend_of, widest_row
 from .call import Call
 
 HALF = (torch.bfloat16, torch.float16)
@@ -26,40 +26,44 @@ SMALLEST = torch.finfo(torch.float32).eps
 def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
     """The loss of a call, reduced."""
     logits = call.logits
-    check(logits.dtype, reduction, avg_factor)
+    checks.logits(logits.dtype)
+    checks.reduction(reduction, avg_factor)
     if logits.dtype in HALF and torch.is_autocast_enabled(logits.device.type):
         # as torch's own losses under autocast: in float16 a loss scale would overflow
         call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
         logits = call.logits
     if reduction == "none":
         if torch.compiler.is_compiling():
-            return operators.each(call)
+            return operators.each(call) if _as_operator(call) else readable.evaluate(call).to(logits.dtype)
         return _Each.apply(logits, call) if _followed(logits) else backend_of(call).each(_contiguous(call))
     count = avg_factor
     if avg_factor is None:
         count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
-    divisor = count.detach() if isinstance(count, Tensor) and count.device == logits.device else None
+    divisor = count.detach().reshape(()) if isinstance(count, Tensor) and count.device == logits.device else None
     scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
     if torch.compiler.is_compiling():
-        return operators.total(call, scale, divisor)
+        return operators.total(call, scale, divisor) if _as_operator(call) else _readable_total(call, scale, divisor)
     if _followed(logits):
         return _Total.apply(logits, call, scale, divisor)
     return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
 
 
+def _as_operator(call: Call) -> bool:
+    """Whether torch.compile is given an operator; what has no kernels it can trace and fuse by itself."""
+    return call.classes <= widest_row(call.loss, call.logits.dtype, call.logits.device.type)
+
+
+def _readable_total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+    """The sum of the losses times `scale` over `divisor`, as formulas that autograd follows."""
+    return eager.over(readable.evaluate(call).sum() * scale, divisor).to(call.total_dtype)
+
+
 def _followed(logits: Tensor) -> bool:
-    """Whether a derivative can be asked for, in reverse or forward mode; autograd costs more than a small loss."""
-    return (logits.requires_grad and torch.is_grad_enabled()) or forward_ad._current_level >= 0
+    """Whether a derivative can be asked for, in reverse or forward mode.
 
-
-def check(dtype: torch.dtype, reduction: str, avg_factor: float | Tensor | None) -> None:
-    """Raises `TypeError` or `ValueError` for logits or a reduction that no loss can do."""
-    if not dtype.is_floating_point:
-        raise TypeError(f"logits are floating point; these are {dtype}")
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"unknown reduction {reduction!r}; choose from none, mean, sum")
-    if avg_factor is not None and reduction != "mean":
-        raise ValueError(f"avg_factor replaces the divisor of the mean; reduction is {reduction!r}")
+    Where none can, the backend is called directly, since autograd's own work takes longer than a small loss.
+    """
+    return (logits.requires_grad and torch.is_grad_enabled()) or unpack_dual(logits).tangent is not None
 
 
 def _save(ctx: Any, call: Call, divisor: Tensor | None = None) -> None:
@@ -92,8 +96,7 @@ class _Total(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         if torch.is_grad_enabled():
             call, divisor = _saved(ctx)
-            total = plain.over(readable.evaluate(call).sum() * ctx.scale, divisor)
-            gradient = _differentiable(total.to(call.total_dtype), call, incoming)
+            gradient = _differentiable(_readable_total(call, ctx.scale, divisor), call, incoming)
         elif gradient is None:
             call, divisor = _saved(ctx)
             gradient = ctx.backend.gradient(_contiguous(call), incoming, ctx.scale, divisor)
