@@ -7,6 +7,7 @@ are read only where that is free: not on a GPU, which would have to be waited fo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,7 @@ def divisor(avg_factor: float | Tensor) -> None:
         raise ValueError(f"avg_factor is one number; this tensor has shape {tuple(avg_factor.shape)}")
 
 
-def ground_truth(boxes: list[Tensor], labels: list[Tensor], classes: int) -> None:
+def ground_truth(boxes: Sequence[Tensor], labels: Sequence[Tensor], classes: int) -> None:
     """Raises `ValueError` unless each image has boxes (G, 4) and labels (G,), class indices in 0 … classes - 1.
 
     The values of labels on a GPU are read, too: assignment waits for the GPU anyway.
