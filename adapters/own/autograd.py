@@ -1,9 +1,9 @@
 """From a call to its loss: reduction, the choice of a backend, and the functions that autograd sees.
 
-A sum or mean is computed together with its gradient in one pass, and the gradient is handed out in backward. It is
-computed again from the inputs, which are referenced but never copied, where that would not do: for a second backward,
-for losses per element, and for float16, whose small numbers would be lost before the loss scale is known. A gradient of
-the gradient goes through the readable form.
+A sum or mean is computed together with its gradient in one pass, and backward returns that gradient. In three cases
+backward computes the gradient from the inputs instead, which are kept without a copy: in a second backward, for losses
+per element, and for float16, where small gradients would be rounded to 0 before the loss scale multiplies them. The
+gradient of a gradient is torch's own of the readable form.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .backends import backend_of, widest_row
 from .call import Call
 
 HALF = (torch.bfloat16, torch.float16)
-SMALLEST = torch.finfo(torch.float32).eps
+SMALLEST = torch.finfo(torch.float32).eps  # the least divisor, as on every device
 
 
 def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
-    """The loss of a call, reduced."""
+    """The loss of a call, reduced; `losses.focal_loss` says how, and which errors are raised."""
     logits = call.logits
     checks.logits(logits.dtype)
     checks.reduction(reduction, avg_factor)
     if logits.dtype in HALF and torch.is_autocast_enabled(logits.device.type):
-        # as torch's own losses under autocast: in float16 a loss scale would overflow
+        # Autocast's losses are float32, as torch's own are: a float16 loss times a loss scale would overflow.
         call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
         logits = call.logits
     if reduction == "none":
@@ -49,7 +49,7 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
 
 
 def _as_operator(call: Call) -> bool:
-    """Whether torch.compile is given an operator; what has no kernels it can trace and fuse by itself."""
+    """Whether torch.compile is given an operator. Without kernels it traces the readable form, which it can fuse."""
     return call.classes <= widest_row(call.loss, call.logits.dtype, call.logits.device.type)
 
 

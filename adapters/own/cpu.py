@@ -1,8 +1,8 @@
-"""The fused losses on a CPU: `sigmoid_kernels.c` and `row_kernels.c`, compiled by the system's C compiler when needed.
+"""The backend of CPUs: `sigmoid_kernels.c` and `row_kernels.c`, compiled by the system's C compiler on first use.
 
-Each dtype is a library of its own, kept in the user's cache folder under a name that stands for the source, the
-flags and the processor, so that it is compiled once a machine. Where there is no compiler the readable form is used,
-with one notice.
+Each dtype is a library of its own in the user's cache folder. Its name holds a hash of the sources, the flags and the
+processor, so that it is compiled once a machine and again after a change. Where there is no compiler, one warning says
+so, and the readable form is used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row
 HEADER = Path(__file__).with_name("kernels.h")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not every compiler knows them
-PER_THREAD = 16384  # elements that are worth a thread
+PER_THREAD = 16384  # one more thread for each so many elements: with fewer, starting it takes longer than it saves
 
 
 def widest_row(loss: str, dtype: torch.dtype) -> int:
@@ -76,13 +76,18 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
 
 
 def _number(divisor: Tensor) -> float:
+    """What the sum is divided by: float32's eps at least, as on every device."""
     return max(float(divisor), torch.finfo(torch.float32).eps)
 
 
 def _run(
     call: Call, out: Tensor | None, slopes: bool = False, scale: float = 1.0, incoming: Tensor | None = None
 ) -> float:
-    """The sum of the losses; `out` is filled with the losses, or with their derivatives times `scale`."""
+    """The sum of the losses.
+
+    Fills `out`, where there is one, with the losses, or with `slopes` with their derivatives, times `scale` and, where
+    there are some, the gradients `incoming`, one a loss.
+    """
     logits = call.logits
     library = _library(DTYPES[logits.dtype])
     threads = max(min(torch.get_num_threads(), logits.numel() // PER_THREAD), 1)
@@ -140,7 +145,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
 
 
 def _complaint(said: str) -> str:
-    """The line of what a compiler said that names the error."""
+    """The line of a compiler's output that names the error."""
     lines = said.strip().splitlines() or ["the compiler said nothing"]
     return next((line for line in lines if "error" in line.lower()), lines[-1])
 
@@ -156,7 +161,7 @@ def _compile(dtype: str, path: Path) -> None:
         run = functools.partial(subprocess.run, capture_output=True, text=True)
         if run([*command, *OPTIONAL]).returncode:
             run(command, check=True)
-        os.replace(built, path)  # whole or not at all, also when several processes compile
+        os.replace(built, path)  # no process ever sees half a file, even when several compile
 
 
 def _cache() -> Path:

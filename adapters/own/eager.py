@@ -51,5 +51,5 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
 
 
 def over(total: Tensor, divisor: Tensor | None) -> Tensor:
-    """A total over a number of elements or positives; where there are none, nothing sums to 0 and stays 0."""
+    """A total divided by a number of elements or positives, by float32's eps at least: a total of 0 over 0 stays 0."""
     return total if divisor is None else total / divisor.clamp(min=torch.finfo(torch.float32).eps)

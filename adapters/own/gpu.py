@@ -1,4 +1,4 @@
-"""The fused losses on a GPU: launches the kernels of `triton_kernels`."""
+"""The backend of GPUs: launches the kernels of `triton_kernels`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from . import triton_kernels as kernels
 from .call import ROWS, SIGMOID, Call
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-MOST_COLUMNS = 16384  # a row is held in registers
-BLOCK, WARPS = 2048, 4
-TILE = 2048  # elements of a tile of rows
-TOTAL_BLOCK, TOTAL_WARPS = 4096, 8
+# Sizes of a program, which decide its speed and no result but the last digits of a sum.
+MOST_COLUMNS = 16384  # a program holds whole rows in registers, and compiles badly or not at all beyond this
+BLOCK, WARPS = 2048, 4  # elements of a program, and its warps: 16 elements a thread
+TILE = 2048  # elements of a program that takes rows, unless a row has more
+TOTAL_BLOCK, TOTAL_WARPS = 4096, 8  # partial sums that the last program adds at once, and its warps
 
 
 def widest_row(loss: str, dtype: torch.dtype) -> int:
@@ -68,7 +69,7 @@ def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None)
 
 
 def multiply(gradient: Tensor, incoming: Tensor) -> None:
-    """The gradient times one number on the device, in place and without waiting for it."""
+    """The gradient times one number, in place; the number stays on the device, so that nothing waits for it."""
     programs = triton.cdiv(gradient.numel(), BLOCK)
     kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
 
@@ -84,7 +85,7 @@ def _programs(call: Call) -> int:
 
 
 def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divisor=None, scale=1.0) -> None:
-    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # as the kernel will see it
+    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # rounded to float32, as the kernel gets it
     shared = {
         "POWER": int(call.power) if call.power in (0, 2) else -1,
         "WANT": want,

@@ -17,6 +17,7 @@ NAMESPACE = __package__.replace(".", "_")
 
 def total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
     """The sum of the losses times `scale` over `divisor`."""
+    # float16 gradients are computed in backward, as `autograd` says
     together = call.logits.requires_grad and call.logits.dtype != torch.float16
     return _total(*_flat(call), divisor, scale, together, call.total_dtype)[0]
 
@@ -27,6 +28,7 @@ def each(call: Call) -> Tensor:
 
 
 def _flat(call: Call) -> tuple[Any, ...]:
+    """A call as arguments of an operator, which takes no dataclass."""
     return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, call.alpha
 
 
