@@ -17,7 +17,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from . import checks, eager, operators, readable
 from .backends import backend_of, widest_row
-from .call import Call
+from .call import ROWS, SIGMOID, Call
 
 HALF = (torch.bfloat16, torch.float16)
 SMALLEST = torch.finfo(torch.float32).eps  # the least divisor, as on every device
@@ -32,25 +32,35 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
         # Autocast's losses are float32, as torch's own are: a float16 loss times a loss scale would overflow.
         call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
         logits = call.logits
+    readable_form = _in_readable_form(call)
     if reduction == "none":
+        if readable_form:
+            return readable.evaluate(call).to(logits.dtype)
         if torch.compiler.is_compiling():
-            return operators.each(call) if _as_operator(call) else readable.evaluate(call).to(logits.dtype)
+            return operators.each(call)
         return _Each.apply(logits, call) if _followed(logits) else backend_of(call).each(_contiguous(call))
     count = avg_factor
     if avg_factor is None:
         count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
     divisor = count.detach().reshape(()) if isinstance(count, Tensor) and count.device == logits.device else None
     scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
+    if readable_form:
+        return _readable_total(call, scale, divisor)
     if torch.compiler.is_compiling():
-        return operators.total(call, scale, divisor) if _as_operator(call) else _readable_total(call, scale, divisor)
+        return operators.total(call, scale, divisor)
     if _followed(logits):
         return _Total.apply(logits, call, scale, divisor)
     return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
 
 
-def _as_operator(call: Call) -> bool:
-    """Whether torch.compile is given an operator. Without kernels it traces the readable form, which it can fuse."""
-    return call.classes <= widest_row(call.loss, call.logits.dtype, call.logits.device.type)
+def _in_readable_form(call: Call) -> bool:
+    """Whether the formulas are evaluated in the open, for torch to differentiate, vectorise or compile as it can.
+
+    So are losses for which nobody wrote kernels and, under torch.compile, all that have none on this device.
+    """
+    if torch.compiler.is_compiling():
+        return call.classes > widest_row(call.loss, call.logits.dtype, call.logits.device.type)
+    return call.loss not in SIGMOID + ROWS
 
 
 def _readable_total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:

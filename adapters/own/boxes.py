@@ -80,7 +80,7 @@ def from_distances(points: Tensor, sides: Tensor) -> Tensor:
     return torch.cat((points - sides[..., :2], points + sides[..., 2:]), dim=-1)
 
 
-def grid(shapes: Sequence[tuple[int, int]], strides: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
+def grid(shapes: Sequence[Sequence[int]], strides: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
     """The cells of all levels, row by row: their top left corners in strides, (A, 2), and their strides, (A, 1).
 
     Args:

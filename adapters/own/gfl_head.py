@@ -108,7 +108,7 @@ def gfl_head(
     return {"cls": weights["cls"] * cls, "bbox": weights["bbox"] * bbox, "dfl": weights["dfl"] * dfl}
 
 
-def _maps(levels: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+def _maps(levels: Sequence[Tensor], shapes: Sequence[Sequence[int]]) -> list[Tensor]:
     """A level each (B, K, A), cut to the cells that lie on the image; at least float32."""
     maps = [level[:, :, :height, :width].flatten(2) for level, (height, width) in zip(levels, shapes, strict=True)]
     return [each.to(torch.promote_types(each.dtype, torch.float32)) for each in maps]

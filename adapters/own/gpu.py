@@ -84,7 +84,16 @@ def _programs(call: Call) -> int:
     return triton.cdiv(call.logits.numel() // call.logits.shape[-1], max(TILE // _columns(call), 1))
 
 
-def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divisor=None, scale=1.0) -> None:
+def _launch(
+    call: Call,
+    want: int,
+    out: Tensor | None = None,
+    gradient: Tensor | None = None,
+    incoming: Tensor | None = None,
+    divisor: Tensor | None = None,
+    scale: float = 1.0,
+) -> None:
+    """Launches the kernel of a call, which fills `out` and `gradient`, whichever it is asked for."""
     gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # rounded to float32, as the kernel gets it
     shared = {
         "POWER": int(call.power) if call.power in (0, 2) else -1,

@@ -189,7 +189,9 @@ def softmax_focal_loss(
     if targets.is_floating_point():
         raise ValueError(f"softmax_focal_loss takes class indices; these targets are {targets.dtype}")
     checks.class_weights("alpha", alpha, logits.shape[-1])
-    call = Call("softmax_focal", logits, targets.long().contiguous(), weights=_wide(alpha, logits), power=float(gamma))
+    call = Call(
+        "softmax_focal", logits, targets.long().contiguous(), weights=_wide_or_none(alpha, logits), power=float(gamma)
+    )
     return evaluate(call, reduction, avg_factor)
 
 
@@ -222,7 +224,7 @@ def distribution_focal_loss(
     checks.rows(logits, targets, least=2)
     if weight is not None and weight.shape != targets.shape:
         raise ValueError(f"weight has the targets' shape, {tuple(targets.shape)}; this one is {tuple(weight.shape)}")
-    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide(weight, logits))
+    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide_or_none(weight, logits))
     return evaluate(call, reduction, avg_factor)
 
 
@@ -262,7 +264,9 @@ def _sigmoid_call(loss: str, logits: Tensor, targets: Targets, power: float, alp
     checks.rows(logits, labels, least=1)
     if labels.is_floating_point():
         raise ValueError(f"class indices are integers; these are {labels.dtype}")
-    return Call(loss, logits, _wide(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha)
+    return Call(
+        loss, logits, _wide_or_none(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha
+    )
 
 
 def _dense(targets: Tensor, logits: Tensor) -> Tensor:
@@ -272,8 +276,10 @@ def _dense(targets: Tensor, logits: Tensor) -> Tensor:
     return _wide(targets, logits)
 
 
-def _wide(values: Tensor | None, logits: Tensor) -> Tensor | None:
+def _wide_or_none(values: Tensor | None, logits: Tensor) -> Tensor | None:
+    return None if values is None else _wide(values, logits)
+
+
+def _wide(values: Tensor, logits: Tensor) -> Tensor:
     """Values without a gradient, in float32, or in float64 where the logits are."""
-    if values is None:
-        return None
     return values.detach().to(torch.promote_types(logits.dtype, torch.float32)).contiguous()

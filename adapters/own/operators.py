@@ -67,7 +67,19 @@ def _total(
 
 
 @_total.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha, divisor, scale, together, result):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+    divisor: Tensor | None,
+    scale: float,
+    together: bool,
+    result: torch.dtype,
+) -> tuple[Tensor, Tensor]:
     return logits.new_empty((), dtype=result), torch.empty_like(logits) if together else logits.new_empty(0)
 
 
@@ -86,7 +98,15 @@ def _each(
 
 
 @_each.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
     return logits.new_empty(logits.shape[:-1] if call.by_row else logits.shape)
 
@@ -111,7 +131,18 @@ def _gradient(
 
 
 @_gradient.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha, incoming, divisor, scale):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+    incoming: Tensor,
+    divisor: Tensor | None,
+    scale: float,
+) -> Tensor:
     return torch.empty_like(logits)
 
 

@@ -226,9 +226,9 @@ def main() -> None:
         print(f"kernels.h, {precision}:")
         for table in tables:
             print(header_table(*table))
-    for function, *scheme in TRITON_SCHEMES:
-        print(f"triton_kernels.py, {function}, largest error 2^{_exponent(rounded(*scheme[1:], FLOAT)[1])}:")
-        print(triton_scheme(*scheme))
+    for function, variable, fit, degree in TRITON_SCHEMES:
+        print(f"triton_kernels.py, {function}, largest error 2^{_exponent(rounded(fit, degree, FLOAT)[1])}:")
+        print(triton_scheme(variable, fit, degree))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ In the wheel this module is ``focalbench.ultralytics``. Ultralytics is under AGP
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class Criterion:
     """What Ultralytics calls with a model's training outputs and a batch, in place of its ``v8DetectionLoss``.
 
     Args:
-        model: its last module has strides, and its `args` the gains box, cls and dfl.
+        model: an Ultralytics detection model; its last module has strides, and its `args` the gains box, cls and dfl.
         classification, distribution: those of `v8_detection`.
 
     One image of one cell and a box that fills it, as in `v8_detection`; the image is 8 pixels wide:
@@ -49,7 +49,7 @@ class Criterion:
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: Any,
         classification: Callable[..., Tensor] = cross_entropy_loss,
         distribution: Callable[..., Tensor] = distribution_focal_loss,
     ) -> None:
@@ -81,9 +81,7 @@ class Criterion:
         loss = torch.stack(list(found.values()))
         return loss * len(outputs["scores"]), {f"{name}_loss": term.detach() for name, term in found.items()}
 
-    def _truth(
-        self, batch: dict[str, Tensor], images: int, shape: tuple[int, int]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def _truth(self, batch: dict[str, Tensor], images: int, shape: Sequence[int]) -> tuple[list[Tensor], list[Tensor]]:
         """Boxes in pixels and labels, an image each; the batch holds fractions of the image, all images in one."""
         height, width = (cells * self.strides[0] for cells in shape)
         boxes = box_convert(batch["bboxes"], "cxcywh", "xyxy") * batch["bboxes"].new_tensor([width, height] * 2)

@@ -73,7 +73,7 @@ def v8_detection(
 def terms(
     sides: Sequence[Tensor],
     scores: Tensor,
-    shapes: Sequence[tuple[int, int]],
+    shapes: Sequence[Sequence[int]],
     boxes: Sequence[Tensor],
     labels: Sequence[Tensor],
     strides: Sequence[float],

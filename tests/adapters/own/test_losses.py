@@ -166,6 +166,17 @@ def test_fake_tensors_have_a_shape_and_no_data():
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_forward_mode_and_vmap_work_for_a_loss_without_kernels(reduction):
+    x, bins = LOGITS[:4].double(), BINS[:4].double()
+    loss = lambda logits: generalized_focal_loss(logits, bins, reduction=reduction).sum()  # noqa: E731
+    _, slope = torch.func.jvp(loss, (x,), (torch.ones_like(x).cumsum(1),))
+    expected = (torch.func.grad(loss)(x) * torch.ones_like(x).cumsum(1)).sum()
+    torch.testing.assert_close(slope, expected)
+    one = lambda row, bin: generalized_focal_loss(row[None], bin[None])  # noqa: E731
+    torch.testing.assert_close(torch.func.vmap(one)(x, bins), generalized_focal_loss(x, bins, reduction="none"))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
 def test_forward_mode_and_vmap_are_refused(reduction):
     x, y = torch.zeros(3, 4), torch.zeros(3, 4)
     loss = lambda logits: focal_loss(logits, y, reduction=reduction)  # noqa: E731
