@@ -39,9 +39,7 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
         if torch.compiler.is_compiling():
             return operators.each(call)
         return _Each.apply(logits, call) if _followed(logits) else backend_of(call).each(_contiguous(call))
-    count = avg_factor
-    if avg_factor is None:
-        count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
+    count = _count(call, reduction) if avg_factor is None else avg_factor
     divisor = count.detach().reshape(()) if isinstance(count, Tensor) and count.device == logits.device else None
     scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
     if readable_form:
@@ -51,6 +49,11 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
     if _followed(logits):
         return _Total.apply(logits, call, scale, divisor)
     return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
+
+
+def _count(call: Call, reduction: str) -> int:
+    """What the sum is divided by: 1, or the number of elements or rows."""
+    return 1 if reduction == "sum" else call.logits.numel() // (call.logits.shape[-1] if call.by_row else 1)
 
 
 def _in_readable_form(call: Call) -> bool:

@@ -27,8 +27,10 @@ from .call import ROWS, SIGMOID, Call
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
 HEADER = Path(__file__).with_name("kernels.h")
+# Loops are vectorised only where operations set no errno and trap on nothing.
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
-OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not every compiler knows them
+# These are for speed, and not every compiler knows them; jump threading would put branches into the loops.
+OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")
 PER_THREAD = 16384  # one more thread for each so many elements: with fewer, starting it takes longer than it saves
 
 
@@ -134,7 +136,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = _complaint(error.stderr) if isinstance(error, subprocess.CalledProcessError) else error
-        warnings.warn(f"the fused CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
+        warnings.warn(f"the fast CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
         return None
     pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
     sizes, places = [long, long], [pointer, integer, pointer, integer]

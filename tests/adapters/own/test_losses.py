@@ -97,7 +97,7 @@ def test_a_class_that_is_none_gives_nan_and_never_reads_elsewhere():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @each_call
-def test_fused_form_is_the_readable_form(name, dtype):
+def test_every_dtype_gives_the_losses_and_gradients_of_float64(name, dtype):
     function, targets = CALLS[name]
     x = LOGITS.to(dtype, copy=True).requires_grad_()
     wide = x.detach().double().requires_grad_()
