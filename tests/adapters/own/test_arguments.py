@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from adapters.own import (
+from focalbench_suite.adapters.own import (
     balanced_cross_entropy_loss,
     cross_entropy_loss,
     distribution_focal_loss,
@@ -125,8 +125,8 @@ def test_class_weights_below_0_are_refused(wrong):
 
 
 def test_an_unknown_loss_is_named(monkeypatch):
-    from adapters.own.autograd import evaluate
-    from adapters.own.call import Call
+    from focalbench_suite.adapters.own.autograd import evaluate
+    from focalbench_suite.adapters.own.call import Call
 
     with pytest.raises(ValueError, match="there is no loss 'poly'; there are focal, "):
         evaluate(Call("poly", LOGITS, DENSE), "mean", None)
@@ -135,9 +135,9 @@ def test_an_unknown_loss_is_named(monkeypatch):
 @ways
 @pytest.mark.parametrize("by_row", [False, True])
 def test_a_loss_without_kernels_runs_in_its_readable_form(monkeypatch, way, by_row):
-    from adapters.own import readable
-    from adapters.own.autograd import evaluate
-    from adapters.own.call import Call
+    from focalbench_suite.adapters.own import readable
+    from focalbench_suite.adapters.own.autograd import evaluate
+    from focalbench_suite.adapters.own.call import Call
 
     def poly(call):
         square = (call.logits.double() - 1) ** 2 * call.power

@@ -10,9 +10,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import adapters.own
-from adapters._mmcv import ensure_ops
-from adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters._mmcv import ensure_ops
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 
 # Modules that no user imports; any other module of the room is public, and so is each name in it without an underscore.
 INTERNAL = {
@@ -40,7 +39,7 @@ NAMES = {"torch": torch, "partial": partial, "SimpleNamespace": SimpleNamespace,
 def module(request):
     ensure_ops()
     ensure_quiet()
-    return import_module(f"adapters.own.{request.param}")
+    return import_module(f"focalbench_suite.adapters.own.{request.param}")
 
 
 def public(module):

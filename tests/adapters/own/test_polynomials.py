@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from mpmath import mpf
 
-import adapters.own
-from adapters.own.polynomials import (
+from focalbench_suite.adapters.own.polynomials import (
     HEADER_TABLES,
     LOG1P,
     TRITON_SCHEMES,

@@ -12,7 +12,7 @@ PROGRAM = """
 import importlib, sys
 from importlib import import_module
 import torch
-from adapters._mmcv import ensure_ops
+from focalbench_suite.adapters._mmcv import ensure_ops
 
 x, y = torch.linspace(-3, 3, 6).view(3, 2).requires_grad_(), torch.zeros(3, 2)
 first, second = (import_module(name) for name in sys.argv[1:])
@@ -36,7 +36,7 @@ for name in sys.argv[1:]:
 """
 
 
-@pytest.mark.parametrize("order", [("adapters.own", "focalbench"), ("focalbench", "adapters.own")], ids=" ".join)
+@pytest.mark.parametrize("order", [("focalbench_suite.adapters.own", "focalbench"), ("focalbench", "focalbench_suite.adapters.own")], ids=" ".join)
 def test_both_compute_compile_and_register_in_either_order(order, tmp_path):
     shutil.copytree(ROOM, tmp_path / "focalbench", ignore=shutil.ignore_patterns("__pycache__"))
     place = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
