@@ -90,10 +90,17 @@ class Binding:
 class Bound:
     """``bound(logits, targets, **canonical parameters)`` with canonical targets; `raw` takes targets in its own form.
 
-    `options` are what the user states. Raises `CannotCall`, with the wrapper to write, where no form gives a loss.
+    `options` are what the user states; with a `form` that was found before, none is tried. Raises `CannotCall`, with
+    the wrapper to write, where no form gives a loss.
     """
 
-    def __init__(self, function: Callable[..., Any], loss: str, options: Options = Options()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        loss: str,
+        options: Options = Options(),
+        form: Form | None = None,
+    ) -> None:
         if not callable(function):
             raise CannotCall(f"{function!r} is not callable; name a function NAME(logits, targets, ...)")
         self.function, self.loss, self.options = function, loss, options
@@ -102,7 +109,7 @@ class Bound:
             raise CannotCall(_wrapper(function, loss, self.roles))
         self.classes = options.classes or _own_classes(function) or self.roles.own_classes
         self.bins = options.bins or self.roles.own_bins
-        self.form = self._found()
+        self.form = form or self._found()
 
     @property
     def accepts(self) -> frozenset[str]:
@@ -142,35 +149,41 @@ class Bound:
     # how the form is found
 
     def _found(self) -> Form:
-        """The form in which most of a few plain calls are answered; the most plausible of several."""
-        best, most, first_error = None, 0, ""
-        for form in self._forms():
-            answered, error = self._tried(form)
-            first_error = first_error or error
-            if answered > most:
-                best, most = form, answered
-            if not error:
-                break
-        if best is None:
-            raise CannotCall(f"no call of the function gives a loss: {first_error or 'it takes no form that is known'}")
-        return best
+        """The form in which most of a few plain calls are answered; another layout where the plain one never is."""
+        first_error, undefined = "", None
+        for _, forms in itertools.groupby(self._forms(), key=lambda form: form.layout):
+            best, most = None, 0
+            for form in forms:
+                finite, answered, error = self._tried(form)
+                first_error, undefined = first_error or error, undefined or (form if answered else None)
+                if finite > most:
+                    best, most = form, finite
+                if not error:
+                    break
+            if best is not None:
+                return best
+        if undefined is not None:
+            return undefined  # it returns NaN whatever it is given, which the explanation will say
+        raise CannotCall(f"no call of the function gives a loss: {first_error or 'it takes no form that is known'}")
 
-    def _tried(self, form: Form) -> tuple[int, str]:
-        answered, first_error = 0, ""
+    def _tried(self, form: Form) -> tuple[int, int, str]:
+        """How many of the plain calls give a finite loss and how many any loss, and the first error."""
+        finite, answered, first_error = 0, 0, ""
+        self.form = form
         for logits, targets in _plain_calls(self.loss, self.classes, self.bins):
             try:
-                self.form = form
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    parameters = {p.name: p.asked for p in CANONICAL[self.loss].parameters}
-                    weights = {n: torch.tensor(v, dtype=logits.dtype) if isinstance(v, tuple) else v
-                               for n, v in _as_many(self.loss, parameters, logits).items()}  # fmt: skip
-                    out = self(logits.clone(), targets.clone(), **weights)
-                answered += bool(torch.isfinite(out).any())
-                first_error = first_error or ("" if torch.isfinite(out).any() else "returns NaN")
+                    out = self(logits.clone(), targets.clone(), **_usual(self.loss, logits))
             except Exception as error:  # a user's function may raise anything
                 first_error = first_error or sentence(error)
-        return answered, first_error
+                continue
+            answered += 1
+            if torch.isfinite(out).any():
+                finite += 1
+            else:
+                first_error = first_error or "returns NaN"
+        return finite, answered, first_error
 
     def _forms(self) -> Iterator[Form]:
         """Every form that is tried: names are believed, and of the rest few things are changed at once."""
@@ -196,7 +209,7 @@ class Bound:
         choices = itertools.product(layouts, labels, elements, weights, probabilities, orders)
         found = [Form(o, p, lay, lab, w, e) for lay, lab, e, w, p, o in choices]
         plain = found[0]
-        return iter(sorted(found, key=lambda form: _departures(form, plain)))
+        return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))
 
     def _has_class_weights(self) -> bool:
         weights = CANONICAL[self.loss].of_role("class_weights")
@@ -348,13 +361,15 @@ def _by_kind(
     return function(*data, *positional, **named)
 
 
-def _as_many(loss: str, parameters: dict[str, Any], logits: torch.Tensor) -> dict[str, Any]:
-    """Class weights for as many classes, and row weights for as many rows, as the logits have."""
-    found = {}
-    for name, value in parameters.items():
-        role = CANONICAL[loss][name].role
-        count = {"class_weights": logits.shape[-1], "row_weights": len(logits)}.get(role)
-        found[name] = value if count is None else tuple(itertools.islice(itertools.cycle(value), count))
+def _usual(loss: str, logits: torch.Tensor) -> dict[str, Any]:
+    """The usual parameters, class weights for as many classes and row weights for as many rows as the logits have."""
+    found: dict[str, Any] = {}
+    for parameter in CANONICAL[loss].parameters:
+        count = {"class_weights": logits.shape[-1], "row_weights": len(logits)}.get(parameter.role)
+        value = parameter.asked
+        if count is not None:
+            value = torch.tensor(tuple(itertools.islice(itertools.cycle(value), count)), dtype=logits.dtype)
+        found[parameter.name] = value
     return found
 
 
@@ -369,7 +384,7 @@ def _plain_calls(loss: str, classes: int | None, bins: int | None) -> Iterator[t
                 torch.linspace(0.25, columns - 2.25, rows, dtype=torch.float64),
             )
         return
-    for rows, columns in ((3, classes or 4), (5, classes or 2), (4, classes or 3)):
+    for rows, columns in ((3, classes or 4), (5, classes or 2), (3, classes or 3)):
         logits = torch.randn(rows, columns, generator=random, dtype=torch.float64)
         label = torch.arange(rows) % columns
         if inputs == "index":

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from focalbench_suite import adapters
-from focalbench_suite.suites.check.binding import Binding, Bound, Options
+from focalbench_suite.suites.check.binding import Binding, Bound, Form, Options
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.calls import Answer, Call
 from focalbench_suite.suites.explainer.here import Here, sentence
@@ -37,10 +37,10 @@ class Asked:
     loss: str
     options: Options
 
-    def load(self) -> Bound:
+    def load(self, form: Form | None = None) -> Bound:
         """The bound function, its file loaded anew; raises `LookupError` or `CannotCall`."""
         function = self.function if self.function is not None else adapters.load_object(self.reference)
-        return Bound(function, self.loss, self.options)
+        return Bound(function, self.loss, self.options, form)
 
 
 class Child:
@@ -111,7 +111,7 @@ def _serve(asked: Asked, talk: Connection) -> None:
     except BaseException as error:  # a user's module may raise anything while it is loaded
         talk.send(("cannot", sentence(error)))
         return
-    fresh = _fresh(asked)
+    fresh = _fresh(asked, bound.form)
     talk.send(("bound", (bound.binding, fresh is not None)))
     here = Here(bound, bound.raw, fresh)
     while True:
@@ -126,13 +126,13 @@ def _serve(asked: Asked, talk: Connection) -> None:
             return
 
 
-def _fresh(asked: Asked) -> Callable[[], Bound] | None:
-    """What loads the function anew, where its file can be loaded alone."""
+def _fresh(asked: Asked, form: Form) -> Callable[[], Bound] | None:
+    """What loads the function anew, without a call, where its file can be loaded alone."""
     if asked.reference is None:
         return None
     again = Asked(asked.reference, None, asked.loss, asked.options)
     try:
-        again.load()
+        again.load(form)
     except (LookupError, CannotCall):
         return None
-    return again.load
+    return lambda: again.load(form)

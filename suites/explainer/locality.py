@@ -49,7 +49,8 @@ def locate(case: Examination, elements: Elements) -> Located | None:
 
 def constant(case: Examination, elements: Elements) -> Located | None:
     """NaN on every call, or one number whatever the logits, which every formula with a zero in it would fit."""
-    batches = [replace(call, backwards=0) for call in case.questions.batches(case.settings[:1], soft=False)]
+    plain = [replace(call, backwards=0) for call in case.questions.batches(case.settings[:1], soft=False)]
+    batches = [*plain, *(replace(call, logits=[[-x for x in row] for row in call.logits]) for call in plain)]
     groups: dict[str, list[float]] = {}
     seen = [*zip(elements.calls, elements.seen, strict=True), *zip(batches, case.ask(batches), strict=True)]
     for call, answer in seen:

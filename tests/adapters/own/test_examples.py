@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from focalbench_suite.adapters import own
 from focalbench_suite.adapters._mmcv import ensure_ops
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 
@@ -30,9 +31,9 @@ INTERNAL = {
     "task_aligned",
     "triton_kernels",
 }
-ROOM = Path(adapters.own.__file__).parent
+ROOM = Path(own.__file__).parent
 PUBLIC = sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in INTERNAL)
-NAMES = {"torch": torch, "partial": partial, "SimpleNamespace": SimpleNamespace, "focal_loss": adapters.own.focal_loss}
+NAMES = {"torch": torch, "partial": partial, "SimpleNamespace": SimpleNamespace, "focal_loss": own.focal_loss}
 
 
 @pytest.fixture(scope="module", params=PUBLIC)
@@ -61,5 +62,5 @@ def test_every_public_name_has_an_example_that_holds(module, capsys):
 
 
 def test_all_that_the_package_exports_is_defined_in_a_public_module():
-    homes = {name: getattr(adapters.own, name).__module__.rpartition(".")[2] for name in adapters.own.__all__}
+    homes = {name: getattr(own, name).__module__.rpartition(".")[2] for name in own.__all__}
     assert set(homes.values()) <= set(PUBLIC), homes

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mpmath import mpf
 
+from focalbench_suite.adapters import own
 from focalbench_suite.adapters.own.polynomials import (
     HEADER_TABLES,
     LOG1P,
@@ -17,7 +18,7 @@ from focalbench_suite.adapters.own.polynomials import (
     triton_scheme,
 )
 
-ROOM = Path(adapters.own.__file__).parent
+ROOM = Path(own.__file__).parent
 HEADER = (ROOM / "kernels.h").read_text()
 TRITON = (ROOM / "triton_kernels.py").read_text()
 TABLES = [table for tables in HEADER_TABLES.values() for table in tables]

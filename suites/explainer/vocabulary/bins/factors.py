@@ -78,13 +78,13 @@ WHOLES: dict[str, str] = {
 
 def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
-    constant = [option(f"{c:g}", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
+    constant = [option(f"{c:g}", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     row = loss.of_role("row_weights")
     if row is None or row.name not in accepts:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
     found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
-    scaled = [option(f"{c:g}*weight", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
+    scaled = [option(f"{c:g}*weight", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
