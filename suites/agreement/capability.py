@@ -73,9 +73,13 @@ def rows(loss: Loss, device: str, profile: str) -> list[Row]:
     return [
         {"capability": name, "supported": None, "detail": NOT_MEASURED}
         if name in SLOW and profile != "full"
-        else {"capability": name} | tried(CAPABILITIES[name], bench)
+        else {"capability": name} | _without_refusal(tried(CAPABILITIES[name], bench))
         for name in names
     ]
+
+
+def _without_refusal(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "refused"}
 
 
 def tried(check: Callable[[Bench], str], bench: Bench) -> Row:

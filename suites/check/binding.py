@@ -390,8 +390,10 @@ def _plain_calls(loss: str, classes: int | None, bins: int | None) -> Iterator[t
         if inputs == "index":
             yield logits, label
         else:
-            empty = (torch.arange(rows) < rows - 1).double()[:, None]  # the last row is background
-            yield logits, torch.nn.functional.one_hot(label, columns).double() * empty
+            hot = torch.nn.functional.one_hot(label, columns).double()
+            if rows == columns:
+                hot[-1] = 0  # a row of background, which labels say by an index that not every function takes
+            yield logits, hot
 
 
 def _wrapper(function: Any, loss: str, roles: Roles) -> str:

@@ -15,14 +15,13 @@ from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.explainer import numerics
 from focalbench_suite.suites.explainer.calls import Call
 from focalbench_suite.suites.explainer.examination import Examination
-from focalbench_suite.suites.explainer.examples import SLOPES, simplest, truth
+from focalbench_suite.suites.explainer.examples import SLOPES, Finding, simplest, truth
 from focalbench_suite.suites.explainer.formula import Elements, shares
 from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
 
 SCANNED = ("float32", "float64")
 # What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
 TOLD_ONCE = {
-    "digits_lost": ("quantity", "target", "easy"),
     "nonfinite_from": ("quantity", "nan"),
     "dtype_refused": ("dtype",),
     "setting_refused": ("setting",),
@@ -47,13 +46,36 @@ def tell(case: Examination, semantics: Semantics, elements: Elements, share: str
     fixed = _fixed(case.loss, model, elements)
     _cut_off(case, fixed)
     sloped = not case.has("gradient")
+    found = numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed)
     told = set()
-    for found in numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed):
-        values = dict(found.change.values)
-        key = (found.change.code, *(values.get(name) for name in TOLD_ONCE[found.change.code]))
-        if key not in told and (sloped or found.kind != "precision" or values["quantity"] == "value"):
+    for one in (one for one in found if one.change.code != "digits_lost"):
+        key = (one.change.code, *(dict(one.change.values).get(name) for name in TOLD_ONCE[one.change.code]))
+        if key not in told:
             told.add(key)
-            case.findings.append(found)
+            case.findings.append(one)
+    _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)
+
+
+def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
+    """Lost digits: of hard elements each, unless a cut-off that is told explains it; of easy ones all in one line.
+
+    Nearly every sound loss loses the digits of easy elements in float32, so that line is the last.
+    """
+    cut = {told.change for told in case.findings if told.change.code == "cut_off"}
+    single = [one for one in lost if dict(one.change.values)["dtype"] == "float32"]
+    values = [(one, dict(one.change.values)) for one in single]
+    case.findings += [
+        one for one, told in values if not told["easy"] and not cut and (sloped or told["quantity"] == "value")
+    ]
+    easy = [(one, told) for one, told in values if told["easy"] and told["quantity"] == "value"]
+    if easy:
+        first, nearest = min(easy, key=lambda pair: abs(pair[1]["logit"]))
+        zero = [abs(told["zero_from"]) for _, told in easy if told["zero_from"] is not None]
+        told = change(
+            "precision", "easy_digits_lost", dtype="float32", logit=abs(nearest["logit"]), error=nearest["error"],
+            zero_from=min(zero, default=None),
+        )  # fmt: skip
+        case.findings.append(replace(first, change=told))
 
 
 def _coarse(case: Examination, model: numpy.ndarray, elements: Elements) -> None:

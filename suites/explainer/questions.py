@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -162,7 +163,7 @@ class Questions:
 
 def row_of(start: tuple[float, ...], columns: int) -> list[float]:
     """A row of so many logits that begins like `start`."""
-    further = (round(0.9 * numpy.sin(1.7 * i + start[0]), 2) for i in range(columns))
+    further = (round(0.9 * math.sin(1.7 * i + start[0]), 2) for i in range(columns))
     return [*start, *further][:columns]
 
 

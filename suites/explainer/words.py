@@ -505,7 +505,23 @@ REDUCTION = {
     "modulated_after_row_means_and_summed": _FIRST.format("averaged", "each row", "mean") + "; rows are summed",
     "modulated_after_row_sums": _FIRST.format("summed", "each row", "sum") + "; rows are averaged",
     "modulated_after_row_sums_and_summed": _FIRST.format("summed", "each row", "sum") + "; rows are summed",
-    "factors_reduced_apart": "a factor is reduced over the batch before it is multiplied: {factors}; then {then}",
+    "cross_entropy_averaged_first": "the cross entropy is averaged over the batch before it is weighted and modulated; "
+    "then {then}",
+    "cross_entropy_summed_first": "the cross entropy is summed over the batch before it is weighted and modulated; then "
+    "{then}",
+    "factor_averaged_first": "the modulating factor is averaged over the batch before it multiplies; then {then}",
+    "factor_summed_first": "the modulating factor is summed over the batch before it multiplies; then {then}",
+    "weight_averaged_first": "the weight is averaged over the batch before it multiplies; then {then}",
+    "weight_summed_first": "the weight is summed over the batch before it multiplies; then {then}",
+    "modulated_averaged_first": "the modulated cross entropy is averaged over the batch before it is weighted; then "
+    "{then}",
+    "modulated_summed_first": "the modulated cross entropy is summed over the batch before it is weighted; then {then}",
+    "all_factors_averaged_first": "weight, modulating factor and cross entropy are each averaged over the batch before "
+    "they are multiplied; then {then}",
+    "factor_and_weighted_averaged_first": "the modulating factor and the weighted cross entropy are each averaged over "
+    "the batch before they are multiplied; then {then}",
+    "weighted_factor_averaged_first": "the weighted modulating factor is averaged over the batch before it multiplies "
+    "the cross entropy; then {then}",
     "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other; then {then}",
 }
 
@@ -543,6 +559,14 @@ def _digits_lost(values: Values) -> str:
     return (
         f"{values['quantity']} of {side} {sign} loses its digits in {values['dtype']}{_setting(values)}: relative "
         f"error {values['error']:.1g} at logit {values['logit']:g}{zero}"
+    )
+
+
+def _easy_digits_lost(values: Values) -> str:
+    zero = f" and are exactly 0 from {values['zero_from']:g}" if values["zero_from"] is not None else ""
+    return (
+        f"in {values['dtype']}, easy elements lose their digits from |logit| = {values['logit']:g} (relative error "
+        f"{values['error']:.1g}){zero}, as in nearly every loss built on BCE-with-logits or log-softmax"
     )
 
 
@@ -635,6 +659,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "nonfinite_at": _nonfinite_at,
     "never_finite": "returns NaN or infinity on every call",
     "digits_lost": _digits_lost,
+    "easy_digits_lost": _easy_digits_lost,
     "cut_off": _cut_off,
     "half_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float16 or bfloat16",
     "single_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float32, or an "

@@ -198,19 +198,19 @@ EARLY: dict[str, tuple[str, str]] = {
     ),
 }
 # factors that are averaged or summed apart, before they are multiplied
-APART = (
-    "weight*modulation*mean(entropy)",
-    "weight*modulation*sum(entropy)",
-    "weight*mean(modulation)*entropy",
-    "mean(weight)*modulation*entropy",
-    "sum(weight)*modulation*entropy",
-    "weight*mean(modulation*entropy)",
-    "weight*sum(modulation*entropy)",
-    "mean(weight)*mean(modulation)*mean(entropy)",
-    "mean(modulation)*mean(weight*entropy)",
-    "mean(weight*modulation)*entropy",
-    "sum(modulation)*entropy*weight",
-)
+APART = {  # what is reduced before it is multiplied with the rest
+    "weight*modulation*mean(entropy)": "cross_entropy_averaged_first",
+    "weight*modulation*sum(entropy)": "cross_entropy_summed_first",
+    "weight*mean(modulation)*entropy": "factor_averaged_first",
+    "mean(weight)*modulation*entropy": "weight_averaged_first",
+    "sum(weight)*modulation*entropy": "weight_summed_first",
+    "weight*mean(modulation*entropy)": "modulated_averaged_first",
+    "weight*sum(modulation*entropy)": "modulated_summed_first",
+    "mean(weight)*mean(modulation)*mean(entropy)": "all_factors_averaged_first",
+    "mean(modulation)*mean(weight*entropy)": "factor_and_weighted_averaged_first",
+    "mean(weight*modulation)*entropy": "weighted_factor_averaged_first",
+    "sum(modulation)*entropy*weight": "factor_summed_first",
+}
 # rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied
 PAIRS = (
     "pairs(weight, modulation*entropy)",
@@ -271,10 +271,10 @@ def _by_row() -> Iterator[Reduction]:
 def _early() -> Iterator[Reduction]:
     for code, (name, text) in EARLY.items():
         yield Reduction(name, text, change("reduction", code), early=True)
-    for text in APART:
+    for text, code in APART.items():
         shown = Expression(text, BATCH).formula
         for then, wrap in {"mean": "mean({})", "sum": "sum({})", "none": "{}"}.items():
-            told = change("reduction", "factors_reduced_apart", factors=shown, then=then)
+            told = change("reduction", code, then=then)
             yield Reduction(f"{then} of {shown}", wrap.format(text), told, early=True)
     for pairs in PAIRS:
         for then, text in {
