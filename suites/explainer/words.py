@@ -507,8 +507,8 @@ REDUCTION = {
     "modulated_after_row_sums_and_summed": _FIRST.format("summed", "each row", "sum") + "; rows are summed",
     "cross_entropy_averaged_first": "the cross entropy is averaged over the batch before it is weighted and modulated; "
     "then {then}",
-    "cross_entropy_summed_first": "the cross entropy is summed over the batch before it is weighted and modulated; then "
-    "{then}",
+    "cross_entropy_summed_first": "the cross entropy is summed over the batch before it is weighted and modulated; "
+    "then {then}",
     "factor_averaged_first": "the modulating factor is averaged over the batch before it multiplies; then {then}",
     "factor_summed_first": "the modulating factor is summed over the batch before it multiplies; then {then}",
     "weight_averaged_first": "the weight is averaged over the batch before it multiplies; then {then}",
