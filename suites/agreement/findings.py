@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,10 +48,17 @@ def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] =
     if "dtype" in _kinds(explained):
         measured = [finding for finding in measured if finding.change.code != "float64_not_kept"]
     told = {finding.change for finding in measured}
-    plain = {"reduction", "normaliser"} & _kinds(measured)  # the probes say what the reduction means for a batch
-    reasons = [finding for finding in explained if finding.change not in told and finding.kind not in plain]
+    # the probes say what the reduction means for a batch, and the scan in which dtypes which digits are lost
+    better = {"reduction", "normaliser"} if {"reduction", "normaliser"} & _kinds(measured) else set()
+    reasons = [
+        finding
+        for finding in explained
+        if finding.change not in told and finding.kind not in better and finding.change.code != "easy_digits_lost"
+    ]
     return [
-        finding.plain | {"known": known.reason(finding.kind, loss.adapter, loss.name)}
+        finding.plain
+        | {"values": json.dumps(finding.plain["values"])}
+        | {"known": known.reason(finding.kind, loss.adapter, loss.name)}
         for finding in (*reasons, *measured)
     ]
 
