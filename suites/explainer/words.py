@@ -439,6 +439,7 @@ NORMALISER = {
     "over_elements_and_classes": "divides the mean by the number of classes once more",
     "over_elements_and_rows": "divides the mean by the number of rows once more",
     "over_elements_twice": "divides the mean by the number of elements once more",
+    "over_four_times_weights": "divides the sum by four times the sum of weights: a quarter of the weighted mean",
     "over_rows_twice": "divides the sum by the number of rows, twice",
     "over_rows_and_positives": "divides the sum by the number of rows and by that of positives (at least 1)",
     "over_positives_plus_rows": "divides the sum by the number of positives plus that of rows",
@@ -625,6 +626,14 @@ def _state(what: str) -> Callable[[Values], str]:
     return told
 
 
+def _no_positives_nonfinite(values: Values) -> str:
+    return f"is {_nan(values)} for a batch without positives"
+
+
+def _all_ignored_nonfinite(values: Values) -> str:
+    return f"is {_nan(values)} where every row is ignored (label -1)"
+
+
 def _shape_refused(values: Values) -> str:
     shape = {
         "rows_unlike_classes": "N ≠ C", "square": "a square batch", "one_row": "one row", "one_class": "one class"
@@ -716,6 +725,15 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "float64_not_kept": "does not compute in float64: {detail}",
     "integer_targets_refused": "integer targets are refused: {detail}",
     "setting_refused": _setting_refused,
+    "default_refused": "raises with the defaults of its own signature: {error}",
+    "no_rows_refused": "raises for a batch without rows (N = 0): {error}",
+    "no_positives_refused": "raises for a batch without positives: {error}",
+    "no_positives_nonfinite": _no_positives_nonfinite,
+    "all_ignored_nonfinite": _all_ignored_nonfinite,
+    "ignored_rows_counted": "rows to ignore (label -1) change the result, in no known way",
+    "background_read_otherwise": "background rows (label C) are read in no known way",
+    "several_positives_a_row": "made for at most one positive a row: with several, it is another function",
+    "gradient_at_zero": "the gradient is wrong where a logit is exactly 0: a kink of its formula lies there",
     "shape_refused": _shape_refused,
     "label_refused": _label_refused,
     "last_bin_refused": "raises for a target on the last bin, K-1: {error}",

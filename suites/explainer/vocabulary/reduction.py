@@ -116,13 +116,15 @@ SHAPES: dict[str, tuple[str, str]] = {
         "half of mean of positives plus mean of negatives",
         "(positive_mean + negative_mean)/2",
     ),
-    "mean_of_nonzero": ("mean over the elements that are not 0", "sum(terms)/nonzero"),
-    "mean_of_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "sum(terms)/max(nonzero, 1)"),
     "mean_of_positives": ("mean over the positives only", "positive_mean"),
     "largest": ("maximum", "largest(terms)"),
     "median": ("median", "median(terms)"),
     "first_row_only": ("first row only", "sum(first_row(terms))"),
     "root_of_mean_square": ("square root of the mean of squares", "sqrt(mean(terms**2))"),
+}
+OF_NONZERO = {  # elements that are left out are 0, so a count of those that are kept is believed first
+    "mean_of_nonzero": ("mean over the elements that are not 0", "sum(terms)/nonzero"),
+    "mean_of_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "sum(terms)/max(nonzero, 1)"),
 }
 HARDEST = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9)  # shares of the batch that people keep
 EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
@@ -147,6 +149,7 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_elements_and_rows": ("mean / rows", "count_all*N"),
     "over_elements_twice": ("mean / elements", "count_all**2"),
     "over_rows_twice": ("sum / rows^2", "N**2"),
+    "over_four_times_weights": ("sum / (4 sum of weights)", "4*weight_sum"),
     "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
     "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
     "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
@@ -292,6 +295,8 @@ def _all() -> Iterator[Reduction]:
     for code, (name, text) in SHAPES.items():
         yield Reduction(name, text, change("reduction", code))
     yield from _divided()
+    for code, (name, text) in OF_NONZERO.items():
+        yield Reduction(name, text, change("reduction", code))
     yield from _by_row()
     for share in HARDEST:
         told = change("reduction", "hardest_only", share=share)

@@ -84,6 +84,8 @@ def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
     found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
+    ignored = change("alpha", "weight_ignored")
+    found += [option(f"{c:g}", BINS, ignored, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     scaled = [option(f"{c:g}*weight", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
