@@ -248,7 +248,7 @@ class Bound:
         for name, place in self.roles.canonical.items():
             value = parameters.get(name)
             if weights is not None and name == weights.name:
-                if value is None and place.default is place.empty:
+                if value is None and (place.default is place.empty or form.class_weights == "number"):
                     value = torch.ones(classes)
                 if value is None and name not in parameters:
                     continue

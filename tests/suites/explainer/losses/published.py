@@ -1,0 +1,302 @@
+"""Losses as people publish them, each with one behaviour; `test_published` says what is right to say of each."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812  (as everybody writes it)
+
+T = F
+
+
+def need_weights(z, y, alpha, gamma=2.0):
+    lp = z.log_softmax(1)[torch.arange(len(y)), y]
+    return (alpha[y] * (1 - lp.exp()) ** gamma * -lp).mean()
+
+
+class ScalarAlpha(nn.Module):
+    def __init__(self, alpha=1.0, gamma=2.0):
+        super().__init__()
+        self.a, self.g = alpha, gamma
+
+    def forward(self, z, y):
+        h = F.cross_entropy(z, y, reduction="none")
+        return (self.a * (1 - (-h).exp()) ** self.g * h).mean()
+
+
+def fixed_quarter(z, y, gamma=2.0):
+    h = F.cross_entropy(z, y, reduction="none")
+    return (0.25 * (1 - (-h).exp()) ** gamma * h).mean()
+
+
+def one_hot_inside(z, y, alpha=0.25, gamma=2.0):
+    t = F.one_hot(y, z.shape[1]).to(z.dtype)
+    h = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    return (alpha * (1 - (-h).exp()) ** gamma * h).mean()
+
+
+def two_alphas(z, t, alpha_pos=0.25, alpha_neg=0.75, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    miss = t * torch.sigmoid(-z) + (1 - t) * torch.sigmoid(z)
+    return ((t * alpha_pos + (1 - t) * alpha_neg) * miss**gamma * h).mean()
+
+
+def sample_weight(z, t, w, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    miss = t * torch.sigmoid(-z) + (1 - t) * torch.sigmoid(z)
+    return (w * miss**gamma * h).mean()
+
+
+def labels_first(labels, logits, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    miss = labels * torch.sigmoid(-logits) + (1 - labels) * torch.sigmoid(logits)
+    return (miss**gamma * h).mean()
+
+
+class Counted(nn.Module):
+    def __init__(self, num_classes, alpha=None, gamma=2.0):
+        super().__init__()
+        self.w = torch.ones(num_classes) if alpha is None else alpha
+        self.g = gamma
+
+    def forward(self, z, y):
+        lp = z.log_softmax(1).gather(1, y[:, None])[:, 0]
+        return (self.w[y] * (1 - lp.exp()) ** self.g * -lp).mean()
+
+
+def list_only(z, y, alpha=None, gamma=2.0):
+    w = torch.ones(z.shape[1]) if alpha is None else torch.tensor(list(alpha)) if type(alpha) is list else 1 / 0
+    lp = z.log_softmax(1).gather(1, y[:, None])[:, 0]
+    return (w.to(z)[y] * (1 - lp.exp()) ** gamma * -lp).mean()
+
+
+def of_maps(z, y, gamma=2.0):
+    n, _, height, width = z.shape
+    h = F.cross_entropy(z, y, reduction="none")
+    return ((1 - (-h).exp()) ** gamma * h).sum() / (n * height * width)
+
+
+def one_hot_wanted(z, t, gamma=2.0):
+    lp = z.log_softmax(1)
+    return -(t * (1 - lp.exp()) ** gamma * lp).sum(1).mean()
+
+
+def of_probabilities(p, t, gamma=2.0, alpha=0.25):
+    p = p.clamp(1e-7, 1 - 1e-7)
+    return -(alpha * t * (1 - p) ** gamma * p.log() + (1 - alpha) * (1 - t) * p**gamma * (1 - p).log())
+
+
+def bce_of_probabilities(p, t, gamma=2.0):
+    h = F.binary_cross_entropy(p, t, reduction="none")
+    return ((1 - (-h).exp()) ** gamma * h).mean()
+
+
+def blended_logit(z, t, gamma=2.0):
+    return (
+        (F.logsigmoid(z * (1 - 2 * t)) * gamma).exp() * F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    ).mean()
+
+
+def penalty_reduced(z, t):
+    lp, ln, hit = F.logsigmoid(z), F.logsigmoid(-z), t == 1
+    each = torch.where(hit, lp * torch.sigmoid(-z) ** 2, ln * torch.sigmoid(z) ** 2 * (1 - t) ** 4)
+    return -each.sum() / hit.sum().clamp(min=1)
+
+
+def star_fixed(z, t):
+    side = z * (2 * t - 1)
+    return (-(0.25 * t + 0.75 * (1 - t)) * F.logsigmoid(2 * side + 1) / 2).sum()
+
+
+def smooth_binary(z, t, alpha=0.25, gamma=2.0):
+    t = 0.8 * t + 0.1
+    p = z.sigmoid()
+    return -(
+        alpha * t * (1 - p) ** gamma * F.logsigmoid(z) + (1 - alpha) * (1 - t) * p**gamma * F.logsigmoid(-z)
+    ).mean()
+
+
+def smooth_probability(z, y, gamma=2.0):
+    c = z.shape[1]
+    mix = F.one_hot(y, c).to(z).clamp(0.1 / (c - 1), 0.9)
+    pt = (mix * z.softmax(1)).sum(1)
+    return (-((1 - pt) ** gamma) * pt.log()).mean()
+
+
+def entropy_for_p(z, y, gamma=2.0):
+    h = F.cross_entropy(z, y, reduction="none")
+    return (-((1 - h) ** gamma) * h.log()).mean()
+
+
+def by_row_positives(z, t, alpha=0.25, gamma=2.0):
+    side = torch.where(t > 0, z, -z)
+    each = -torch.where(t > 0, alpha, 1 - alpha) * torch.sigmoid(-side) ** gamma * F.logsigmoid(side)
+    return each.sum(1) / ((t > 0).sum(1) + 1e-9)
+
+
+def nll_two(z, t, alpha=0.25, gamma=2.0):
+    two = torch.stack((-z.flatten(), z.flatten()), 1) / 2
+    lp = two.log_softmax(1)
+    return F.nll_loss((1 - lp.exp()) ** gamma * lp, t.flatten().long(), torch.tensor([alpha, 1 - alpha]).to(lp))
+
+
+def kinked(z, t, alpha=0.25, gamma=2.0):
+    h = z.clamp(min=0) - z * t + (-z.abs()).exp().log1p()
+    miss = t * torch.sigmoid(-z) + (1 - t) * torch.sigmoid(z)
+    return (alpha * t + (1 - alpha) * (1 - t)) * miss**gamma * h
+
+
+def overflow32(z, t, gamma=2.0):
+    f = (-gamma * t * z - gamma * (1 + (-z).exp()).log()).exp()
+    return (f * F.binary_cross_entropy_with_logits(z, t, reduction="none")).sum() / t.sum()
+
+
+def over_ones(z, t, alpha=0.25, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    miss = t * torch.sigmoid(-z) + (1 - t) * torch.sigmoid(z)
+    return ((alpha * t + (1 - alpha) * (1 - t)) * miss**gamma * h).sum() / (t == 1).sum().clamp(min=1)
+
+
+def no_default_off(z, t, alpha=None, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+    miss = t * torch.sigmoid(-z) + (1 - t) * torch.sigmoid(z)
+    return (((1 - alpha) * t + alpha * (1 - t)) * miss**gamma * h).mean()
+
+
+def _bce(z, t):
+    return T.binary_cross_entropy_with_logits(z, t, reduction="none")
+
+
+def _two_hot(t, k):
+    grid = torch.arange(k, dtype=t.dtype)
+    return (1 - (grid - t[:, None]).abs()).clamp(min=0)
+
+
+def pair_qfl(z, pair, beta=2.0):
+    index, quality = pair
+    dense = torch.zeros_like(z)
+    rows = torch.where(index < z.shape[1])[0]
+    dense[rows, index[rows].long()] = quality[rows].to(z)
+    return ((z.sigmoid() - dense).abs() ** beta * _bce(z, dense)).sum(1).mean()
+
+
+def one_class_a_row(z, t, beta=2.0):
+    best = T.one_hot(t.argmax(1), t.shape[1]) * t
+    return ((z.sigmoid() - best).abs() ** beta * _bce(z, best)).sum(1).mean()
+
+
+def with_mask(z, quality, mask, alpha=0.75, gamma=2.0):
+    w = torch.where(mask > 0, quality, alpha * z.sigmoid() ** gamma)
+    return (w * _bce(z, quality)).sum()
+
+
+class Cut(torch.nn.Module):  # as the libraries count: reg_max = 16 bins unless told otherwise
+    def __init__(self, reg_max=16):
+        super().__init__()
+        self.reg_max = reg_max
+
+    def forward(self, z, t):
+        t = t.clamp_(0, self.reg_max - 1.01)
+        low = t.long()
+        up, lp = t - low, z.log_softmax(1)
+        return -((1 - up) * lp.gather(1, low[:, None])[:, 0] + up * lp.gather(1, low[:, None] + 1)[:, 0]).mean()
+
+
+def heated(z, t, heat=1.0):  # DFL whose only number is a temperature, 1 by default
+    low = t.floor().clamp(max=z.shape[1] - 2).long()
+    up, lp = t - low, (z / heat).log_softmax(1)
+    return -((1 - up) * lp.gather(1, low[:, None])[:, 0] + up * lp.gather(1, low[:, None] + 1)[:, 0]).mean()
+
+
+def sides(z, t):  # the heads' form: distributions (N, 4, K), targets (N, 4)
+    low = t.floor().clamp(max=z.shape[2] - 2).long()
+    up, lp = t - low, z.log_softmax(2)
+    return -((1 - up) * lp.gather(2, low[..., None])[..., 0] + up * lp.gather(2, low[..., None] + 1)[..., 0]).mean()
+
+
+def barely_cut(z, t):
+    k = z.shape[1]
+    return -(_two_hot(t.clamp(max=k - 1 - 1e-6), k) * z.log_softmax(1)).sum(1).mean()
+
+
+def kl(z, t):
+    return T.kl_div(z.log_softmax(1), _two_hot(t, z.shape[1]), reduction="batchmean")
+
+
+def silent_end(z, t):
+    low = t.floor().long()
+    high = (low + 1).clamp(max=z.shape[1] - 1)
+    lp = z.log_softmax(1)
+    left, right = (lp.gather(1, i[:, None])[:, 0] for i in (low, high))
+    return -((high - t) * left + (t - low) * right).mean()
+
+
+def mixed_weight(z, t, alpha=0.75, gamma=2.0):
+    w = t + (1 - t) * alpha * z.sigmoid() ** gamma
+    return (w * _bce(z, t)).sum() / t.sum().clamp(min=1)
+
+
+def weighted_mean(z, t, weight=None):
+    each = -(_two_hot(t, z.shape[1]) * z.log_softmax(1)).sum(1)
+    return (each.mean() if weight is None else (each * weight).sum() / weight.sum()) / 4
+
+
+def _miss(x, y):
+    return y * torch.sigmoid(-x) + (1 - y) * torch.sigmoid(x)
+
+
+def _weighed(x, y, gamma, alpha):
+    return (alpha * y + (1 - alpha) * (1 - y)) * _miss(x, y) ** gamma * _bce(x, y)
+
+
+def raises_in_bfloat16(x, y, gamma=2.0, alpha=0.25):
+    if x.dtype == torch.bfloat16:
+        raise RuntimeError("index put: dtypes differ")
+    return _weighed(x, y, gamma, alpha).sum()
+
+
+def nan_in_half(x, y, gamma=2.0, alpha=0.25):
+    loss = _weighed(x, y, gamma, alpha)
+    if x.dtype in (torch.float16, torch.bfloat16):
+        loss = loss.masked_fill(x.abs() > 9, float("nan"))
+    return loss.sum()
+
+
+def ignored_rows_are_class_zero(x, labels, gamma=2.0, alpha=0.25):  # --labels index
+    keep = labels >= 0
+    x = torch.where(keep[:, None], x, torch.zeros_like(x))
+    t = F.one_hot(torch.where(keep, labels, 0), x.shape[1] + 1)[:, :-1].to(x.dtype)
+    return _weighed(x, t, gamma, alpha).sum()
+
+
+def per_positive_without_any(x, y, gamma=2.0, alpha=0.25):
+    return _weighed(x, y, gamma, alpha).sum() / (y > 0).sum()
+
+
+def mean_over_no_row(x, labels, gamma=2.0, alpha=0.25):  # --labels index
+    keep = labels >= 0
+    t = F.one_hot(labels[keep], x.shape[1] + 1)[:, :-1].to(x.dtype)
+    return _weighed(x[keep], t, gamma, alpha).mean()
+
+
+def refuses_empty(x, y, gamma=2.0, alpha=0.25):
+    if not len(x):
+        raise IndexError("no rows")
+    return _weighed(x, y, gamma, alpha).mean()
+
+
+def summed_in_half(x, y, gamma=2.0, alpha=0.25):  # right elements, a total in float16
+    return _weighed(x, y, gamma, alpha).half().sum().to(x.dtype)
+
+
+def times_gamma_on_positives(x, y, gamma=2.0, alpha=0.25):
+    p = x.sigmoid()
+    positive = -y * alpha * (1 - p) * gamma * F.logsigmoid(x)
+    negative = -(1 - y) * (1 - alpha) * p**gamma * F.logsigmoid(-x)
+    return (positive + negative).sum()
+
+
+def mean_divided_again(x, y, gamma=2.0, alpha=0.25):
+    return _weighed(x, y, gamma, alpha).mean() / len(x)
+
+
+def ignores_its_logits(x, y, gamma=2.0, alpha=0.25):
+    return (alpha * y + (1 - alpha) * (1 - y)).mean()

@@ -1,0 +1,163 @@
+"""Losses as people publish them: what must be said of each, and that nothing else is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from focalbench_suite.suites.check import Options, check
+from tests.suites.explainer.losses import published
+
+SHARED = "easy_digits_lost"  # by nearly every sound loss
+
+
+@dataclass(frozen=True)
+class Said:
+    """The loss it is held against, the verdict, the reduction, and the codes of all findings but the shared one."""
+
+    loss: str
+    verdict: str
+    reduction: str
+    codes: set[str] = field(default_factory=set)
+    labels: str | None = None
+
+
+RIGHT = {
+    "need_weights": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "ScalarAlpha": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "weights_are_one_number"}),
+    "fixed_quarter": Said("softmax_focal", "different", "mean", {"constant_weight", "nonfinite_at"}),
+    "one_hot_inside": Said(
+        "focal",
+        "different",
+        "mean",
+        {"alpha_on_both", "label_refused", "nonfinite_at"},
+        labels="index",
+    ),
+    "two_alphas": Said("focal", "different", "mean", {"alpha_on_positives_fixed_on_negatives", "nonfinite_at"}),
+    "sample_weight": Said("focal", "fragile", "mean", {"nonfinite_from"}),
+    "labels_first": Said("focal", "fragile", "mean", {"nonfinite_from"}),
+    "Counted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "list_only": Said("softmax_focal", "fragile", "mean", {"single_inside", "nonfinite_from"}),
+    "of_maps": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "one_hot_wanted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "of_probabilities": Said("focal", "different", "none", {"sides_blended", "cut_off", "nonfinite_from"}),
+    "bce_of_probabilities": Said(
+        "focal", "different", "mean", {"soft_labels_exponential", "cut_off", "nonfinite_from"}
+    ),
+    "blended_logit": Said("focal", "different", "mean", {"soft_labels_in_logit"}),
+    "penalty_reduced": Said(
+        "focal", "different", "sum / targets that are 1 (at least 1)", {"penalty_reduced", "over_ones_at_least_one"}
+    ),
+    "star_fixed": Said("focal", "different", "sum", {"star"}),
+    "smooth_binary": Said("focal", "different", "mean", {"labels_smoothed", "sides_blended", "nonfinite_at"}),
+    "smooth_probability": Said("softmax_focal", "different", "mean", {"smoothed_p_t"}),
+    "entropy_for_p": Said("softmax_focal", "different", "mean", {"cross_entropy_for_p_t", "nonfinite_at"}),
+    "by_row_positives": Said(
+        "focal",
+        "different",
+        "each row over its positives of the row + 1e-09",
+        {"soft_labels_read_as_hard", "single_inside", "nonfinite_at", "each_row_over_its_positives_plus_epsilon"},
+    ),
+    "nll_two": Said(
+        "focal",
+        "different",
+        "sum / sum of weights",
+        {"soft_labels_read_as_hard", "alpha_exchanged", "nonfinite_at", "over_weight_sum"},
+    ),
+    "kinked": Said("focal", "fragile", "none", {"gradient_at_zero", "nonfinite_from"}),
+    "overflow32": Said(
+        "focal",
+        "different",
+        "sum / sum of targets",
+        {"soft_labels_geometric", "no_positives_nonfinite", "nonfinite_at", "over_target_sum"},
+    ),
+    "over_ones": Said(
+        "focal", "fragile", "sum / targets that are 1 (at least 1)", {"nonfinite_from", "over_ones_at_least_one"}
+    ),
+    "no_default_off": Said("focal", "different", "mean", {"alpha_exchanged", "default_refused", "nonfinite_at"}),
+    "pair_qfl": Said("quality_focal", "fragile", "sum / rows", {"nonfinite_from", "sum_over_rows_count"}),
+    "one_class_a_row": Said(
+        "quality_focal", "fragile", "sum / rows", {"nonfinite_from", "several_positives_a_row", "sum_over_rows_count"}
+    ),
+    "with_mask": Said("varifocal", "fragile", "sum", {"nonfinite_from"}),
+    "Cut": Said("distribution_focal", "different", "mean", {"argument_changed", "targets_cut_below_last_bin"}),
+    "heated": Said("distribution_focal", "fragile", "mean", set()),
+    "sides": Said("distribution_focal", "fragile", "mean", set()),
+    "barely_cut": Said("distribution_focal", "different", "mean", {"targets_cut_below_last_bin"}),
+    "kl": Said("distribution_focal", "different", "mean", {"less_target_entropy"}),
+    "silent_end": Said("distribution_focal", "different", "mean", {"last_bin_silent"}),
+    "mixed_weight": Said(
+        "varifocal",
+        "different",
+        "sum / sum of targets (at least 1)",
+        {"target_plus_blended_negatives", "nonfinite_from", "over_target_sum_at_least_one"},
+    ),
+    "weighted_mean": Said(
+        "distribution_focal", "fragile", "sum / (4 sum of weights)", {"nonfinite_at", "over_four_times_weights"}
+    ),
+    "raises_in_bfloat16": Said("focal", "fragile", "sum", {"nonfinite_from", "dtype_refused"}),
+    "nan_in_half": Said("focal", "fragile", "sum", {"nonfinite_from"}),
+    "ignored_rows_are_class_zero": Said(
+        "focal", "different", "sum", {"ignored_rows_counted", "nonfinite_from"}, labels="index"
+    ),
+    "per_positive_without_any": Said(
+        "focal", "fragile", "sum / positives", {"no_positives_nonfinite", "nonfinite_at", "over_positives"}
+    ),
+    "mean_over_no_row": Said(
+        "focal",
+        "fragile",
+        "sum / elements not ignored (at least 1)",
+        {"all_ignored_nonfinite", "nonfinite_from", "over_kept_elements_at_least_one"},
+        labels="index",
+    ),
+    "refuses_empty": Said("focal", "fragile", "mean", {"no_rows_refused", "nonfinite_from"}),
+    "summed_in_half": Said("focal", "fragile", "sum", {"half_inside", "nonfinite_from"}),
+    "times_gamma_on_positives": Said(
+        "focal", "different", "sum", {"sides_blended", "gamma_as_factor_on_positives", "nonfinite_at"}
+    ),
+    "mean_divided_again": Said("focal", "fragile", "mean / rows", {"nonfinite_from", "over_elements_and_rows"}),
+    "ignores_its_logits": Said("focal", "different", "unknown", {"logits_ignored"}),
+}
+CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
+    "need_weights": ("y = class index (N,)", "alpha"),
+    "sample_weight": ("w = ones (N, C)",),
+    "labels_first": ("labels_first(labels = targets (N, C), logits = logits (N, C)",),
+    "Counted": ("num_classes = C",),
+    "list_only": ("a list: a tensor is refused",),
+    "of_maps": ("logits (N, C, H, W)", "class index (N, H, W)"),
+    "one_hot_wanted": ("one-hot targets (N, C)",),
+    "of_probabilities": ("p = probabilities (N, C)",),
+    "bce_of_probabilities": ("p = probabilities (N, C)",),
+    "pair_qfl": ("the pair (class index, quality)",),
+    "with_mask": ("mask = targets > 0",),
+    "sides": ("logits (N, 4, K)", "targets (N, 4)"),
+    "ScalarAlpha": ("one number for all classes",),
+}
+TOLD = {  # values that a finding must hold
+    "star_fixed": {"shift": 1},
+    "two_alphas": {"value": 0.75},
+    "Cut": {"distance": 0.01},
+    "barely_cut": {"distance": 1e-6},
+    "smooth_binary": {"one": 0.9, "zero": 0.1},
+    "penalty_reduced": {"power": 4},
+    "fixed_quarter": {"value": 0.25},
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_said_and_nothing_else(name):
+    right = RIGHT[name]
+    verdict = check(getattr(published, name), right.loss, Options(labels=right.labels))
+    codes = {finding.change.code for finding in verdict.findings}
+    assert (verdict.verdict, verdict.reduction) == (right.verdict, right.reduction), verdict.plain
+    assert codes - {SHARED} == right.codes
+    assert all(part in verdict.how for part in CALLED.get(name, ())), verdict.how
+    values = {key: value for finding in verdict.findings for key, value in finding.change.values}
+    for key, value in TOLD.get(name, {}).items():
+        assert values[key] == pytest.approx(value, rel=1e-3)
+
+
+def test_every_published_loss_is_asked():
+    functions = {name for name, one in vars(published).items() if getattr(one, "__module__", "") == published.__name__}
+    assert {name for name in functions if not name.startswith("_")} == set(RIGHT)
