@@ -219,7 +219,6 @@ SOFT_LABELS = {
     "target_plus_blended_negatives": "the weight is y + (1-y) alpha p^gamma, not y or alpha p^gamma by y > 0",
     "target_added_to_negatives": "the weight is y + alpha p^gamma, not one of both by y > 0",
     "distance_weights_blended": "the weight is y |y-p|^gamma + (1-y) alpha p^gamma, not y or alpha p^gamma by y > 0",
-    "target_weighs_every_element": "positives are modulated with p^gamma like negatives",
 }
 
 CROSS_ENTROPY = {
@@ -360,20 +359,14 @@ TARGET_RANGE = {
     "targets_one_down_wrapped": "targets are moved one bin down, and from the first bin to the last",
     "targets_half_up": "targets are moved half a bin up",
     "targets_half_down": "targets are moved half a bin down",
-    "targets_rounded": "targets are rounded to the nearest bin",
-    "targets_rounded_down": "targets are rounded down",
-    "targets_rounded_up": "targets are rounded up",
     "targets_scaled_by_last_bin": "targets are multiplied by K-1",
     "targets_shrunk_by_one_bin": "targets are multiplied by (K-1)/K",
     "bins_reversed": "bins are counted from the other end",
-    "right_bin_is_left_bin": "the right bin is the left bin",
     "right_bin_two_further": "the right bin is two bins to the right",
     "right_bin_is_one_before": "the right bin is the one left of the left bin",
-    "right_bin_wraps_around": "the right bin of the last is the first bin",
     "left_bin_rounded": "the left bin is the nearest one, so a weight can be negative",
     "right_bin_cut_before_last": "the right bin is cut off at K-2",
     "left_bin_cut_with_old_parts": "the left bin is cut off at K-2, with the weights of the uncut one",
-    "bins_from_the_right": "the left bin is ceil(y)-1, so a whole target has all its weight on the right bin",
     "whole_targets_silent": "a target on a bin has no loss: the right bin is ceil(y), so both weights are 0",
     "last_bin_silent": "a target on the last bin has no loss: both weights are 0 there",
     "parts_exchanged": "the weights of the left and the right bin are exchanged",

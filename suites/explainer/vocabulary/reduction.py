@@ -295,8 +295,8 @@ def _all() -> Iterator[Reduction]:
     yield from _by_row()
     for share in HARDEST:
         told = change("reduction", "hardest_only", share=share)
-        yield Reduction(f"mean of the hardest {share:.0%}", f"mean(hardest(terms, {share}))", told)
-        yield Reduction(f"sum of the hardest {share:.0%}", f"sum(hardest(terms, {share}))", told)
+        yield Reduction(f"mean of the hardest {share:.0%}", f"mean(hardest(terms, {share}))", told, early=True)
+        yield Reduction(f"sum of the hardest {share:.0%}", f"sum(hardest(terms, {share}))", told, early=True)
     yield from _early()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from focalbench_suite.adapters.canon import Canonical
-from focalbench_suite.suites.explainer.vocabulary.bins.quantities import BINS, EPSILONS
+from focalbench_suite.suites.explainer.vocabulary.bins.quantities import ADDED, BINS, LIMITS
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
@@ -60,9 +60,8 @@ TEMPERATURES = (0.1, 0.25, 0.5, 2, 4, 10)
 POWERS = (0.5, 1, 2, 3)  # of a modulating factor, which this loss has not
 SMOOTHING = (0.01, 0.05, 0.1, 0.2)
 GUARDS = {
-    "epsilon_added_in_logarithms": "-log(S + e)",
-    "epsilon_clips_p": "-log(clamp(S, e, 1 - e))",
-    "epsilon_floors_logarithms": "-log(max(S, e))",
+    "epsilon_added_in_logarithms": ("-log(S + e)", ADDED),
+    "epsilon_floors_logarithms": ("-log(max(S, e))", LIMITS),  # a limit above as well shows nowhere
 }
 # code: losses that are no sum over two bins
 WHOLES: dict[str, str] = {
@@ -78,13 +77,13 @@ WHOLES: dict[str, str] = {
 
 def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
-    constant = [option(f"{c:g}", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
+    constant = [option(f"{c:g}", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     row = loss.of_role("row_weights")
     if row is None or row.name not in accepts:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
     found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
-    scaled = [option(f"{c:g}*weight", BINS, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
+    scaled = [option(f"{c:g}*weight", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
     return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
@@ -116,8 +115,8 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
         found.append(option(f"-({1 - e!r}*log_S + {e!r}*mean_c(log_softmax(x)))", BINS, told))
     return found + [
         option(put(text, e=repr(e)), BINS, change("precision", code, epsilon=e))
-        for e in EPSILONS
-        for code, text in GUARDS.items()
+        for code, (text, epsilons) in GUARDS.items()
+        for e in epsilons
     ]
 
 

@@ -19,7 +19,6 @@ JOINT_BLENDS: dict[tuple[str, str], str] = {
     ("soft_labels", "target_plus_blended_negatives"): "y + (1 - y)*alpha*p**g",
     ("soft_labels", "target_added_to_negatives"): "y + alpha*p**g",
     ("soft_labels", "distance_weights_blended"): "y*abs(y - p)**g + (1 - y)*alpha*p**g",
-    ("soft_labels", "target_weighs_every_element"): "where(y > 0, y, alpha)*p**g",
 }
 
 

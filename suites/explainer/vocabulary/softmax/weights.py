@@ -34,7 +34,7 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
     classes = loss.of_role("class_weights")
     if classes is None or classes.name not in accepts:
-        constant = [option(f"{c:g}", SOFTMAX, change("alpha", "constant_weight", value=c)) for c in CONSTANTS]
+        constant = [option(f"{c:g}", SOFTMAX, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
         return [option("1", SOFTMAX), *constant, _over_classes("1")]
     return [
         option(loss.factors.weight, SOFTMAX),
