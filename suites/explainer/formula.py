@@ -276,6 +276,7 @@ def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
 
 
 CANCELLING = {"alpha_ignored", "alpha_fixed", "class_weights_ignored", "weight_ignored"}
+CANCELLED = {"alpha_exchanged"}  # weights that people have where they cancel, beside the paper's
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
@@ -286,8 +287,9 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
     for fit in fits:
         if not any(change.code in CANCELLING for change in fit.semantics.weight.changes):
             continue
-        weighted = replace(fit.semantics, weight=known.weights[0])
-        found.append(replace(fit, semantics=weighted))
-        if any(change.kind == "gamma" for change in weighted.modulation.changes):
-            found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
+        for weight in (w for w in known.weights if {change.code for change in w.changes} <= CANCELLED):
+            weighted = replace(fit.semantics, weight=weight)
+            found.append(replace(fit, semantics=weighted))
+            if any(change.kind == "gamma" for change in weighted.modulation.changes):
+                found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
     return found

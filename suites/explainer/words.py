@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change
-from focalbench_suite.suites.explainer.vocabulary.reduction import BATCH, FLOORED, GUARDED, ROWS
+from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS
 
 # words of people for values that are names themselves
 NAMED: dict[str, str] = {
@@ -29,6 +29,7 @@ NAMED: dict[str, str] = {
     "class_weights_sum_to_one": "alpha[y]/sum(alpha)",
     "class_weights_average_one": "alpha[y]/mean(alpha)",
     "class_weights_at_most_one": "alpha[y]/max(alpha)",
+    "none": "no reduction",
     "smoothed_over_classes": "evenly over all classes",
     "smoothed_over_others": "evenly over the other classes",
     "smoothed_without_sharing": "without giving it to any class",
@@ -416,6 +417,9 @@ CALL = {
 
 NORMALISER = {
     "divided_by_classes": "divides by the number of classes or bins",
+    "over_nonzero": "averages over the elements whose loss is not 0",
+    "over_nonzero_at_least_one": "averages over the elements whose loss is not 0 (at least 1)",
+    "weighted_mean_over_constant": "divides the weighted mean by the constant {value:g}",
     "over_factors": "divides the sum by the sum of the modulating factors",
     "over_factors_detached": "divides the sum by the sum of the modulating factors, which is detached",
     "over_weighted_factors": "divides the sum by the sum of weights times modulating factors",
@@ -443,22 +447,36 @@ NORMALISER = {
     "over_weight_sum_plus_epsilon": "divides the sum by the sum of weights + {epsilon:g}",
     "over_kept_elements_plus_epsilon": "divides the sum by the number of elements that are not ignored + {epsilon:g}",
 }
+# what a quantity of the batch is called in a sentence
+COUNTED = {
+    "positives": "the number of positives",
+    "ones": "the number of targets that are 1",
+    "target_sum": "the sum of the targets",
+    "kept_elements": "the number of elements that are not ignored",
+    "kept_rows": "the number of rows that are not ignored",
+    "labelled": "the number of labels that are not -1",
+    "class_labels": "the number of labels that are classes",
+    "positive_rows": "the number of rows with a positive",
+    "weight_sum": "the sum of the weights",
+    "negative_sum": "the sum of 1-y, the negatives",
+    "row_positives": "the number of its positives",
+    "row_ones": "the number of its targets that are 1",
+    "row_targets": "the sum of its targets",
+}
 for _quantity in (*GUARDED, *FLOORED):
-    _told = BATCH.quantities[_quantity][0]
-    NORMALISER[f"over_{_quantity}"] = f"divides the sum by: {_told}; nothing guards against 0"
-    NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by: {_told} (at least 1)"
+    NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}, with no guard against 0"
+    NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
-    _told = BATCH.quantities[_quantity][0]
-    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by: {_told} + 1"
-    NORMALISER[f"over_{_quantity}_plus_epsilon"] = f"divides the sum by: {_told} + {{epsilon:g}}"
-    NORMALISER[f"over_{_quantity}_at_least_epsilon"] = f"divides the sum by: {_told} (at least {{epsilon:g}})"
-for _what, _quantity in ROWS.items():
-    _told, _then = BATCH.quantities[_quantity][0], "; of the rows: {then}"
-    NORMALISER[f"each_row_over_its_{_what}_at_least_one"] = f"each row is divided by: {_told} (at least 1){_then}"
-    NORMALISER[f"each_row_over_its_{_what}_unguarded"] = (
-        f"each row is divided by: {_told}, where nothing guards against 0{_then}"
+    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
+    NORMALISER[f"over_{_quantity}_plus_epsilon"] = f"divides the sum by {COUNTED[_quantity]} + {{epsilon:g}}"
+    NORMALISER[f"over_{_quantity}_at_least_epsilon"] = (
+        f"divides the sum by {COUNTED[_quantity]}, at least {{epsilon:g}}"
     )
-    NORMALISER[f"each_row_over_its_{_what}_plus_epsilon"] = f"each row is divided by: {_told} + {{epsilon:g}}{_then}"
+for _what, _quantity in ROWS.items():
+    _row = f"divides each row by {COUNTED[_quantity]}"
+    NORMALISER[f"each_row_over_its_{_what}_at_least_one"] = f"{_row} (at least 1); of the rows: {{then}}"
+    NORMALISER[f"each_row_over_its_{_what}_unguarded"] = f"{_row}, with no guard against 0; of the rows: {{then}}"
+    NORMALISER[f"each_row_over_its_{_what}_plus_epsilon"] = f"{_row} + {{epsilon:g}}; of the rows: {{then}}"
 
 _FIRST = "the cross entropy is {} over {} before it is modulated, with p_t = exp(-{})"
 
@@ -471,8 +489,6 @@ REDUCTION = {
     "mean_of_each_column": "returns the mean of each column",
     "side_means_added": "adds the mean of the positives and the mean of the negatives",
     "side_means_averaged": "averages the mean of the positives and the mean of the negatives",
-    "mean_of_nonzero": "averages over the elements whose loss is not 0",
-    "mean_of_nonzero_at_least_one": "averages over the elements whose loss is not 0 (at least 1)",
     "mean_of_positives": "averages over the positives only",
     "largest": "returns the largest loss of the batch",
     "median": "returns the median loss of the batch",

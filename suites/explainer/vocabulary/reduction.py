@@ -63,9 +63,9 @@ BATCH = Form(
         "factor_sum": ("sum of modulating factors", "sum(modulation*kept)"),
         "weighted_factor_sum": ("sum of weights times modulating factors", "sum(weight*modulation*kept)"),
         "nonzero": ("elements with a loss", "count(terms != 0)"),
-        "row_positives": ("positives of the row", "sum_rows(is_positive)"),
-        "row_ones": ("targets of the row that are 1", "sum_rows((targets == 1) & (kept > 0))"),
-        "row_targets": ("sum of the row's targets", "sum_rows(targets*kept)"),
+        "row_positives": ("positives", "sum_rows(is_positive)"),
+        "row_ones": ("targets that are 1", "sum_rows((targets == 1) & (kept > 0))"),
+        "row_targets": ("sum of targets", "sum_rows(targets*kept)"),
         "positive_mean": ("mean of positives", "sum(terms*is_positive)/max(positives, 1)"),
         "negative_mean": ("mean of negatives", "sum(terms*(targets <= 0))/max(count(targets <= 0), 1)"),
         "modulated_row_mean": (
@@ -116,8 +116,6 @@ SHAPES: dict[str, tuple[str, str]] = {
         "half of mean of positives plus mean of negatives",
         "(positive_mean + negative_mean)/2",
     ),
-    "mean_of_nonzero": ("mean over the elements that are not 0", "sum(terms)/nonzero"),
-    "mean_of_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "sum(terms)/max(nonzero, 1)"),
     "mean_of_positives": ("mean over the positives only", "positive_mean"),
     "largest": ("maximum", "largest(terms)"),
     "median": ("median", "median(terms)"),
@@ -131,6 +129,8 @@ GUARDED = ("positives", "ones", "target_sum")
 FLOORED = ("kept_elements", "kept_rows", "labelled", "class_labels", "positive_rows", "weight_sum", "negative_sum")
 # code: (name, divisor); the others
 DIVISORS: dict[str, tuple[str, str]] = {
+    "over_nonzero": ("mean over the elements that are not 0", "nonzero"),
+    "over_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "max(nonzero, 1)"),
     "over_factors": ("sum / sum of modulating factors", "factor_sum"),
     "over_factors_detached": ("sum / detached sum of modulating factors", "detach(factor_sum)"),
     "over_weighted_factors": ("sum / sum of weight and modulating factor", "weighted_factor_sum"),
@@ -248,8 +248,12 @@ def _divided() -> Iterator[Reduction]:
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
     for constant in CONSTANTS:
-        yield over("mean_over_constant", f"mean / {constant:g}", f"({constant:g}*count_all)", value=constant)
-        yield over("sum_over_constant", f"sum / {constant:g}", f"{constant:g}", value=constant)
+        for code, name, divisor in (
+            ("mean_over_constant", "mean / {:g}", "({:g}*count_all)"),
+            ("weighted_mean_over_constant", "sum / ({:g} sum of weights)", "({:g}*weight_sum)"),
+            ("sum_over_constant", "sum / {:g}", "{:g}"),
+        ):
+            yield over(code, name.format(constant), divisor.format(constant), value=constant)
 
 
 def _by_row() -> Iterator[Reduction]:
@@ -260,7 +264,7 @@ def _by_row() -> Iterator[Reduction]:
         guards |= {f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS}
         for guard, (guarded, divisor, values) in guards.items():
             for then, wrap in {"none": "{}", "mean": "mean({})", "sum": "sum({})"}.items():
-                name = " ".join(filter(None, ("each row over its", told, guarded))) + (
+                name = " ".join(filter(None, ("each row over its own", told, guarded))) + (
                     "" if then == "none" else f", {then}"
                 )
                 code = f"each_row_over_its_{what}_{guard.partition(' ')[0]}"

@@ -23,6 +23,7 @@ SAME = (
     {"right": "(floor(y) + 1) % K"},  # the right bin of the last is the first
     {"left": "max(ceil(y) - 1, 0)", "right": "ceil(y)", "fraction": "y - max(ceil(y) - 1, 0)"},  # from the right
 )
+TEMPERATURES = (0.1, 0.25, 0.5, 2, 4, 10)
 CUTS = (0.01, 0.1, 1e-3, 1e-4, 1e-6, 1, 1.01)  # how far below the last bin people cut targets off
 # code: what the target is before bins are chosen
 TARGETS: dict[str, str] = {
@@ -81,6 +82,17 @@ class Weighed:
         return replace(self.chosen(points), share=weighed.expand(-1, 2))
 
 
+@dataclass(frozen=True)
+class Heated:
+    """Points with bins, and logits over a temperature."""
+
+    chosen: Chosen
+    logits: View
+
+    def __call__(self, points: Points) -> Points:
+        return self.chosen(self.logits(points))
+
+
 def contexts(cuts: Iterable[float] = ()) -> list[Context]:
     """The paper's rule first; `cuts` are distances from the last bin at which targets seem to be cut off."""
     found = [_context(PAPER, ""), *(_context({**PAPER, **rule}, "") for rule in SAME)]
@@ -92,6 +104,10 @@ def contexts(cuts: Iterable[float] = ()) -> list[Context]:
     for code, rule in RULES.items():
         where = ", ".join(f"{_NAMES[name]} = {show(text, BINS)}" for name, text in rule.items())
         found.append(_context({**PAPER, **rule}, where, change("target_range", code)))
+    for t in TEMPERATURES:
+        heated = context(BINS, {"x": f"x/{t:g}"})
+        told = change("activation", "temperature", value=t)
+        found.append(Context((told,), heated.where, Heated(found[0].apply, heated.apply)))
     for code, share in SILENT.items():
         told = change("target_range", code)
         found.append(_context(PAPER, f"only {show(share, BINS)}", told, share=share))

@@ -56,7 +56,6 @@ ENTROPIES: dict[tuple[str, str], str] = {
     (CE, "squared_error"): "(1 - S)**2",
     (CE, "binary_cross_entropies_of_bins"): "sum_c(softplus(x)) - at(x, bins)",
 }
-TEMPERATURES = (0.1, 0.25, 0.5, 2, 4, 10)
 POWERS = (0.5, 1, 2, 3)  # of a modulating factor, which this loss has not
 SMOOTHING = (0.01, 0.05, 0.1, 0.2)
 GUARDS = {
@@ -83,8 +82,11 @@ def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
     found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
-    scaled = [option(f"{c:g}*weight", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
-    return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
+    ignored = change("alpha", "weight_ignored")
+    for c in CONSTANTS:
+        constant = change("normaliser", "constant_weight", value=c)
+        found += [option(f"{c:g}*weight", BINS, constant), option(f"{c:g}", BINS, ignored, constant)]
+    return [*found, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
 def parts(loss: Canonical) -> list[Option]:
@@ -105,8 +107,6 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The entropy of both bins."""
     found = options_of(loss.factors.entropy, BINS, loss, accepts)
     found += [option(text, BINS, change(*told)) for told, text in ENTROPIES.items()]
-    for t in TEMPERATURES:
-        found.append(option(f"-at(log_softmax(x/{t:g}), bins)", BINS, change(ACT, "temperature", value=t)))
     for power in POWERS:
         told = change("gamma", "modulated_by_power", value=power)
         found.append(option(put("-(1 - S)**g*log_S", g=f"{power:g}"), BINS, told))

@@ -33,7 +33,7 @@ def blend(positive: str, negative: str) -> str:
     """What a positive and a negative get; a soft label gets of both."""
     if positive == negative:
         return positive
-    return f"y*({positive}) + (1 - y)*({negative})"
+    return f"({positive})*y + ({negative})*(1 - y)"
 
 
 def choose(rule: str, positive: str, negative: str) -> str:

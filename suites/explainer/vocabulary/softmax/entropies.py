@@ -47,12 +47,14 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     for e in SMOOTHING:
         for how, labels in SMOOTHED.items():
             told = change("label_smoothing", "labels_smoothed_in_cross_entropy_of_row", epsilon=e, how=how)
-            found.append(option(put("-sum_c(t*log_p)", t=put(labels, e=repr(e))), SOFTMAX, told))
+            text = put("-sum_c(t*log_p)", t=put(labels, e=repr(e)))
+            found.append(option(text, SOFTMAX, told, shown="-sum_c(smoothed(hot)*log_p)"))
         found.append(
             option(
                 put("-log(sum_c(t*p))", t=put(SMOOTHED["smoothed_over_others"], e=repr(e))),
                 SOFTMAX,
                 change("label_smoothing", "logarithm_of_smoothed_p_t", epsilon=e),
+                shown="-log(sum_c(smoothed(hot)*p))",
             )
         )
         if "alpha" in accepts:
