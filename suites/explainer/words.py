@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change
-from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS
+from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS, WEIGHING
 
 # words of people for values that are names themselves
 NAMED: dict[str, str] = {
@@ -428,8 +428,6 @@ NORMALISER = {
     "over_elements_less_one": "divides the sum by the number of elements less one",
     "over_elements_plus_one": "divides the sum by the number of elements plus one",
     "over_root_of_elements": "divides the sum by the square root of the number of elements",
-    "over_twice_elements": "divides the sum by twice the number of elements",
-    "over_half_elements": "divides the sum by half the number of elements",
     "over_elements_and_classes": "divides the mean by the number of classes once more",
     "over_elements_and_rows": "divides the mean by the number of rows once more",
     "over_elements_twice": "divides the mean by the number of elements once more",
@@ -441,11 +439,6 @@ NORMALISER = {
     "mean_over_targets": "divides the mean by the sum of targets (at least 1)",
     "mean_over_constant": "divides the mean by the constant {value:g}",
     "sum_over_constant": "divides the sum by the constant {value:g}",
-    "over_factor_sum_plus_epsilon": "divides the sum by the sum of modulating factors + {epsilon:g}",
-    "over_weighted_factor_sum_plus_epsilon": "divides the sum by the sum of weights times modulating factors + "
-    "{epsilon:g}",
-    "over_weight_sum_plus_epsilon": "divides the sum by the sum of weights + {epsilon:g}",
-    "over_kept_elements_plus_epsilon": "divides the sum by the number of elements that are not ignored + {epsilon:g}",
 }
 # what a quantity of the batch is called in a sentence
 COUNTED = {
@@ -458,6 +451,8 @@ COUNTED = {
     "class_labels": "the number of labels that are classes",
     "positive_rows": "the number of rows with a positive",
     "weight_sum": "the sum of the weights",
+    "factor_sum": "the sum of the modulating factors",
+    "weighted_factor_sum": "the sum of weights times modulating factors",
     "negative_sum": "the sum of 1-y, the negatives",
     "row_positives": "the number of its positives",
     "row_ones": "the number of its targets that are 1",
@@ -468,15 +463,21 @@ for _quantity in (*GUARDED, *FLOORED):
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
-    NORMALISER[f"over_{_quantity}_plus_epsilon"] = f"divides the sum by {COUNTED[_quantity]} + {{epsilon:g}}"
-    NORMALISER[f"over_{_quantity}_at_least_epsilon"] = (
         f"divides the sum by {COUNTED[_quantity]}, at least {{epsilon:g}}"
     )
+for _quantity in GUARDED:
+    NORMALISER[f"over_{_quantity}_guarded_by_epsilon"] = (
+        f"divides the sum by {COUNTED[_quantity]}, with {{epsilon:g}} as a guard against 0"
+    )
+for _quantity in WEIGHING:
+    NORMALISER[f"over_{_quantity}_guarded"] = f"divides the sum by {COUNTED[_quantity]}, with a guard against 0"
 for _what, _quantity in ROWS.items():
     _row = f"divides each row by {COUNTED[_quantity]}"
     NORMALISER[f"each_row_over_its_{_what}_at_least_one"] = f"{_row} (at least 1); of the rows: {{then}}"
     NORMALISER[f"each_row_over_its_{_what}_unguarded"] = f"{_row}, with no guard against 0; of the rows: {{then}}"
-    NORMALISER[f"each_row_over_its_{_what}_plus_epsilon"] = f"{_row} + {{epsilon:g}}; of the rows: {{then}}"
+    NORMALISER[f"each_row_over_its_{_what}_guarded_by_epsilon"] = (
+        f"{_row}, with {{epsilon:g}} as a guard against 0; of the rows: {{then}}"
+    )
 
 _FIRST = "the cross entropy is {} over {} before it is modulated, with p_t = exp(-{})"
 
@@ -512,7 +513,8 @@ REDUCTION = {
     "modulated_after_row_sums": _FIRST.format("summed", "each row", "sum") + "; rows are averaged",
     "modulated_after_row_sums_and_summed": _FIRST.format("summed", "each row", "sum") + "; rows are summed",
     "factors_reduced_apart": "a factor is reduced over the batch before it is multiplied: {factors}; then {then}",
-    "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other; then {then}",
+    "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other: {factors}; "
+    "then {then}",
 }
 
 # what other rooms of the explainer still say in words of their own

@@ -126,6 +126,7 @@ HARDEST = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9)  # shares of the batch
 EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 # quantities of the batch that people divide by, guarded against 0 in every way
 GUARDED = ("positives", "ones", "target_sum")
+WEIGHING = ("weight_sum", "factor_sum", "weighted_factor_sum")  # where they are 0 so is the loss, whatever the guard
 FLOORED = ("kept_elements", "kept_rows", "labelled", "class_labels", "positive_rows", "weight_sum", "negative_sum")
 # code: (name, divisor); the others
 DIVISORS: dict[str, tuple[str, str]] = {
@@ -141,8 +142,6 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_elements_less_one": ("sum / (elements - 1)", "count_all - 1"),
     "over_elements_plus_one": ("sum / (elements + 1)", "count_all + 1"),
     "over_root_of_elements": ("sum / square root of the elements", "sqrt(count_all)"),
-    "over_twice_elements": ("sum / (2 elements)", "2*count_all"),
-    "over_half_elements": ("2 sum / elements", "count_all/2"),
     "over_elements_and_classes": ("mean / classes", "count_all*classes"),
     "over_elements_and_rows": ("mean / rows", "count_all*N"),
     "over_elements_twice": ("mean / elements", "count_all**2"),
@@ -197,27 +196,27 @@ EARLY: dict[str, tuple[str, str]] = {
         "sum(modulated_row_mean)",
     ),
 }
-# factors that are averaged or summed apart, before they are multiplied
-APART = (
-    "weight*modulation*mean(entropy)",
-    "weight*modulation*sum(entropy)",
-    "weight*mean(modulation)*entropy",
-    "mean(weight)*modulation*entropy",
-    "sum(weight)*modulation*entropy",
-    "weight*mean(modulation*entropy)",
-    "weight*sum(modulation*entropy)",
-    "mean(weight)*mean(modulation)*mean(entropy)",
-    "mean(modulation)*mean(weight*entropy)",
-    "mean(weight*modulation)*entropy",
-    "sum(modulation)*entropy*weight",
-)
-# rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied
-PAIRS = (
-    "pairs(weight, modulation*entropy)",
-    "pairs(weight*modulation, entropy)",
-    "pairs(modulation, weight*entropy)",
-    "pairs(modulation*entropy, weight)",
-)
+# factors that are averaged or summed apart, before they are multiplied; and what then becomes of the product
+APART: dict[str, tuple[str, ...]] = {
+    "weight*modulation*mean(entropy)": ("mean", "sum", "none"),
+    "weight*modulation*sum(entropy)": ("sum", "none"),
+    "weight*mean(modulation)*entropy": ("mean", "sum", "none"),
+    "weight*sum(modulation)*entropy": ("sum", "none"),
+    "mean(weight)*modulation*entropy": ("mean", "sum", "none"),
+    "sum(weight)*modulation*entropy": ("sum", "none"),
+    "weight*mean(modulation*entropy)": ("none",),
+    "weight*sum(modulation*entropy)": ("none",),
+    "mean(weight*modulation)*entropy": ("none",),
+    "mean(weight)*mean(modulation)*mean(entropy)": ("none",),
+}
+# rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied; and what then becomes of the pairs
+PAIRS: dict[str, tuple[str, ...]] = {
+    "pairs(weight, modulation*entropy)": ("mean", "sum", "none", "sum / rows"),
+    "pairs(weight*modulation, entropy)": ("mean", "sum", "none", "sum / rows"),
+    "pairs(modulation, weight*entropy)": ("mean", "sum", "none", "sum / rows"),
+    "pairs(modulation*entropy, weight)": ("none",),
+}
+THEN = {"mean": "mean({})", "sum": "sum({})", "none": "{}", "sum / rows": "sum({})/N"}
 
 
 def _divided() -> Iterator[Reduction]:
@@ -233,18 +232,14 @@ def _divided() -> Iterator[Reduction]:
     for quantity in GUARDED:
         told = BATCH.quantities[quantity][0]
         yield over(f"over_{quantity}_plus_one", f"sum / ({told} + 1)", f"({quantity} + 1)")
-        for e in EPSILONS:
-            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
-            yield over(
-                f"over_{quantity}_at_least_epsilon",
-                f"sum / max({told}, {e:g})",
-                f"max({quantity}, {e!r})",
-                epsilon=e,
-            )
-    for e in EPSILONS:
-        for quantity in ("weight_sum", "factor_sum", "weighted_factor_sum", "kept_elements"):
-            told = BATCH.quantities[quantity][0]
-            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
+    for quantity in GUARDED:
+        told = BATCH.quantities[quantity][0]
+        for e in EPSILONS:  # added, or the least: a sum that is not 0 does not tell which
+            name = f"sum / ({told}, guarded by {e:g})"
+            yield over(f"over_{quantity}_guarded_by_epsilon", name, f"({quantity} + {e!r})", epsilon=e)
+    for quantity in WEIGHING:
+        told = BATCH.quantities[quantity][0]
+        yield over(f"over_{quantity}_guarded", f"sum / ({told}, guarded)", f"({quantity} + 1e-12)")
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
     for constant in CONSTANTS:
@@ -261,7 +256,10 @@ def _by_row() -> Iterator[Reduction]:
     for what, quantity in ROWS.items():
         told = BATCH.quantities[quantity][0]
         guards = {"at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}), "unguarded": ("", quantity, {})}
-        guards |= {f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS}
+        guards |= {
+            f"guarded_by_epsilon {e:g}": (f"guarded by {e:g}", f"({quantity} + {e!r})", {"epsilon": e})
+            for e in EPSILONS
+        }
         for guard, (guarded, divisor, values) in guards.items():
             for then, wrap in {"none": "{}", "mean": "mean({})", "sum": "sum({})"}.items():
                 name = " ".join(filter(None, ("each row over its own", told, guarded))) + (
@@ -275,20 +273,12 @@ def _by_row() -> Iterator[Reduction]:
 def _early() -> Iterator[Reduction]:
     for code, (name, text) in EARLY.items():
         yield Reduction(name, text, change("reduction", code), early=True)
-    for text in APART:
-        shown = Expression(text, BATCH).formula
-        for then, wrap in {"mean": "mean({})", "sum": "sum({})", "none": "{}"}.items():
-            told = change("reduction", "factors_reduced_apart", factors=shown, then=then)
-            yield Reduction(f"{then} of {shown}", wrap.format(text), told, early=True)
-    for pairs in PAIRS:
-        for then, text in {
-            "mean": f"mean({pairs})",
-            "sum": f"sum({pairs})",
-            "none": pairs,
-            "sum / rows": f"sum({pairs})/N",
-        }.items():
-            told = change("reduction", "all_pairs_of_rows", then=then)
-            yield Reduction(f"{then} over all pairs of rows", text, told, early=True)
+    for code, products in {"factors_reduced_apart": APART, "all_pairs_of_rows": PAIRS}.items():
+        for text, endings in products.items():
+            shown = Expression(text, BATCH).formula
+            for then in endings:
+                told = change("reduction", code, factors=shown, then=then)
+                yield Reduction(f"{then} of {shown}", THEN[then].format(text), told, early=True)
 
 
 def _all() -> Iterator[Reduction]:
