@@ -463,8 +463,6 @@ for _quantity in (*GUARDED, *FLOORED):
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
-        f"divides the sum by {COUNTED[_quantity]}, at least {{epsilon:g}}"
-    )
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_guarded_by_epsilon"] = (
         f"divides the sum by {COUNTED[_quantity]}, with {{epsilon:g}} as a guard against 0"
