@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy
@@ -254,7 +255,7 @@ def shares(elements: Elements) -> dict[str, torch.Tensor]:
     for reduction in REDUCTIONS:
         if reduction.early:
             continue
-        found = torch.stack([_of_ones(reduction, y) for y in labels])[which]
+        found = torch.stack([_of_ones(reduction, tuple(y.tolist())) for y in labels])[which]
         key = found.nan_to_num(-1).numpy().tobytes()
         if key not in seen and torch.isfinite(found).any():
             shares[reduction.name] = found
@@ -262,7 +263,9 @@ def shares(elements: Elements) -> dict[str, torch.Tensor]:
     return shares
 
 
-def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
+@cache
+def _of_ones(reduction: Any, targets: tuple[float, ...]) -> torch.Tensor:
+    y = torch.tensor(targets, dtype=torch.float64)
     terms = (
         torch.ones(1, len(y), dtype=torch.float64, requires_grad=True)
         if len(y) == 1
