@@ -459,7 +459,8 @@ COUNTED = {
     "row_targets": "the sum of its targets",
 }
 for _quantity in (*GUARDED, *FLOORED):
-    NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}, with no guard against 0"
+    _guard = ", with no guard against 0" if _quantity in GUARDED else ""  # the others are not asked at 0
+    NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}{_guard}"
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"

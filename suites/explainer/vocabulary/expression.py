@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -337,7 +338,7 @@ def _shown(node: ast.expr, form: Form) -> tuple[str, int]:
         return f"{node.value:g}", ATOM
     if isinstance(node, ast.Name):
         told = form.shown(node.id)
-        return told, SUM if "-" in told and told[0] not in "([|" else ATOM
+        return told, SUM if "-" in ENCLOSED.sub("", told) else ATOM
     if isinstance(node, ast.UnaryOp):
         return f"-{_inside(node.operand, form, PRODUCT)}", PRODUCT
     if isinstance(node, ast.Compare):
@@ -368,6 +369,7 @@ def _binary(node: ast.BinOp, form: Form) -> tuple[str, int]:
     return f"{left} {sign} {right}" if " " in left + right else f"{left}{sign}{right}", SUM
 
 
+ENCLOSED = re.compile(r"\([^()]*\)|\[[^]]*\]|\|[^|]*\|")
 BRACKETS = {
     "abs": "|{}|",
     "at": "{}[{}]",

@@ -227,8 +227,9 @@ def _divided() -> Iterator[Reduction]:
 
     for quantity in (*GUARDED, *FLOORED):
         told = BATCH.quantities[quantity][0]
-        yield over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")
-        yield over(f"over_{quantity}", f"sum / {told}", quantity)
+        plain = over(f"over_{quantity}", f"sum / {told}", quantity)
+        floored = over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")
+        yield from (floored, plain) if quantity in GUARDED else (plain, floored)
     for quantity in GUARDED:
         told = BATCH.quantities[quantity][0]
         yield over(f"over_{quantity}_plus_one", f"sum / ({told} + 1)", f"({quantity} + 1)")
