@@ -6,6 +6,7 @@ not have.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from focalbench_suite.results.store import Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
+EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 console = Console(highlight=False)
@@ -236,28 +238,51 @@ def list_command(names, cells, **options):
 
 
 @main.command()
-@click.argument("reference", metavar="FILE.py:NAME")
-@click.option("--as", "loss", required=True, type=click.Choice(list(adapters.CANONICAL)), help="The loss it should be.")
-@click.option("--labels", type=click.Choice(["dense", "index"]), default="dense", show_default=True)
+@click.argument("references", metavar="FILE.py:NAME ...", nargs=-1, required=True)
+@click.option("--as", "loss", required=True, type=click.Choice(EXPLAINED), help="The loss it should be.")
+@click.option("--labels", type=click.Choice(["dense", "hard", "index", "label_score", "one_hot"]), help="Their form.")
+@click.option("--inputs", type=click.Choice(["logits", "probabilities"]), help="What it takes in place of logits.")
+@click.option("--classes", type=click.IntRange(min=1), help="The number of classes it is made for.")
+@click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call.")
 @click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The reduction it should have.")
+@click.option("--accept", type=click.Path(exists=True, dir_okay=False), help="A file of accepted differences.")
 @click.option("--strict", is_flag=True, help="Exit 1 for fragile, too.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def check(context, reference, loss, labels, reduction, strict, as_json):
+def check(context, references, loss, labels, inputs, classes, bins, given, reduction, accept, strict, as_json):
     """Is my loss that loss? The verdict is same, fragile or different."""
-    from focalbench_suite.suites.agreement import check as checking
+    from focalbench_suite.suites import check as checking
 
+    probabilities = None if inputs is None else inputs == "probabilities"
+    options = checking.Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)))
     try:
-        function = adapters.load_object(reference)
-        verdict = checking.check(function, loss, labels=labels, reduction=reduction)
-    except (LookupError, checking.CannotCall) as error:
+        found = [(one, checking.check(one, loss, options)) for one in references]
+        failed = [line for _, verdict in found for line in checking.objections(verdict, accept, strict)]
+    except (LookupError, checking.CannotCall, checking.BadFile) as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(verdict, indent=2))
+        told = [{"reference": one} | verdict.plain for one, verdict in found]
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
     else:
-        console.print(checking.render(verdict), crop=False)
-    worse = ("different", "fragile") if strict else ("different",)
-    context.exit(REGRESSION if verdict["verdict"] in worse else FINE)
+        for one, verdict in found:
+            if len(found) > 1:
+                console.rule(one, align="left")
+            console.print(checking.render(verdict), crop=False)
+    for line in failed if accept else ():
+        click.echo(f"{Path(sys.argv[0]).name}: {line}", err=True)
+    context.exit(REGRESSION if failed else FINE)
+
+
+def argument(text: str) -> tuple[str, object]:
+    """``name=value`` as a name and a Python literal; a word that is no literal is text."""
+    name, separator, value = text.partition("=")
+    if not (name.isidentifier() and separator):
+        raise click.UsageError(f"--set {text}: write NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 @main.command("compare")

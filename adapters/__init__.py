@@ -23,9 +23,9 @@ from collections.abc import Iterator
 
 from focalbench_suite.adapters._adapter import Adapter, Loss
 from focalbench_suite.adapters._user import load_object, wrap
-from focalbench_suite.adapters.canon import CANONICAL, Unsupported
+from focalbench_suite.adapters.canon import CANONICAL, Canonical, Unsupported
 
-__all__ = ["CANONICAL", "Adapter", "Loss", "Unsupported", "built_in", "discover", "load", "load_object"]
+__all__ = ["CANONICAL", "Adapter", "Canonical", "Loss", "Unsupported", "built_in", "discover", "load", "load_object"]
 
 ENTRY_POINTS = "focalbench.adapters"
 

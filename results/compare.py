@@ -7,7 +7,6 @@ they are judged. `run_all.py compare --rerun` measures pairs instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from math import exp, log1p
 
@@ -37,7 +36,6 @@ KEYS = {
     "findings": ["loss", "adapter", "kind", "statement"],
     "coco_map": ["host", "variant", "adapter", "dataset", "schedule", "device", "dtype"],
 }
-FIGURE = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)")  # a number, which the 32 of float32 is not
 
 
 def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
@@ -131,31 +129,36 @@ def _step(order: tuple[str, ...], was: str, now: str) -> str:
 def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
     """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement.
 
-    One that says the same with other figures is neither: another machine rounds otherwise.
+    Findings are the same by their code; one with other values is neither, as another machine rounds otherwise. A
+    baseline from before the codes is compared by kinds alone.
     """
-    before, after = _by_words(old["findings"]), _by_words(new["findings"])
+    coded = all("code" in one["findings"] for one in (old, new))
+    before, after = (_by_code(one["findings"], coded) for one in (old, new))
     known = {(row["loss"], row["adapter"]) for row in old["agreement"].to_dict("records")}
-    for words in sorted(before.keys() | after.keys()):
-        was, now = before.get(words, {}), after.get(words, {})
+    for code in sorted(before.keys() | after.keys()):
+        was, now = before.get(code, {}), after.get(code, {})
         result.same["findings"] += len(was.keys() & now.keys())
-        gone, come = ([key for key in one if key not in other] for one, other in ((was, now), (now, was)))
+        gone, come = ([row for key, row in one.items() if key not in other] for one, other in ((was, now), (now, was)))
         moved = min(len(gone), len(come))
         result.changes += [
-            Change("undecided", "findings", *pair) for pair in zip(gone[:moved], come[:moved], strict=True)
+            Change("undecided", "findings", *(_key(row, KEYS["findings"]) for row in pair))
+            for pair in zip(gone[:moved], come[:moved], strict=True)
         ]
-        for row in (now[key] for key in come[moved:]):
+        for row in come[moved:]:
             kind = "regressed" if (row["loss"], row["adapter"]) in known else "appeared"
             told = f"expected {row['expected']}, got {row['got']}"
             result.changes.append(Change(kind, "findings", _key(row, KEYS["findings"]), told))
-        for key in (key for key in gone[moved:] if was[key].get("cell") not in lost):
-            result.changes.append(Change("improved", "findings", key, "no longer found"))
+        for row in (row for row in gone[moved:] if row.get("cell") not in lost):
+            result.changes.append(Change("improved", "findings", _key(row, KEYS["findings"]), "no longer found"))
 
 
-def _by_words(frame: pd.DataFrame) -> dict[str, dict[str, dict]]:
-    """The findings by what they say without its figures, then by what they say."""
-    found: dict[str, dict[str, dict]] = {}
-    for key, row in _keyed(frame, KEYS["findings"]).items():
-        found.setdefault(FIGURE.sub("#", key), {})[key] = row
+def _by_code(frame: pd.DataFrame, coded: bool) -> dict[str, dict[tuple, dict]]:
+    """The findings by what they are, then by the values that they hold and how often these occurred before."""
+    found: dict[str, dict[tuple, dict]] = {}
+    for row in frame.to_dict("records"):
+        group = found.setdefault(_key(row, ["loss", "adapter", "kind", *(["code"] if coded else [])]), {})
+        values = _text(row["values"]) if coded else ""
+        group[values, sum(key[0] == values for key in group)] = row
     return found
 
 

@@ -45,7 +45,7 @@ TABLES = {
             "findings",
             "agreement",
             "Differences found, with their reason",
-            _words("loss adapter kind statement example expected got"),
+            _words("loss adapter kind statement example expected got code values severity"),
             _words("loss adapter kind statement"),
         ),
         Table(

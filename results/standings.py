@@ -9,8 +9,9 @@ from focalbench_suite.results.frames import Frames, Row, rows
 
 STANDINGS = ("same", "fragile", "soft", "reduces", "different")  # from best to worst
 
-# What the kinds of findings mean for "is it the same function?", the gravest first. Kinds that are not here (defaults,
-# dtype, shape, call, ignore_label, target_range) are about what a source accepts, not about the function.
+# What the kinds of findings mean for "is it the same function?", the gravest first; and the kinds that are about what a
+# source accepts, not about the function.
+ABOUT_INPUTS = ("defaults", "dtype", "shape", "call", "ignore_label", "target_range")
 MEANS = {
     "different": (
         "alpha", "gamma", "cross_entropy", "activation", "gradient", "label_smoothing", "background_index", "mutation",
@@ -24,9 +25,8 @@ GRAVITY = tuple(kind for kinds in MEANS.values() for kind in kinds)
 # The kinds that explain a standing: who reduces before modulating has another function, too.
 REASONS = MEANS | {"same": (), "different": MEANS["different"] + MEANS["reduces"] + MEANS["soft"]}
 
-HARD = ("extreme", "saturated", "at the prior")  # probes of the numerics, not of the function
-SOFT = ("soft targets", "one quality")
-OUTSIDE = ("targets beyond", "beyond the bins", "below the bins", "no rows")  # where the papers define nothing
+# What a verdict on a probe means by the probe's scope: `outside` of what the papers define, nothing.
+DIFFERS = {"function": "different", "numerics": "fragile", "soft": "soft", "outside": "same"}
 PLAIN_REDUCTIONS = ("none", "mean", "sum", "")
 SMALL = 1e-4  # relative errors below it are rounding
 ALIKE = 0.02  # two errors that differ by less are one function's
@@ -64,7 +64,7 @@ class Standing:
         apart = [key for key in shared if not _alike(self.errors[key], other.errors[key])]
         if not shared:
             return "unknown"
-        if any(not key[1].startswith(SOFT) for key in apart):
+        if any(scope != "soft" for scope, *_ in apart):
             return "unequal"
         plain = {self.reduction, other.reduction} <= set(PLAIN_REDUCTIONS)  # which users choose
         return "hard" if apart else "equal" if plain or self.reduction == other.reduction else "scaled"
@@ -112,23 +112,29 @@ def _standing(answered: list[Row], findings: list[Row]) -> Standing:
 
 def _shown_by(row: Row) -> str:
     """The standing that one verdict alone would mean."""
-    if row["probe"].startswith(OUTSIDE):
+    if _scope(row) == "outside":
         return "same"
     if row["verdict"] == "agrees_up_to_scale":
         return "reduces"
     if row["verdict"] == "differs":
-        return "fragile" if row["probe"].startswith(HARD) else "soft" if row["probe"].startswith(SOFT) else "different"
-    return "fragile" if row["verdict"] == "nonfinite" or "exactly 0" in (row["relation"] or "") else "same"
+        return DIFFERS[_scope(row)]
+    return "fragile" if row["verdict"] == "nonfinite" or row.get("zeros") else "same"
+
+
+def _scope(row: Row) -> str:
+    return row.get("scope") or "function"  # a detector's terms have no probes
 
 
 def _means(finding: Row) -> str:
-    """The standing that one finding alone would mean."""
-    return next((name for name, kinds in MEANS.items() if finding["kind"] in kinds), "same")
+    """The standing that one finding alone would mean; raises `KeyError` for a kind that nobody has placed."""
+    if finding["kind"] in ABOUT_INPUTS:
+        return "same"
+    return {kind: name for name, kinds in MEANS.items() for kind in kinds}[finding["kind"]]
 
 
 def _told(row: Row) -> str:
     """A verdict in words."""
-    if row["verdict"] == "agrees" and "exactly 0" not in row["relation"]:
+    if row["verdict"] == "agrees" and not row.get("zeros"):
         return ""
     return f"{row['quantity']}, {row['probe']}, {row['dtype']}: {row['relation']}"
 
@@ -137,9 +143,9 @@ def _errors(answered: list[Row]) -> dict[tuple[str, ...], float]:
     """The relative error of each probe of the function, in the finest dtype that answered."""
     dtype = "float64" if any(row["dtype"] == "float64" for row in answered) else answered[0]["dtype"]
     return {
-        (row.get("form") or "", row["probe"], row["quantity"]): row["max_rel_error"]
+        (_scope(row), row.get("form") or "", row["probe"], row["quantity"]): row["max_rel_error"]
         for row in answered
-        if row["dtype"] == dtype and row["max_rel_error"] is not None and not row["probe"].startswith(HARD + OUTSIDE)
+        if row["dtype"] == dtype and row["max_rel_error"] is not None and _scope(row) in ("function", "soft")
     }
 
 

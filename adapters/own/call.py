@@ -7,17 +7,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SIGMOID = ("focal", "quality_focal", "varifocal")
+# The losses that the kernels of `cpu` and `gpu` know; every other one runs in its readable form.
+SIGMOID = ("focal", "quality_focal", "varifocal")  # in the order of the kernels' own numbers for them
 ROWS = ("softmax_focal", "distribution_focal")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is computed of which tensors.
+    """A loss, by name, of some tensors.
 
-    `targets` are dense, or with `labels` the score of each row (None: 1), or class indices, or bin coordinates.
-    `power` is gamma or beta. `weights` are one a class for `softmax_focal` and one a row for `distribution_focal`.
-    A total is of dtype `result`, None for the logits'.
+    Attributes:
+        loss: a name in `readable.FORMULAS`.
+        logits: (..., C); (...) will do for a sigmoid loss with dense targets.
+        targets: dense targets of the logits' shape; or, with `labels`, the score (...) of each row, None for 1; or for
+            a loss over rows the class index or bin coordinate (...) of each row.
+        labels: class index (...) of each row, for a sigmoid loss whose targets are not dense.
+        weights: (C,) for `softmax_focal`, (...) for `distribution_focal`.
+        power: gamma or beta.
+        alpha: None for no weighting.
+        result: dtype of a sum or mean; None for the logits' dtype.
     """
 
     loss: str
@@ -32,7 +40,12 @@ class Call:
     @property
     def by_row(self) -> bool:
         """Whether there is one loss a row instead of one an element."""
-        return self.loss in ROWS
+        return self.labels is None and self.targets is not None and self.targets.dim() < self.logits.dim()
+
+    @property
+    def classes(self) -> int:
+        """The number of logits in a row."""
+        return self.logits.shape[-1] if self.logits.dim() else 1
 
     @property
     def total_dtype(self) -> torch.dtype:

@@ -1,8 +1,8 @@
-"""The fused losses on a CPU: `sigmoid_kernels.c` and `row_kernels.c`, compiled by the system's C compiler when needed.
+"""The backend of CPUs: `sigmoid_kernels.c` and `row_kernels.c`, compiled by the system's C compiler on first use.
 
-Each dtype is a library of its own, kept in the user's cache folder under a name that stands for the source, the
-flags and the processor, so that it is compiled once a machine. Where there is no compiler the readable form is used,
-with one notice.
+Each dtype is a library of its own in the user's cache folder. Its name holds a hash of the sources, the flags and the
+processor, so that it is compiled once a machine and again after a change. Where there is no compiler, one warning says
+so, and the readable form is used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -21,20 +22,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .call import SIGMOID, Call
+from .call import ROWS, SIGMOID, Call
 
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
 HEADER = Path(__file__).with_name("kernels.h")
+# Loops are vectorised only where operations set no errno and trap on nothing.
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
-OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")  # not every compiler knows them
-PER_THREAD = 16384  # elements that are worth a thread
+# These are for speed, and not every compiler knows them; jump threading would put branches into the loops.
+OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")
+PER_THREAD = 16384  # one more thread for each so many elements: with fewer, starting it takes longer than it saves
+
+
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that these kernels take, 0 where there are none; compiles them if need be."""
+    known = loss in SIGMOID + ROWS and dtype in DTYPES and _library(DTYPES[dtype]) is not None
+    return sys.maxsize if known else 0
 
 
 def takes(call: Call) -> bool:
-    """Whether these kernels do this call; compiles them if need be. A fake tensor has no data that they could read."""
-    dtype = DTYPES.get(call.logits.dtype)
-    return dtype is not None and call.logits.data_ptr() != 0 and _library(dtype) is not None
+    """Whether these kernels do this call. A fake tensor has no data that they could read."""
+    return call.logits.data_ptr() != 0 and widest_row(call.loss, call.logits.dtype) > 0
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -70,15 +78,19 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
 
 
 def _number(divisor: Tensor) -> float:
+    """What the sum is divided by: float32's eps at least, as on every device."""
     return max(float(divisor), torch.finfo(torch.float32).eps)
 
 
 def _run(
     call: Call, out: Tensor | None, slopes: bool = False, scale: float = 1.0, incoming: Tensor | None = None
 ) -> float:
-    """The sum of the losses; `out` is filled with the losses, or with their derivatives times `scale`."""
+    """The sum of the losses.
+
+    Fills `out`, where there is one, with the losses, or with `slopes` with their derivatives, times `scale` and, where
+    there are some, the gradients `incoming`, one a loss.
+    """
     logits = call.logits
-    classes = logits.shape[-1] if logits.dim() else 1
     library = _library(DTYPES[logits.dtype])
     threads = max(min(torch.get_num_threads(), logits.numel() // PER_THREAD), 1)
     places = _address(incoming), slopes, _address(out), threads
@@ -88,8 +100,8 @@ def _run(
             logits.data_ptr(),
             call.targets.data_ptr(),
             _address(call.weights),
-            logits.numel() // classes,
-            classes,
+            logits.numel() // call.classes,
+            call.classes,
             call.power,
             scale,
             *places,
@@ -101,7 +113,7 @@ def _run(
         call.labels is None and call.targets.dtype != logits.dtype,
         _address(call.labels),
         logits.numel(),
-        classes,
+        call.classes,
         call.power,
         call.positive,
         call.negative,
@@ -124,7 +136,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = _complaint(error.stderr) if isinstance(error, subprocess.CalledProcessError) else error
-        warnings.warn(f"the fused CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
+        warnings.warn(f"the fast CPU losses cannot be compiled, so slower ones are used: {reason}", stacklevel=2)
         return None
     pointer, long, integer, double = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
     sizes, places = [long, long], [pointer, integer, pointer, integer]
@@ -135,7 +147,7 @@ def _library(dtype: str) -> ctypes.CDLL | None:
 
 
 def _complaint(said: str) -> str:
-    """The line of what a compiler said that names the error."""
+    """The line of a compiler's output that names the error."""
     lines = said.strip().splitlines() or ["the compiler said nothing"]
     return next((line for line in lines if "error" in line.lower()), lines[-1])
 
@@ -151,7 +163,7 @@ def _compile(dtype: str, path: Path) -> None:
         run = functools.partial(subprocess.run, capture_output=True, text=True)
         if run([*command, *OPTIONAL]).returncode:
             run(command, check=True)
-        os.replace(built, path)  # whole or not at all, also when several processes compile
+        os.replace(built, path)  # no process ever sees half a file, even when several compile
 
 
 def _cache() -> Path:

@@ -13,15 +13,16 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from . import checks
 from .boxes import distances, from_distances, giou, grid, iou
 from .heads import gather, integral
 from .losses import distribution_focal_loss, quality_focal_loss
 
-WEIGHTS = {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}
-ANCHOR = 8  # strides: the side of the square around each cell's corner that stands for it in the assignment
-CANDIDATES = 9  # cells a box considers on each level
-HELD = 0.01  # pixels that an anchor's centre lies inside its box
-MARGIN = 0.1  # a side stays this far below the last bin
+WEIGHTS = {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}  # MMDetection's configs/gfl
+ANCHOR = 8  # strides: the side of the square around each cell's corner that stands for it (octave_base_scale there)
+CANDIDATES = 9  # cells that a box considers on each level (topk there; k of arXiv:1912.02424)
+HELD = 0.01  # in pixels: an anchor's centre lies at least this far inside its box (ATSSAssigner)
+MARGIN = 0.1  # in bins: a side stays this far below the last bin (bbox2distance)
 SMALL = torch.finfo(torch.float32).eps  # MMDetection adds it to every divisor
 
 
@@ -50,7 +51,28 @@ def gfl_head(
         strides: pixels a cell, a level each.
         classification: what is asked of class logits (B, C, A) and qualities (B, C, A), with ``avg_factor``.
         distribution: what is asked of bins (M, reg_max + 1) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
+        reg_max: the last bin; there are reg_max + 1 of them.
+        weights: the factor of each term.
+
+    Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
+    term alone; the other two are 0.
+
+    Raises:
+        ValueError: labels outside 0 … C - 1, or boxes and labels whose shapes do not fit.
+
+    One image of 2 x 2 cells and a box that the first cell alone takes. Three bins at even odds say that its sides are 1
+    stride from the cell's corner, where they are 4: the IoU is 1/16, and the four cells' scores are 1/2. So QFL is
+    ((1/2 - 1/16)² + 3 (1/2)²) log 2, GIoU's loss 1 - 1/16 with the score 1/2 as its weight, and DFL 1/2 log 3.
+
+    >>> scores, sides = [torch.zeros(1, 1, 2, 2)], [torch.zeros(1, 12, 2, 2)]
+    >>> box, label = torch.tensor([[-32.0, -32.0, 32.0, 32.0]]), torch.tensor([0])
+    >>> weights = {"cls": 1.0, "bbox": 1.0, "dfl": 1.0}
+    >>> asked = {"image_size": (16, 16), "strides": [8], "reg_max": 2, "weights": weights}
+    >>> found = gfl_head(scores, sides, [box], [label], **asked)
+    >>> {name: round(term.item(), 3) for name, term in found.items()}
+    {'cls': 0.653, 'bbox': 0.469, 'dfl': 0.549}
     """
+    checks.ground_truth(boxes, labels, cls_scores[0].shape[1])
     shapes = [
         tuple(min(cells, math.ceil(side / stride)) for cells, side in zip(level.shape[2:], image_size, strict=True))
         for level, stride in zip(cls_scores, strides, strict=True)
@@ -86,7 +108,7 @@ def gfl_head(
     return {"cls": weights["cls"] * cls, "bbox": weights["bbox"] * bbox, "dfl": weights["dfl"] * dfl}
 
 
-def _maps(levels: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+def _maps(levels: Sequence[Tensor], shapes: Sequence[Sequence[int]]) -> list[Tensor]:
     """A level each (B, K, A), cut to the cells that lie on the image; at least float32."""
     maps = [level[:, :, :height, :width].flatten(2) for level, (height, width) in zip(levels, shapes, strict=True)]
     return [each.to(torch.promote_types(each.dtype, torch.float32)) for each in maps]

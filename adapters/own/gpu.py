@@ -1,26 +1,35 @@
-"""The fused losses on a GPU: launches the kernels of `triton_kernels`."""
+"""The backend of GPUs: launches the kernels of `triton_kernels`."""
 
 from __future__ import annotations
 
 import struct
+import sys
 
 import torch
 import triton
 from torch import Tensor
 
 from . import triton_kernels as kernels
-from .call import SIGMOID, Call
+from .call import ROWS, SIGMOID, Call
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-MOST_COLUMNS = 16384  # a row is held in registers
-BLOCK, WARPS = 2048, 4
-TILE = 2048  # elements of a tile of rows
-TOTAL_BLOCK, TOTAL_WARPS = 4096, 8
+# Sizes of a program, which decide its speed and no result but the last digits of a sum.
+MOST_COLUMNS = 16384  # a program holds whole rows in registers, and compiles badly or not at all beyond this
+BLOCK, WARPS = 2048, 4  # elements of a program, and its warps: 16 elements a thread
+TILE = 2048  # elements of a program that takes rows, unless a row has more
+TOTAL_BLOCK, TOTAL_WARPS = 4096, 8  # partial sums that the last program adds at once, and its warps
+
+
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that these kernels take, 0 where there are none."""
+    if dtype not in DTYPES:
+        return 0
+    return sys.maxsize if loss in SIGMOID else MOST_COLUMNS if loss in ROWS else 0
 
 
 def takes(call: Call) -> bool:
     """Whether these kernels do this call."""
-    return call.logits.dtype in DTYPES and not (call.by_row and call.logits.shape[-1] > MOST_COLUMNS)
+    return call.classes <= widest_row(call.loss, call.logits.dtype)
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -60,7 +69,7 @@ def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None)
 
 
 def multiply(gradient: Tensor, incoming: Tensor) -> None:
-    """The gradient times one number on the device, in place and without waiting for it."""
+    """The gradient times one number, in place; the number stays on the device, so that nothing waits for it."""
     programs = triton.cdiv(gradient.numel(), BLOCK)
     kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
 
@@ -75,15 +84,23 @@ def _programs(call: Call) -> int:
     return triton.cdiv(call.logits.numel() // call.logits.shape[-1], max(TILE // _columns(call), 1))
 
 
-def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divisor=None, scale=1.0) -> None:
-    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # as the kernel will see it
+def _launch(
+    call: Call,
+    want: int,
+    out: Tensor | None = None,
+    gradient: Tensor | None = None,
+    incoming: Tensor | None = None,
+    divisor: Tensor | None = None,
+    scale: float = 1.0,
+) -> None:
+    """Launches the kernel of a call, which fills `out` and `gradient`, whichever it is asked for."""
+    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # rounded to float32, as the kernel gets it
     shared = {
         "POWER": int(call.power) if call.power in (0, 2) else -1,
         "WANT": want,
         "DIVIDED": divisor is not None,
         "INCOMING_EACH": incoming is not None and incoming.dim() > 0,
     }
-    classes = call.logits.shape[-1] if call.logits.dim() else 1
     if call.loss in SIGMOID:
         kernels.sigmoid_kernel[(_programs(call),)](
             call.logits,
@@ -94,7 +111,7 @@ def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divis
             out,
             gradient,
             call.logits.numel(),
-            classes,
+            call.classes,
             gamma,
             call.power - gamma,
             call.positive,
@@ -116,8 +133,8 @@ def _launch(call: Call, want: int, out=None, gradient=None, incoming=None, divis
             divisor,
             out,
             gradient,
-            call.logits.numel() // classes,
-            classes,
+            call.logits.numel() // call.classes,
+            call.classes,
             gamma,
             call.power - gamma,
             scale,

@@ -1,4 +1,4 @@
-"""What stands around the losses in a head: its maps, decoding a distribution over bins, the classifier's first bias."""
+"""What a head needs besides its losses: some anchors out of its maps, a box side from its bins, the first bias."""
 
 from __future__ import annotations
 
@@ -17,10 +17,23 @@ def gather(
     anchor: Tensor,
     decode: Callable[[Tensor], Tensor] = lambda channels: channels,
 ) -> Tensor:
-    """`decode` of the channels (P, K) of P anchors of a batch, given by image (P,) and anchor (P,).
+    """Picks some anchors out of the maps of a batch, and decodes their channels.
 
-    `levels` (B, K, A) hold the anchors, those of one level after those of another. They are not joined, as few of them
-    are asked for, and decoded before they are put in order, as less is left then.
+    The levels are never joined into one tensor, since only a few of their anchors are asked for.
+
+    Args:
+        levels: a level each, (B, K, A): K channels of A anchors. Anchors are counted through all levels.
+        image, anchor: (P,) each, which anchor of which image.
+        decode: from channels (P, K) to (P, ...); it is called once a level.
+
+    Returns (P, ...), in the order of `anchor`.
+
+    The second of two levels begins with anchor 2:
+
+    >>> levels = [torch.tensor([[[10.0, 11.0]]]), torch.tensor([[[12.0]]])]
+    >>> gather(levels, torch.tensor([0, 0]), torch.tensor([2, 0]))
+    tensor([[12.],
+            [10.]])
     """
     parts, places, start = [], [], 0
     for level in levels:
@@ -38,6 +51,11 @@ def integral(logits: Tensor) -> Tensor:
         logits: (..., K).
 
     Returns (...), in units of bins, in the logits' dtype.
+
+    At even odds it is the middle bin:
+
+    >>> integral(torch.zeros(5))
+    tensor(2.)
     """
     return readable.integral(logits).to(logits.dtype)
 
@@ -46,6 +64,11 @@ def prior_bias(prior: float = 0.01) -> float:
     """The bias b = -log((1 - π)/π) with which every anchor starts at p = π  (arXiv:1708.02002 section 4.1).
 
     Raises `ValueError` for a prior outside (0, 1).
+
+    One positive in a hundred is a bias of -log 99:
+
+    >>> round(prior_bias(0.01), 4)
+    -4.5951
     """
     if not 0 < prior < 1:
         raise ValueError(f"prior is {prior}; it must be between 0 and 1")

@@ -1,11 +1,14 @@
-"""The public losses. The mathematics is in `readable`, how it is made fast in `fused`.
+"""The public losses. `readable` holds their formulas; `autograd` reduces them and picks the fast form.
 
-Targets of the sigmoid losses come in three forms, told apart by their type:
+The targets of a sigmoid loss come in three forms, told apart by their type:
 
-* dense: a tensor of the logits' shape, values in [0, 1];
-* index: an integer tensor of the logits' shape without the last dimension, one class a row; any index outside
-  0 … C-1 is background (a row of zeros);
-* label and score: a pair (index, score) of such an index and of scores in [0, 1], one soft label a row.
+* dense: a tensor of the logits' shape with values in [0, 1];
+* index: an integer tensor (...) for logits (..., C), the class of each row; any index outside 0 … C-1 means background,
+  which is a row of zeros;
+* label and score: a pair (index, score), the class of each row as above and its score (...) in [0, 1], which is one
+  soft label a row.
+
+Values of targets are never checked, since that would take as long as the loss itself.
 """
 
 from __future__ import annotations
@@ -13,10 +16,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from . import checks
+from .autograd import evaluate
 from .call import Call
-from .fused import check, evaluate
-from .plain import over
-from .readable import generalized_focal
 
 Targets = Tensor | tuple[Tensor, Tensor]
 
@@ -26,7 +28,12 @@ def cross_entropy_loss(
 ) -> Tensor:
     """Binary cross entropy of each class, -y log p - (1 - y) log(1 - p) with p = σ(logit)  (arXiv:1708.02002 eq. 1).
 
-    See `focal_loss` for inputs, reductions and errors.
+    Inputs, reductions and errors are those of `focal_loss`.
+
+    At logit 0 each probability is 1/2, so the loss is log 2:
+
+    >>> cross_entropy_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
     """
     return evaluate(_sigmoid_call("focal", logits, targets, 0.0), reduction, avg_factor)
 
@@ -41,8 +48,14 @@ def balanced_cross_entropy_loss(
 ) -> Tensor:
     """α-balanced cross entropy, α_t CE with α_t = α y + (1 - α)(1 - y)  (arXiv:1708.02002 eq. 3).
 
-    See `focal_loss` for inputs, reductions and errors.
+    Inputs, reductions and errors are those of `focal_loss`.
+
+    A positive at p = 1/2 costs α log 2, a negative (1 - α) log 2:
+
+    >>> balanced_cross_entropy_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), alpha=0.25, reduction="none")
+    tensor([[0.1733, 0.5199]])
     """
+    checks.share("alpha", alpha)
     return evaluate(_sigmoid_call("focal", logits, targets, 0.0, alpha), reduction, avg_factor)
 
 
@@ -57,22 +70,41 @@ def focal_loss(
 ) -> Tensor:
     """Focal Loss over sigmoid, α_t (1 - p_t)^γ CE  (arXiv:1708.02002 eq. 5).
 
-    p_t = p y + (1 - p)(1 - y) and α_t = α y + (1 - α)(1 - y), which also defines it for soft labels.
+    p_t = p y + (1 - p)(1 - y) and α_t = α y + (1 - α)(1 - y), with p = σ(logit), which also defines the loss for soft
+    labels y.
 
     Args:
         logits: (N, C) or any other shape; float32, float64, bfloat16 or float16.
-        targets: dense, index or (label, score) targets; the module says which is which. Constants: no gradient.
-        gamma: focusing parameter, >= 0.
-        alpha: weight of the positive class in [0, 1], None for no weighting.
+        targets: dense, index or (label, score) targets, as the module's docstring says. They are constants: no gradient
+            flows to them.
+        gamma: focusing parameter, 0 or more.
+        alpha: weight of the positive class in [0, 1]; None for no weighting.
         reduction: ``none`` (the loss per element), ``mean`` (over all elements) or ``sum``.
-        avg_factor: with ``mean``, the number the sum is divided by instead, e.g. the number of positives.
+        avg_factor: with ``mean``, the number that the sum is divided by instead, such as the number of positives; a
+            number, or a tensor with one element, which may stay on a GPU. What is below 1.2e-7 counts as 1.2e-7.
 
-    Returns the loss in the logits' dtype, under autocast in float32. Empty logits give 0 (of shape () unless
-    ``none``), with a graph. Where a gradient is asked for, backward may ask for its gradient in turn.
-    Raises `ValueError` for targets of another shape, parameters out of range, or an unknown reduction, and `TypeError`
-    for logits that are not floating point.
+    Returns:
+        The loss in the logits' dtype, or in float32 where autocast is on and the logits are in half precision; of shape
+        () unless the reduction is ``none``. Empty logits give 0. Backward can be differentiated again.
+
+    Raises:
+        TypeError: the logits are not floating point.
+        ValueError: targets of another shape, a parameter out of its range, an unknown reduction, an `avg_factor` that
+            is negative, not finite or not one number. Within ``torch.compile(fullgraph=True)`` it comes wrapped in
+            torch's own error. The value of an `avg_factor` that is a tensor is not checked.
+
+    A positive at p = 1/2 costs α (1/2)² log 2:
+
+    >>> focal_loss(torch.zeros(1, 1), torch.ones(1, 1), gamma=2.0, alpha=0.25)
+    tensor(0.0433)
+
+    The same with the class of each row in place of dense targets, the sum divided by the number of positives:
+
+    >>> focal_loss(torch.zeros(1, 1), torch.tensor([0]), avg_factor=1)
+    tensor(0.0433)
     """
-    _check_not_negative("gamma", gamma)
+    checks.not_negative("gamma", gamma)
+    checks.share("alpha", alpha)
     return evaluate(_sigmoid_call("focal", logits, targets, gamma, alpha), reduction, avg_factor)
 
 
@@ -86,10 +118,17 @@ def quality_focal_loss(
 ) -> Tensor:
     """Quality Focal Loss, |y - σ(x)|^β CE, y the quality (IoU) of the labelled class  (arXiv:2006.04388 eq. 2).
 
-    Where the prediction equals the quality, the gradient of |y - σ|^β is taken as 0.
-    See `focal_loss` for inputs, reductions and errors.
+    `beta` is 0 or more. Where the prediction equals the quality, the gradient of |y - σ|^β is taken as 0.
+    Inputs, reductions and errors are those of `focal_loss`.
+
+    At p = 1/2 and quality 3/4 the loss is (1/4)² log 2:
+
+    >>> quality_focal_loss(torch.zeros(1, 1), torch.tensor([[0.75]]))
+    tensor(0.0433)
+    >>> quality_focal_loss(torch.zeros(1, 1), (torch.tensor([0]), torch.tensor([0.75])))
+    tensor(0.0433)
     """
-    _check_not_negative("beta", beta)
+    checks.not_negative("beta", beta)
     return evaluate(_sigmoid_call("quality_focal", logits, targets, beta), reduction, avg_factor)
 
 
@@ -104,9 +143,17 @@ def varifocal_loss(
 ) -> Tensor:
     """Varifocal Loss: y CE where y > 0, α p^γ CE where y = 0  (arXiv:2008.13367 eq. 2).
 
-    See `focal_loss` for inputs, reductions and errors.
+    `gamma` is 0 or more. `alpha` is a plain factor of the negatives' loss and no share as in `focal_loss`: any finite
+    number of 0 or more, where more than 1 lets negatives count more than they do in cross entropy; None stands for 1.
+    Inputs, reductions and other errors are those of `focal_loss`.
+
+    At p = 1/2 a positive of quality 1/2 costs (1/2) log 2, and a negative α (1/2)² log 2:
+
+    >>> varifocal_loss(torch.zeros(1, 2), torch.tensor([[0.5, 0.0]]), alpha=0.75, reduction="none")
+    tensor([[0.3466, 0.1300]])
     """
-    _check_not_negative("gamma", gamma)
+    checks.not_negative("gamma", gamma)
+    checks.factor("alpha", alpha)
     return evaluate(_sigmoid_call("varifocal", logits, targets, gamma, alpha), reduction, avg_factor)
 
 
@@ -122,22 +169,29 @@ def softmax_focal_loss(
     """Focal Loss over softmax, -α_c (1 - p_c)^γ log p_c, c the target class of a row  (arXiv:1708.02002 eq. 5).
 
     Args:
-        logits: (..., C), C >= 1.
-        targets: (...) integer class index in 0 … C-1; any other gives NaN.
-        gamma: focusing parameter, >= 0.
-        alpha: (C,) class weights, or None for no weighting.
+        logits: (..., C), C >= 1; dtypes as in `focal_loss`.
+        targets: (...) integer class index in 0 … C-1; the loss of a row with any other index is NaN.
+        gamma: focusing parameter, 0 or more.
+        alpha: (C,) class weights, each 0 or more; None for no weighting.
         reduction: ``none`` gives (...); ``mean`` divides by the number of rows, whatever their weights.
         avg_factor: as in `focal_loss`.
 
-    Errors as in `focal_loss`.
+    Returns and errors are those of `focal_loss`; `ValueError` also for targets that are no integers, and for class
+    weights of another shape or below 0 (their values are not read on a GPU, nor under torch.compile).
+
+    Two classes at even odds, the target's class weighted by 3, cost 3 (1/2)² log 2:
+
+    >>> softmax_focal_loss(torch.zeros(1, 2), torch.tensor([1]), alpha=torch.tensor([1.0, 3.0]))
+    tensor(0.5199)
     """
-    _check_not_negative("gamma", gamma)
-    _check_rows(logits, targets, least=1)
+    checks.not_negative("gamma", gamma)
+    checks.rows(logits, targets, least=1)
     if targets.is_floating_point():
         raise ValueError(f"softmax_focal_loss takes class indices; these targets are {targets.dtype}")
-    if alpha is not None and alpha.shape != logits.shape[-1:]:
-        raise ValueError(f"alpha holds a weight a class, ({logits.shape[-1]},); this one is {tuple(alpha.shape)}")
-    call = Call("softmax_focal", logits, targets.long().contiguous(), weights=_wide(alpha, logits), power=float(gamma))
+    checks.class_weights("alpha", alpha, logits.shape[-1])
+    call = Call(
+        "softmax_focal", logits, targets.long().contiguous(), weights=_wide_or_none(alpha, logits), power=float(gamma)
+    )
     return evaluate(call, reduction, avg_factor)
 
 
@@ -151,19 +205,26 @@ def distribution_focal_loss(
 ) -> Tensor:
     """Distribution Focal Loss, -(y_r - y) log p_l - (y - y_l) log p_r  (arXiv:2006.04388 eq. 6).
 
+    y_l and y_r = y_l + 1 are the two bins around the target y, and p is the softmax of the logits.
+
     Args:
-        logits: (..., K), K >= 2 bins that stand for 0 … K-1; p is their softmax.
-        targets: (...) box sides in units of bins, in [0, K-1], both ends included.
-        weight: (...) weight of each row, or None.
+        logits: (..., K), K >= 2 bins that stand for 0 … K-1; dtypes as in `focal_loss`.
+        targets: (...) distances of a box's sides in units of bins, in [0, K-1], both ends included.
+        weight: (...) factor of each row's loss, or None.
         reduction: ``none`` gives (...); ``mean`` divides by the number of rows, whatever their weights.
         avg_factor: as in `focal_loss`.
 
-    Errors as in `focal_loss`.
+    Returns and errors are those of `focal_loss`; `ValueError` also for a weight of another shape.
+
+    Four bins at even odds have p = 1/4 each, so every target costs log 4:
+
+    >>> distribution_focal_loss(torch.zeros(1, 4), torch.tensor([1.7]))
+    tensor(1.3863)
     """
-    _check_rows(logits, targets, least=2)
+    checks.rows(logits, targets, least=2)
     if weight is not None and weight.shape != targets.shape:
         raise ValueError(f"weight has the targets' shape, {tuple(targets.shape)}; this one is {tuple(weight.shape)}")
-    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide(weight, logits))
+    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide_or_none(weight, logits))
     return evaluate(call, reduction, avg_factor)
 
 
@@ -177,55 +238,48 @@ def generalized_focal_loss(
 ) -> Tensor:
     """Generalized Focal Loss, |y - (y_l p_l + y_r p_r)|^β DFL  (arXiv:2006.04388 eq. 7).
 
-    Logits and targets as in `distribution_focal_loss`. Special cases: beta 0 is DFL; two bins with logits (0, x) are
-    QFL of x, and with targets 0 or 1 FL of x with gamma = beta and without alpha.
+    Logits, targets, reductions and errors are those of `distribution_focal_loss`; `beta` is 0 or more. Special cases:
+    beta 0 is DFL; two bins with logits (0, x) are QFL of x, and with targets 0 or 1 FL of x with gamma = beta and
+    without alpha.
+
+    Two bins at even odds and target 3/4 are QFL's example, (1/4)² log 2:
+
+    >>> generalized_focal_loss(torch.zeros(1, 2), torch.tensor([0.75]))
+    tensor(0.0433)
     """
-    _check_not_negative("beta", beta)
-    _check_rows(logits, targets, least=2)
-    check(logits.dtype, reduction, avg_factor)
-    loss = generalized_focal(logits, targets.detach(), beta)
-    if reduction == "none":
-        return loss.to(logits.dtype)
-    count = 1 if reduction == "sum" else loss.numel() if avg_factor is None else avg_factor
-    return over(loss.sum(), torch.as_tensor(count, device=loss.device).detach()).to(logits.dtype)
-
-
-def _check_not_negative(name: str, value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{name} is {value}; it must be 0 or more")
-
-
-def _check_rows(logits: Tensor, targets: Tensor, least: int) -> None:
-    if logits.dim() == 0 or logits.shape[-1] < least:
-        raise ValueError(f"logits need at least {least} in the last dimension; these are {tuple(logits.shape)}")
-    if targets.shape != logits.shape[:-1]:
-        raise ValueError(f"targets hold one value a row, {tuple(logits.shape[:-1])}; these are {tuple(targets.shape)}")
+    checks.not_negative("beta", beta)
+    checks.rows(logits, targets, least=2)
+    return evaluate(Call("generalized_focal", logits, _wide(targets, logits), power=float(beta)), reduction, avg_factor)
 
 
 def _sigmoid_call(loss: str, logits: Tensor, targets: Targets, power: float, alpha: float | None = None) -> Call:
     """A call of a sigmoid loss, with targets of any of the three forms."""
     if isinstance(targets, tuple):
         labels, scores = targets
-        _check_rows(logits, scores, least=1)
+        checks.rows(logits, scores, least=1)
     elif targets.shape == logits.shape:
         return Call(loss, logits, _dense(targets, logits), power=float(power), alpha=alpha)
     else:
         labels, scores = targets, None
-    _check_rows(logits, labels, least=1)
+    checks.rows(logits, labels, least=1)
     if labels.is_floating_point():
         raise ValueError(f"class indices are integers; these are {labels.dtype}")
-    return Call(loss, logits, _wide(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha)
+    return Call(
+        loss, logits, _wide_or_none(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha
+    )
 
 
 def _dense(targets: Tensor, logits: Tensor) -> Tensor:
-    """Dense targets without a gradient, in the logits' dtype or, where that is half, in float32 if they are wider."""
+    """Dense targets without a gradient, in the logits' dtype; wider ones of half-precision logits in float32."""
     if targets.dtype == logits.dtype or not targets.is_floating_point():
         return targets.detach().to(logits.dtype).contiguous()
     return _wide(targets, logits)
 
 
-def _wide(values: Tensor | None, logits: Tensor) -> Tensor | None:
+def _wide_or_none(values: Tensor | None, logits: Tensor) -> Tensor | None:
+    return None if values is None else _wide(values, logits)
+
+
+def _wide(values: Tensor, logits: Tensor) -> Tensor:
     """Values without a gradient, in float32, or in float64 where the logits are."""
-    if values is None:
-        return None
     return values.detach().to(torch.promote_types(logits.dtype, torch.float32)).contiguous()

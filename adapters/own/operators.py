@@ -1,4 +1,4 @@
-"""The fused losses as operators that torch.compile keeps whole: it traces through everything else around them."""
+"""The losses as operators of torch, which torch.compile puts into its graph without looking inside."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from torch import Tensor
 from .backends import backend_of
 from .call import Call
 
+# The losses may be imported twice in one process, as `adapters.own` and as the wheel's `focalbench`: each registers
+# operators under its own name, so that neither replaces the other's.
+NAMESPACE = __package__.replace(".", "_")
+
 
 def total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
     """The sum of the losses times `scale` over `divisor`."""
+    # float16 gradients are computed in backward, as `autograd` says
     together = call.logits.requires_grad and call.logits.dtype != torch.float16
     return _total(*_flat(call), divisor, scale, together, call.total_dtype)[0]
 
@@ -23,15 +28,24 @@ def each(call: Call) -> Tensor:
 
 
 def _flat(call: Call) -> tuple[Any, ...]:
-    alpha = -1.0 if call.alpha is None else call.alpha
-    return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, alpha
+    """A call as arguments of an operator, which takes no dataclass."""
+    return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, call.alpha
 
 
-def _call(logits, targets, labels, weights, loss, power, alpha, result=None) -> Call:
-    return Call(loss, logits, targets, labels, weights, power, None if alpha == -1 else alpha, result)
+def _call(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+    result: torch.dtype | None = None,
+) -> Call:
+    return Call(loss, logits, targets, labels, weights, power, alpha, result)
 
 
-@torch.library.custom_op("focalbench::total", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::total", mutates_args=())
 def _total(
     logits: Tensor,
     targets: Tensor | None,
@@ -39,23 +53,37 @@ def _total(
     weights: Tensor | None,
     loss: str,
     power: float,
-    alpha: float,
+    alpha: float | None,
     divisor: Tensor | None,
     scale: float,
     together: bool,
     result: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     call = _call(logits, targets, labels, weights, loss, power, alpha, result)
+    if logits.numel() == 0:
+        return logits.new_zeros((), dtype=result), torch.empty_like(logits)
     value, gradient = backend_of(call).total(call, scale, divisor, together)
     return value, logits.new_empty(0) if gradient is None else gradient
 
 
 @_total.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha, divisor, scale, together, result):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+    divisor: Tensor | None,
+    scale: float,
+    together: bool,
+    result: torch.dtype,
+) -> tuple[Tensor, Tensor]:
     return logits.new_empty((), dtype=result), torch.empty_like(logits) if together else logits.new_empty(0)
 
 
-@torch.library.custom_op("focalbench::each", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::each", mutates_args=())
 def _each(
     logits: Tensor,
     targets: Tensor | None,
@@ -63,19 +91,27 @@ def _each(
     weights: Tensor | None,
     loss: str,
     power: float,
-    alpha: float,
+    alpha: float | None,
 ) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
     return backend_of(call).each(call)
 
 
 @_each.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
     return logits.new_empty(logits.shape[:-1] if call.by_row else logits.shape)
 
 
-@torch.library.custom_op("focalbench::gradient", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::gradient", mutates_args=())
 def _gradient(
     logits: Tensor,
     targets: Tensor | None,
@@ -83,17 +119,30 @@ def _gradient(
     weights: Tensor | None,
     loss: str,
     power: float,
-    alpha: float,
+    alpha: float | None,
     incoming: Tensor,
     divisor: Tensor | None,
     scale: float,
 ) -> Tensor:
     call = _call(logits, targets, labels, weights, loss, power, alpha)
+    if logits.numel() == 0:
+        return torch.empty_like(logits)
     return backend_of(call).gradient(call, incoming, scale, divisor)
 
 
 @_gradient.register_fake
-def _(logits, targets, labels, weights, loss, power, alpha, incoming, divisor, scale):
+def _(
+    logits: Tensor,
+    targets: Tensor | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    loss: str,
+    power: float,
+    alpha: float | None,
+    incoming: Tensor,
+    divisor: Tensor | None,
+    scale: float,
+) -> Tensor:
     return torch.empty_like(logits)
 
 

@@ -1,12 +1,14 @@
-"""The losses as the papers write them, per element: the specification that every faster form is held to.
+"""The losses as the papers write them, per element: the specification that every faster form is tested against.
 
-Each function takes logits and targets of the shapes of `adapters.own.losses` and gives the loss per element (per row
-for the softmax losses), in float64 whatever comes in. No 1 - p is ever taken of a p that may be close to 1, since it is
-σ(-x), and log p is a log-sigmoid: nothing cancels and every gradient is finite, for every gamma >= 0.
+Each function takes logits and targets with the shapes that `losses` describes, and gives the loss per element, or per
+row for losses over rows, in float64 whatever the dtype of the inputs. 1 - p is computed as σ(-x) and log p as a
+log-sigmoid, so that nothing cancels and every gradient is finite, for every gamma >= 0.
 Gradients flow to the logits; targets and weights are constants.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,21 +18,17 @@ from .call import Call
 
 
 def evaluate(call: Call) -> Tensor:
-    """The loss per element or row of a call."""
-    if call.loss == "softmax_focal":
-        return softmax_focal(call.logits, call.targets, call.power, call.weights)
-    if call.loss == "distribution_focal":
-        return distribution_focal(call.logits, call.targets, call.weights)
-    targets = dense_targets(call)
-    if call.loss == "focal":
-        return focal(call.logits, targets, call.power, call.alpha)
-    if call.loss == "quality_focal":
-        return quality_focal(call.logits, targets, call.power)
-    return varifocal(call.logits, targets, call.power, call.alpha)
+    """The loss per element or row of a call.
+
+    Raises `ValueError` for a loss that is not in `FORMULAS`.
+    """
+    if call.loss not in FORMULAS:
+        raise ValueError(f"there is no loss {call.loss!r}; there are {', '.join(FORMULAS)}")
+    return FORMULAS[call.loss](call)
 
 
 def dense_targets(call: Call) -> Tensor:
-    """Targets of the logits' shape; a class index outside 0 … C-1 gives a row of zeros."""
+    """The targets of a sigmoid loss in the logits' shape; a class index outside 0 … C-1 gives a row of zeros."""
     if call.labels is None:
         return call.targets
     hit = call.labels.unsqueeze(-1) == torch.arange(call.logits.shape[-1], device=call.logits.device)
@@ -94,7 +92,7 @@ def generalized_focal(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
     p = x.softmax(dim=-1)
     p_left, p_right = _pick(p, left), _pick(p, left + 1)
     p_rest = p.scatter(-1, torch.stack((left, left + 1), dim=-1), 0.0).sum(dim=-1)
-    # y - y_l p_l - y_r p_r, of terms that are small where it is small
+    # y - y_l p_l - y_r p_r, written as a sum of terms that are all small where it is small
     gap = left * p_rest + right_share * (p_left + p_rest) - (1 - right_share) * p_right
     return _power(gap.abs(), beta) * distribution_focal(x, targets, None)
 
@@ -111,7 +109,11 @@ def _alpha_t(targets: Tensor, alpha: float | None) -> Tensor | float:
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """base^exponent of base >= 0; where the base is 0 the gradient is taken as 0, as that of base^exponent CE is."""
+    """base^exponent of base >= 0.
+
+    Where the base is 0 its gradient is taken as 0: torch's would be infinite or NaN for exponents below 1, while the
+    product base^exponent CE has the limit 0 there.
+    """
     zero = base == 0
     return torch.where(zero, float(exponent == 0), torch.where(zero, 1.0, base) ** exponent)
 
@@ -123,10 +125,21 @@ def _bins(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _log_odds(logits: Tensor, index: Tensor) -> Tensor:
-    """log(p / (1 - p)) of the softmax probability of one class a row: σ of it is p, without cancellation."""
+    """log(p / (1 - p)) of the softmax probability p of one class a row, so that p is σ of it and 1 - p is σ of -it."""
     others = logits.scatter(-1, index.unsqueeze(-1), -torch.inf).logsumexp(dim=-1)
     return _pick(logits, index) - others
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+
+
+# The formula of each loss, by its name in a `Call`. A loss that has no kernels needs an entry here alone.
+FORMULAS: dict[str, Callable[[Call], Tensor]] = {
+    "focal": lambda call: focal(call.logits, dense_targets(call), call.power, call.alpha),
+    "quality_focal": lambda call: quality_focal(call.logits, dense_targets(call), call.power),
+    "varifocal": lambda call: varifocal(call.logits, dense_targets(call), call.power, call.alpha),
+    "softmax_focal": lambda call: softmax_focal(call.logits, call.targets, call.power, call.weights),
+    "distribution_focal": lambda call: distribution_focal(call.logits, call.targets, call.weights),
+    "generalized_focal": lambda call: generalized_focal(call.logits, call.targets, call.power),
+}

@@ -2,9 +2,13 @@
 
 #include "kernels.h"
 
-enum { ROWS = 64, PLACES = 2048 }; /* rows in a block at most; its logits, unless one row has more */
+enum {
+    ROWS = 64,    /* rows of a block at most */
+    PLACES = 2048 /* logits of a block at most, unless one row has more: 16 KiB of doubles */
+};
 
-/* So far below the highest logit of a block e^(x - top) is a normal number, with room for sums and quotients. */
+/* Logits down to this far below a block's highest one, `top`, share it: e^(x - top) is then a normal number, and its
+   products and quotients with others are, too. A float is normal down to e^-87, a double to e^-708. */
 #ifdef HALF
 static const real FARTHEST = 32;
 #else
@@ -22,26 +26,28 @@ typedef struct {
 } Work; /* as in `row_losses` */
 
 typedef struct {
-    long first[ROWS], last[ROWS];   /* the classes that the target names: one, or the two bins around it */
-    real share[ROWS], weight[ROWS]; /* of the last; of the row */
+    long first[ROWS], last[ROWS];   /* the classes that the target names: one twice, or its two bins */
+    real share[ROWS], weight[ROWS]; /* the target's share of the last bin; the weight of the row */
 } Targets;
 
 typedef struct {
     real first[ROWS], last[ROWS];             /* e^(x - top) of the named classes */
     real first_depth[ROWS], last_depth[ROWS]; /* top - x of these */
-    real neither[ROWS];                       /* the sum over the other classes */
+    real neither[ROWS];                       /* the sum of e^(x - top) over the other classes */
 } Powers;
 
 typedef struct {
-    real value[ROWS], spread[ROWS], first[ROWS], last[ROWS]; /* loss; gradient per e^(x - top), and of the named classes */
+    real value[ROWS];             /* the loss */
+    real spread[ROWS];            /* the gradient of an unnamed class, divided by its e^(x - top) */
+    real first[ROWS], last[ROWS]; /* the gradients of the named classes */
 } Outcome;
 
-/* -log p of the class with weight `own` beside `others`, p = own / (own + others); `depth` is top - logit. */
+/* -log p of a class whose e^(x - top) is `own`, p = own / (own + others); `depth` is top - x. */
 INLINE real surprise(real others, real own, real depth) {
     const int near = depth <= FARTHEST;
     real ratio = others / at_least(own, SMALLEST), small = ratio < 1 ? ratio : 1;
     real large = log_of(near ? ratio + 1 : others + own) + (near ? 0 : depth);
-    real unseen = others - others; /* 0, or the NaN that `log_of` does not see */
+    real unseen = others - others; /* 0, or NaN where `others` is, which `log_of` would turn into a number */
     return (others < own ? small * log1p_ratio(small) : large) + unseen;
 }
 
@@ -62,7 +68,8 @@ static void softmax_rows(const Powers *restrict of, double power, long rows, con
     }
 }
 
-/* A share of a loss, which is infinite where the logits are further apart than a number can say. */
+/* A share of a loss; 0 for no share, also of a loss that is infinite, as where one logit is the lowest float there
+   is. */
 INLINE real share_of(real loss, real share) { return share == 0 ? 0 : share * loss; }
 
 static void bin_rows(const Powers *restrict of, long rows, const Targets *restrict at, Outcome *restrict out) {
@@ -79,7 +86,7 @@ static void bin_rows(const Powers *restrict of, long rows, const Targets *restri
     }
 }
 
-/* What the target names in each row: softmax FL's class, or the two bins around DFL's coordinate. */
+/* Finds the classes that the target of each row names: softmax FL's class, or the two bins around DFL's coordinate. */
 static void read_targets(const Work *work, long start, long count, Targets *at) {
     const long classes = work->classes;
     for (long row = 0; row < count; row++) {
@@ -104,8 +111,8 @@ static void read_targets(const Work *work, long start, long count, Targets *at) 
 static void exponentials(const stored *restrict logits, long count, real top, real *restrict powers) {
     SIMD for (long i = 0; i < count; i++) {
         real x = load(logits[i]), gap = top - x;
-        real e = exp_of_minus_with(gap, 1); /* p less the target's share may be all that is left of it */
-#ifdef FLOAT64 /* what the difference rounded away */
+        real e = exp_of_minus_with(gap, 1); /* exact: p - target can cancel almost completely */
+#ifdef FLOAT64 /* corrects e by what the difference lost in rounding */
         real back = gap + x;
         e -= gap > FARTHEST ? 0 : e * ((top - back) - (x - (back - gap)));
 #endif
@@ -113,7 +120,8 @@ static void exponentials(const stored *restrict logits, long count, real top, re
     }
 }
 
-/* Loops of a known length are unrolled: 16 bins are YOLO's, 17 GFL's, 8 PicoDet's. */
+/* Calls a function with a number of classes known to the compiler, which unrolls its loops then: YOLO has 16 bins,
+   GFL 17, PicoDet 8. */
 #define OF_LENGTH(function, classes, ...)                                                                              \
     ((classes) == 16   ? function(16, __VA_ARGS__)                                                                     \
      : (classes) == 17 ? function(17, __VA_ARGS__)                                                                     \
@@ -164,7 +172,8 @@ static void write_slopes(const Work *work, const real *powers, long start, long 
     }
 }
 
-/* The highest logit, and how far the lowest lies below it. A NaN that is passed over is met again in its power. */
+/* The highest logit, and in `depth` how far the lowest lies below it. Comparisons pass over a NaN; its power shows
+   it. */
 static number highest(const stored *logits, long count, real *depth) {
     number top = load(logits[0]), bottom = top;
     _Pragma("omp simd reduction(max : top) reduction(min : bottom)") for (long i = 0; i < count; i++) {
@@ -176,7 +185,8 @@ static number highest(const stored *logits, long count, real *depth) {
     return top;
 }
 
-/* The sum of the losses of some rows; `powers` is room for their logits. */
+/* Gives the sum of the losses of some rows and writes what was asked for; `powers` has room for their logits. Rows
+   that lie too far apart to share one maximum are done one by one. */
 static double some_rows(const Work *work, long start, long rows, real *powers) {
     const long classes = work->classes, count = rows * classes;
     const stored *logits = work->logits + start * classes;
@@ -206,8 +216,9 @@ static double some_rows(const Work *work, long start, long rows, real *powers) {
     return sum;
 }
 
-/* As `sigmoid_losses`, for softmax FL (`bins` 0, targets are classes) and DFL (`bins` 1, targets are coordinates); a loss
-   and an incoming number a row. `weights` are one a class or one a row. */
+/* As `sigmoid_losses`, for softmax FL (`bins` is 0, targets are class indices, weights one a class) and DFL (`bins`
+   is 1, targets are coordinates, weights one a row); `weights` may be null. There is a loss, and an incoming
+   number, a row. */
 double row_losses(int bins, const stored *logits, const void *targets, const number *weights, long rows, long classes,
                   double power, double scale, const stored *incoming, int slopes, stored *each, int threads) {
     const Work work = {bins, slopes, logits, incoming, targets, weights, classes, power, scale, each};

@@ -1,25 +1,32 @@
 /* FL, QFL and VFL over sigmoid, one loss an element.
 
-   Nearly all targets of a detector are zero: what is named otherwise is computed apart, and the rest as background. */
+   Nearly all targets of a detector are 0. Elements whose target is not 0 take the full formula; all others take a
+   cheaper loop with target 0. The former are called named here, the latter background. */
 
 #include "kernels.h"
 
-enum { BLOCK = 1024, PIECE = 128, MOST = 128 };
+enum {
+    BLOCK = 1024, /* elements in a block: 8 KiB of doubles, which a first-level cache holds */
+    PIECE = 128,  /* dense targets that are compared with 0 at once */
+    MOST = 128    /* named elements that are computed apart; with more, a block takes the full formula throughout */
+};
 enum { FOCAL, QUALITY_FOCAL, VARIFOCAL, BACKGROUND };
-enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or these times an incoming number each */
+enum { VALUE, SLOPE, CHAINED }; /* what is written: losses, derivatives, or derivatives times incoming gradients */
 
 typedef struct {
-    double power, positive, negative, scale; /* what is written is multiplied by scale */
+    double power, positive, negative; /* gamma or beta; the weights of labels 1 and 0 */
+    double scale;                     /* factor of all that is written */
 } Parameters;
 
 /* Loss of a logit x with target y and, with `derive`, its derivative.
 
-   Flipping the sign of a logit and the label with it changes nothing but the derivative's sign, so all is said of
-   z = |x|, its label t and o = 1 - t, with s = sigmoid(z), r = 1 - s:
+   Changing the sign of a logit x and y into 1 - y changes only the derivative's sign, so the formulas are in
+   z = |x|, the label t of z, and o = 1 - t, with s = sigmoid(z) and r = 1 - s:
    b = CE = o z + log(1 + e^-z), q = 1 - p_t = t r + o s, gap = t - s = t r - o s;
    FL = a q^g b, FL' = a q^g (g s r (o - t) b / q - gap);
    QFL = |gap|^g b, QFL' = -sign(gap) |gap|^g (g s r b / |gap| + |gap|);
-   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0, which times its weight is the BACKGROUND of all three. */
+   VFL = y b, VFL' = -y gap where y > 0, else FL at y = 0. All three losses at y = 0 are that FL times a weight; without
+   the weight it is BACKGROUND. */
 INLINE real element(int loss, int power, int derive, real x, real e, real y, Parameters given, real *derivative) {
     const real g = power == SQUARE ? 2 : given.power;
     const int below = x < 0, at_zero = loss == VARIFOCAL || loss == BACKGROUND;
@@ -37,7 +44,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
 
     real m = 1;
     if (power == SQUARE) m = q * q;
-    if (power == ANY) { /* q is r at a hard label, where its logarithm is -z - log(1 + e^-z) for every z */
+    if (power == ANY) { /* log q by q (1 + e^-z); at a hard label, where q = r, it is -z - log(1 + e^-z) */
         real scaled = loss == QUALITY_FOCAL ? size_of(t * e - o) : t * e + o, log_scaled = -at_most(z, FAR);
         if (at_zero)
             log_scaled = below ? log_scaled : 0;
@@ -45,7 +52,7 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
             log_scaled = o == 0 ? log_scaled : log_of(at_least(scaled, SMALLEST));
         real log_q = log_scaled - log_sum, exponent = -g * log_q;
         m = exp_of_minus(exponent);
-#ifdef FLOAT64 /* what the difference and the product rounded away */
+#ifdef FLOAT64 /* corrects m by what the difference and the product lost in rounding */
         real back = log_q + log_sum, lost = (log_scaled - back) - (log_sum - (back - log_q));
         m -= m * (__builtin_fma(g, -log_q, -exponent) - g * lost);
 #endif
@@ -73,13 +80,13 @@ INLINE real element(int loss, int power, int derive, real x, real e, real y, Par
     return value;
 }
 
-/* The sum of the losses of some elements, and what is written of each. The background's targets are 0 and not read. */
+/* Gives the sum of the losses of some elements and writes one number for each. Background loops read no targets. */
 typedef double Loop(const stored *x, const number *y, const stored *incoming, long count, Parameters given, stored *each);
 
 #define LOOP(name, loss, power, target, what)                                                                          \
     static double name(const stored *restrict x, const number *restrict y, const stored *restrict incoming,            \
                        long count, Parameters given, stored *restrict each) {                                          \
-        real sum = 0, e[BLOCK]; /* a loop of its own: the processor overlaps more elements of a shorter one */         \
+        real sum = 0, e[BLOCK]; /* two short loops: more of their elements overlap */         \
         (void)y, (void)incoming;                                                                                       \
         SIMD for (long i = 0; i < count; i++) e[i] = exp_of_minus(size_of(load(x[i])));                                \
         _Pragma("omp simd reduction(+ : sum)") for (long i = 0; i < count; i++) {                                      \
@@ -114,13 +121,14 @@ static Loop *const *const NAMED_LOOPS[3][3] = {{focal_none, focal_square, focal_
                                                {varifocal_none, varifocal_square, varifocal_any}};
 static Loop *const *const BACKGROUND_LOOPS[3] = {background_none, background_square, background_any};
 
-/* The elements of a block whose target is not 0; no more than MOST are worth to be told apart. */
+/* The elements of a block whose target is not 0, up to MOST of them: their places in the block and their targets. */
 typedef struct {
     long count;
     int place[MOST];
     number target[MOST];
 } Named;
 
+/* Adds an element; false where there is no room. */
 static int name(Named *named, long place, number target) {
     if (named->count == MOST) return 0;
     named->place[named->count] = (int)place;
@@ -128,14 +136,15 @@ static int name(Named *named, long place, number target) {
     return 1;
 }
 
-/* The class that the target of a row names, as a place in a block, or -1. */
+/* The place in a block of the element that a row's label names, or -1 where it lies in another block or is
+   background. */
 INLINE long place_of(const int64_t *labels, long row, long classes, long first, long count) {
     if (labels[row] < 0 || labels[row] >= classes) return -1;
     long place = row * classes + labels[row] - first;
     return place >= 0 && place < count ? place : -1;
 }
 
-/* From a class index (and a score) for each row; whether there was room. */
+/* Names elements by a class index (and a score) for each row; false where there was no room. */
 static int name_labels(const int64_t *labels, const number *scores, long first, long count, long classes, Named *named) {
     for (long row = first / classes; row * classes < first + count; row++) {
         long place = place_of(labels, row, classes, first, count);
@@ -154,7 +163,7 @@ INLINE number dense_target(const void *targets, int wide, long i) {
     return wide ? ((const number *)targets)[i] : (number)load(((const stored *)targets)[i]);
 }
 
-/* From dense targets, in the logits' format or `wide`; whether there was room. */
+/* Names elements by dense targets, `wide` or in the logits' format; false where there was no room. */
 static int name_dense(const void *targets, int wide, long first, long count, Named *named) {
     long width = wide ? sizeof(number) : sizeof(stored);
     for (long start = 0; start < count; start += PIECE) {
@@ -168,7 +177,7 @@ static int name_dense(const void *targets, int wide, long first, long count, Nam
     return 1;
 }
 
-/* What is computed of which elements, as in `sigmoid_losses`. */
+/* The arguments of `sigmoid_losses`, with the loops they choose. */
 typedef struct {
     Loop *named, *background;
     const stored *logits, *incoming;
@@ -180,7 +189,7 @@ typedef struct {
     Parameters given;
 } Work;
 
-/* A block in which many elements are named: all are computed alike. */
+/* A block with many named elements: all elements take the full formula. */
 static double dense_block(const Work *work, long first, long count) {
     number targets[BLOCK] = {0};
     stored unused[BLOCK];
@@ -197,7 +206,8 @@ static double dense_block(const Work *work, long first, long count) {
                        work->each ? work->each + first : unused);
 }
 
-/* A block in which few are: they are taken out of the background, where a logit far below 0 adds nothing. */
+/* A block with few named elements: each is computed apart, and in the background a logit far below 0 takes its place,
+   which adds nothing. -60000 is such a logit in every format; float16 ends at -65504. */
 static double sparse_block(const Work *work, const Named *named, long first, long count) {
     stored logits[BLOCK], unused[BLOCK], taken[MOST], incoming[MOST], each[MOST];
     const stored *x = work->logits + first;
@@ -212,22 +222,26 @@ static double sparse_block(const Work *work, const Named *named, long first, lon
         if (work->incoming) incoming[i] = work->incoming[first + named->place[i]];
     }
     Parameters weighed = work->given;
-    weighed.scale *= weighed.negative; /* all weigh the same */
+    weighed.scale *= weighed.negative; /* every background element has this weight */
     double rest = work->background(x, 0, work->incoming ? work->incoming + first : 0, count, weighed, out);
-    rest = weighed.negative == 0 && rest > 0 ? 0 : rest * weighed.negative; /* also where it overflowed */
+    rest = weighed.negative == 0 && rest > 0 ? 0 : rest * weighed.negative; /* 0 also where `rest` overflowed */
     double sum = rest + work->named(taken, named->target, incoming, named->count, work->given, each);
     for (long i = 0; i < named->count; i++) out[named->place[i]] = each[i];
     return sum;
 }
 
-/* The sum of the losses. `each` is filled with the losses, or with `slopes` with the derivatives, times `scale` and,
-   where there is one, `incoming`, one number an element. With `labels`, `targets` are scores (none: 1); `wide` dense ones
-   are not of the logits' format. */
+/* Gives the sum of the losses, and fills `each`, where it is not null, with the loss of each element, or with `slopes`
+   its derivative, times `scale`. Derivatives are also multiplied by `incoming`, where that is not null, one number an
+   element.
+
+   With `labels`, a class index a row, `targets` are scores, one a row, or null for 1. Without, `targets` are dense,
+   and `wide` says that they are of type `number` in place of the logits' type. */
 double sigmoid_losses(int loss, const stored *logits, const void *targets, int wide, const int64_t *labels, long elements,
                       long classes, double power, double positive, double negative, double scale,
                       const stored *incoming, int slopes, stored *each, int threads) {
     int what = !slopes ? VALUE : incoming ? CHAINED : SLOPE, which = power_case(power);
-    Work work = {NAMED_LOOPS[loss][which][what], BACKGROUND_LOOPS[which][what], logits, incoming, targets, labels, classes, wide, each,
+    Loop *named_loop = NAMED_LOOPS[loss][which][what], *background_loop = BACKGROUND_LOOPS[which][what];
+    Work work = {named_loop, background_loop, logits, incoming, targets, labels, classes, wide, each,
                  {power, positive, negative, scale}};
     long blocks = (elements + BLOCK - 1) / BLOCK;
     large_pages(each, elements * (long)sizeof *each);

@@ -1,7 +1,7 @@
 """Task-aligned assignment of boxes to anchors  (TOOD, arXiv:2108.07755), with the constants that Ultralytics uses.
 
-Only pairs of a box and an anchor inside it can come together, a few in a hundred: they are listed for all images at
-once, and only their boxes are predicted.
+Only an anchor inside a box can be assigned to it, which is a few pairs in a hundred. These pairs are listed for all
+images at once, and boxes are predicted for them alone.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from .boxes import ciou
 
-CANDIDATES = 10  # anchors a box takes
-SCORE_POWER, OVERLAP_POWER = 0.5, 6.0
+CANDIDATES = 10  # anchors that a box takes: Ultralytics' tal_topk
+SCORE_POWER, OVERLAP_POWER = 0.5, 6.0  # Ultralytics' alpha and beta; TOOD has 1 and 6
+SMALL = 1e-9  # Ultralytics' eps, in pixels and as a divisor
 
 
 class Assigned(NamedTuple):
-    """The T anchors that took a box: image, anchor and label (T,), box (T, 4) in pixels and target score (T,)."""
+    """The T anchors with a box: image, anchor and label (T,), box (T, 4) in pixels and target score (T,)."""
 
     image: Tensor
     anchor: Tensor
@@ -37,7 +38,7 @@ def assign(
     labels: Sequence[Tensor],
     smallest: float,
 ) -> Assigned:
-    """Which anchor takes which box.
+    """Assigns boxes to anchors.
 
     A box takes the anchors inside it that align best, score^½ · CIoU^6; an anchor that several boxes take goes to the
     one it overlaps most. The target score of an anchor is its alignment, scaled so that the box's best anchor gets
@@ -67,7 +68,7 @@ def assign(
     best_overlap, best_alignment = (
         each.new_zeros(len(boxes)).scatter_reduce(0, box, each, "amax") for each in (overlap, alignment)
     )
-    quality = alignment * best_overlap[box] / (best_alignment[box] + 1e-9)
+    quality = alignment * best_overlap[box] / (best_alignment[box] + SMALL)
     return Assigned(image, anchor, label, boxes[box], quality)
 
 
@@ -77,19 +78,21 @@ def _inside(points: Tensor, boxes: Tensor, smallest: float) -> Tensor:
     half = (boxes[:, 2:] - boxes[:, :2]).clamp(min=smallest) / 2
     inside = torch.ones(len(boxes), len(points), dtype=torch.bool, device=points.device)
     for low, high, at in zip((centres - half).unbind(1), (centres + half).unbind(1), points.unbind(1), strict=True):
-        inside &= (at - low[:, None] > 1e-9) & (high[:, None] - at > 1e-9)
+        inside &= (at - low[:, None] > SMALL) & (high[:, None] - at > SMALL)
     return inside
 
 
 def _best_of_each(alignment: Tensor, pair: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Tensor:
     """Whether each pair is among the best aligned of its box, (P,)."""
-    table = alignment.new_zeros(shape).index_put(pair, alignment)  # all anchors, as Ultralytics breaks ties of zeros
+    table = alignment.new_zeros(shape).index_put(
+        pair, alignment
+    )  # with all anchors, to break ties among zeros as Ultralytics does
     best = table.topk(min(CANDIDATES, shape[1])).indices
     return torch.zeros_like(table, dtype=torch.bool).scatter(1, best, True)[pair]
 
 
 def _settled(taken: Tensor, anchor: Tensor, overlap: Tensor, anchors: int) -> Tensor:
-    """Whether each pair comes together, (P,): of an anchor that several boxes take, only the largest overlap does."""
+    """Whether each pair is kept, (P,): of the boxes that take one anchor, only the one of largest overlap keeps it."""
     contested = (anchor[taken].bincount(minlength=anchors)[anchor] > 1).nonzero().squeeze(1)
     anchor, overlap = anchor[contested], overlap[contested]
     largest = overlap.new_zeros(anchors).scatter_reduce(0, anchor, overlap, "amax")[anchor]

@@ -1,9 +1,11 @@
-"""The fused losses on a GPU: Triton kernels that read each logit once and yield the loss and its gradient together.
+"""The losses on a GPU: Triton kernels that read each logit once and compute the loss and its gradient together.
 
-Arithmetic is float32. For float32 logits the exponential, the logarithm and the probabilities carry their rounding
-error along as a second float32 (`hi + lo`), which keeps results within 4 ULP; half precision does without. Sums are
-taken in a fixed order, so that they repeat bit by bit: one partial sum a program, then one program over the partial
-sums, in float64.
+Arithmetic is float32, except for what is computed once a row, which is float64. For float32 logits the exponential,
+the logarithm and the probabilities are kept as two float32 numbers each, a result `hi` and its rounding error `lo`, so
+that losses and gradients are within 4 ULP; half precision needs no `lo`. Sums are taken in a fixed order, so that they
+repeat bit by bit: each program writes one partial sum, and a last program adds these in float64.
+
+The coefficients of the polynomials come from `polynomials.py`.
 """
 
 # ruff: noqa: N803 — compile-time arguments are capitals in Triton
@@ -12,11 +14,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-# What is asked of a kernel.
+# What a kernel is asked for.
 TOTAL: tl.constexpr = tl.constexpr(0)  # a partial sum a program
 TOTAL_AND_GRADIENT: tl.constexpr = tl.constexpr(1)  # and the gradient, times `scale`
 EACH: tl.constexpr = tl.constexpr(2)  # the loss per element or row
-GRADIENT: tl.constexpr = tl.constexpr(3)  # the gradient, times `scale` and the gradient that comes in
+GRADIENT: tl.constexpr = tl.constexpr(3)  # the gradient, times `scale` and the incoming gradient
 
 FOCAL: tl.constexpr = tl.constexpr(0)
 QUALITY_FOCAL: tl.constexpr = tl.constexpr(1)
@@ -24,19 +26,24 @@ VARIFOCAL: tl.constexpr = tl.constexpr(2)
 
 SMALLEST: tl.constexpr = tl.constexpr(1.1754943508222875e-38)  # the smallest normal float32
 LAST_EXPONENT: tl.constexpr = tl.constexpr(104.0)  # e^-104 rounds to 0 in float32
+LEAST_DIVISOR: tl.constexpr = tl.constexpr(1.1920928955078125e-07)  # 2^-23, float32's eps, as on every device
 
 
 @triton.jit
 def _exp_of_minus(z):
-    """e^-z of z >= 0 as hi + lo, NaN for NaN. e^-z = 2^-k e^r with r = k ln 2 - z."""
+    """e^-z of z >= 0 as hi + lo, and NaN of NaN: e^-z = 2^-k e^r with r = k ln 2 - z.
+
+    1.4426950408889634 is 1 / ln 2. 0.693359375 is ln 2 to 9 bits, so that its product with k is exact, and
+    -2.1219444005469058e-4 is the rest of ln 2.
+    """
     z = tl.where(z > LAST_EXPONENT, LAST_EXPONENT, z)
     k = tl.floor(z * 1.4426950408889634 + 0.5)
-    r = (k * 0.693359375 - z) - k * 2.1219444005469058e-4  # ln 2 in two parts; the first product is exact
-    p = 0.0013901264869706023967
-    p = p * r + 0.0083631464276130308511
-    p = p * r + 0.041666853754782601031
-    p = p * r + 0.16666577287455117337
-    p = p * r + 0.49999999552014805587
+    r = (k * 0.693359375 - z) - k * 2.1219444005469058e-4
+    p = 0.0013821336906403303
+    p = p * r + 0.008368670009076595
+    p = p * r + 0.04166825860738754
+    p = p * r + 0.1666652113199234
+    p = p * r + 0.4999999403953552
     tail = r * r * p
     t = r + tail
     hi = 1.0 + t
@@ -51,15 +58,15 @@ def _exp_of_minus(z):
 @triton.jit
 def _log1p(e_hi, e_lo, inverse):
     """log(1 + e) of e in [0, 1] as hi + lo; `inverse` is 1 / (1 + e)."""
-    p = 0.004519119670619662286
-    p = p * e_hi - 0.025438654567771281036
-    p = p * e_hi + 0.067112153026089917012
-    p = p * e_hi - 0.11592415137137920563
-    p = p * e_hi + 0.15862227956355571566
-    p = p * e_hi - 0.19857944625518997362
-    p = p * e_hi + 0.24987023126767215503
-    p = p * e_hi - 0.33332866653636858344
-    p = p * e_hi + 0.49999997189253565033
+    p = 0.0033127551432698965
+    p = p * e_hi - 0.02017768658697605
+    p = p * e_hi + 0.05761134997010231
+    p = p * e_hi - 0.1067485436797142
+    p = p * e_hi + 0.15351788699626923
+    p = p * e_hi - 0.19694040715694427
+    p = p * e_hi + 0.2495829463005066
+    p = p * e_hi - 0.3333047926425934
+    p = p * e_hi + 0.4999993145465851
     bend = e_hi * e_hi * p
     hi = e_hi - bend
     return hi, ((e_hi - hi) - bend) + e_lo * inverse
@@ -67,21 +74,25 @@ def _log1p(e_hi, e_lo, inverse):
 
 @triton.jit
 def _log(q):
-    """log q of a normal q > 0 as k ln 2 + log m, in an exact and a rounded part."""
-    bits = q.to(tl.int32, bitcast=True) - 0x3F3504F3  # m in [√½, √2)
+    """log q of a normal q > 0 in two parts, an exact and a rounded one: k ln 2 + log m, where q = 2^k m.
+
+    0x3F3504F3 are the bits of √½, so that m lies in [√½, √2). ln 2 is split as in `_exp_of_minus`.
+    """
+    bits = q.to(tl.int32, bitcast=True) - 0x3F3504F3
     k = (bits >> 23).to(tl.float32)
     m = ((bits & 0x7FFFFF) + 0x3F3504F3).to(tl.float32, bitcast=True)
     s = (m - 1.0) / (m + 1.0)
     t = s * s
-    p = 0.29927062666107293029
-    p = p * t + 0.39974742872060992238
-    p = p * t + 0.66666816411035000329
-    p = p * t + 1.9999999986158392641
+    p = 0.29871371388435364
+    p = p * t + 0.3997757136821747
+    p = p * t + 0.6666677594184875
+    p = p * t + 2.0
     return k * 0.693359375, s * p - k * 2.1219444005469058e-4
 
 
 @triton.jit
 def _two_sum(a, b):
+    """a + b and, exactly, what it lost in rounding  (Knuth, The Art of Computer Programming, section 4.2.2)."""
     total = a + b
     share = total - a
     return total, (a - (total - share)) + (b - share)
@@ -89,7 +100,7 @@ def _two_sum(a, b):
 
 @triton.jit
 def _power_of_log(log_hi, log_lo, gamma, gamma_lo):
-    """e^(γ log), log <= 0: γ log in two parts, since at log = -80 half an ULP of it is 40 ULP of the power."""
+    """e^(γ log) of log <= 0 as hi + lo: at log = -80, half an ULP of the exponent is 40 ULP of the power."""
     product = gamma * log_hi
     rest = tl.fma(gamma, log_hi, -product) + gamma * log_lo + gamma_lo * log_hi
     hi, lo = _exp_of_minus(-product)
@@ -134,7 +145,9 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     gap_hi = tl.fma(y, r_hi, -miss_hi)
     gap_lo = y * r_lo - miss_lo
 
-    if POWER == -1:  # log of q or |gap|; at a hard label that is -z - log(1 + e^-z), also where σ is 0
+    if (
+        POWER == -1
+    ):  # the logarithm of q or |gap|, which at a hard label is -z - log(1 + e^-z), also where σ rounds to 0
         hard = ((y == 0.0) & below) | ((y == 1.0) & (x > 0))
         less_hi, less_lo = log_hi, log_lo
         if LOSS == FOCAL:
@@ -203,23 +216,23 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
 
 @triton.jit
 def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
-    """As `_sigmoid_loss`, to the digits of half precision, with half the instructions.
+    """As `_sigmoid_loss`, with the digits of half precision and half the instructions.
 
-    Flipping the sign of a logit and its label with it changes only the derivative's sign: z = |x|, t its label,
-    o = 1 - t, s = σ(z), r = 1 - s.
+    Changing the sign of a logit x and y into 1 - y changes only the derivative's sign, so the formulas are in z = |x|,
+    the label t of z, and o = 1 - t, with s = σ(z) and r = 1 - s. 1.4426950408889634 is 1 / ln 2.
     """
     z = tl.abs(x)
     below = x < 0
     e = tl.exp2(z * -1.4426950408889634)
     s = 1.0 / (1.0 + e)
     r = e * s
-    p = 0.01414103658443807899
-    p = p * e - 0.066401798446989509359
-    p = p * e + 0.14922382907108443075
-    p = p * e - 0.23503856326191968029
-    p = p * e + 0.33109448114068208157
-    p = p * e - 0.4998696571819027779
-    p = p * e + 0.99999873174318690701
+    p = 0.014145231805741787
+    p = p * e - 0.06641574949026108
+    p = p * e + 0.14924171566963196
+    p = p * e - 0.23504960536956787
+    p = p * e + 0.331097811460495
+    p = p * e - 0.49987009167671204
+    p = p * e + 0.9999987483024597
     log_sum = e * p
     not_y = 1.0 - y
     t = tl.where(below, not_y, y)
@@ -279,8 +292,8 @@ def sigmoid_kernel(
     logits,
     targets,  # dense: the logits' shape; else the score of each row, or nothing
     labels,  # class index of each row, or nothing
-    incoming,  # the gradient that comes in: one number, or one an element
-    divisor,  # number that the sum is divided by, on the device, or nothing
+    incoming,  # the incoming gradient: one number, or one an element
+    divisor,  # the number that the sum is divided by, on the device, or nothing
     out,  # loss per element, or partial sums
     gradient,
     elements,
@@ -323,7 +336,7 @@ def sigmoid_kernel(
     else:
         loss, slope = _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS, POWER)
     if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), 1.1920928955078125e-07)
+        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
     if WANT == EACH:
         tl.store(out + at, loss.to(out.dtype.element_ty), mask=inside)
     elif WANT == GRADIENT:
@@ -340,18 +353,18 @@ def sigmoid_kernel(
 
 @triton.jit
 def _surprise(others, own, depth, total):
-    """-log p of a class with weight `own` among `others`, in float64; `depth` is max - logit."""
-    ratio = others / tl.maximum(own, 1e-300)
+    """-log p of a class whose e^(x - max) is `own`, p = own / (own + others), in float64; `depth` is max - x."""
+    ratio = others / tl.maximum(own, 1e-300)  # a quotient of 0 by 0 must not arise; own is 0 or above 1e-46
     shifted = 1.0 + ratio
     rounded = shifted - 1.0
     near = tl.log(shifted) * tl.where(rounded == 0.0, 1.0, ratio / tl.where(rounded == 0.0, 1.0, rounded))
-    near = tl.where(rounded == 0.0, ratio, near)  # log(1 + ratio) with all its digits
+    near = tl.where(rounded == 0.0, ratio, near)  # log(1 + ratio): the quotient makes up for the rounding of 1 + ratio
     return tl.where(others < own, near, tl.log(total) + depth)
 
 
 @triton.jit
 def _named(logits, at, known, top):
-    """e^(x - max) of the class that the target of each row names, and max - x."""
+    """Of the class that the target of each row names, e^(x - max) and max - x, in float64."""
     depth, depth_lo = _two_sum(top, -tl.load(logits + at, mask=known, other=0.0).to(tl.float32))
     e_hi, e_lo = _exp_of_minus(depth)
     return e_hi.to(tl.float64) + (e_lo - e_hi * depth_lo), depth.to(tl.float64) + depth_lo
@@ -405,7 +418,7 @@ def row_kernel(
     first_own, first_depth = _named(logits, row * classes + first, known, top)
     is_first = column[None, :] == first[:, None]
     is_last = column[None, :] == last[:, None]
-    others = tl.sum(tl.where(is_first | is_last, 0.0, e).to(tl.float64), axis=1)  # what is once a row is float64
+    others = tl.sum(tl.where(is_first | is_last, 0.0, e).to(tl.float64), axis=1)
 
     if BINS:
         last_own, last_depth = _named(logits, row * classes + last, known, top)
@@ -434,7 +447,7 @@ def row_kernel(
         elif POWER == 2:
             m = q * q
         else:
-            log_q = tl.log(tl.maximum(q, 1e-300))
+            log_q = tl.log(tl.maximum(q, 1e-300))  # where q is 0, m is set to 0 below
             m = tl.exp(gamma * log_q + gamma_lo * log_q)
             m = tl.where(q == 0.0, 0.0, m)
         if WEIGHTED:
@@ -446,7 +459,7 @@ def row_kernel(
         slope = tl.where(is_first, -pull.to(tl.float32)[:, None], slope)
 
     if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), 1.1920928955078125e-07)
+        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
     if WANT == EACH:
         tl.store(out + row, loss.to(out.dtype.element_ty), mask=is_row)
     elif WANT == GRADIENT:
@@ -470,13 +483,13 @@ def total_kernel(partial, divisor, out, count, scale, DIVIDED: tl.constexpr, BLO
         total += tl.load(partial + at, mask=at < count, other=0.0).to(tl.float64)
     result = tl.sum(total) * scale
     if DIVIDED:
-        result = result / tl.maximum(tl.load(divisor).to(tl.float32), 1.1920928955078125e-07)
+        result = result / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
     tl.store(out, result.to(out.dtype.element_ty))
 
 
 @triton.jit
 def scale_kernel(gradient, incoming, elements, BLOCK: tl.constexpr):
-    """The gradient times the one that comes in, in place; most often that is 1 and nothing is touched."""
+    """Multiplies the gradient by the incoming one, in place; most often that is 1, and no memory is touched."""
     factor = tl.load(incoming).to(tl.float32)
     if factor != 1.0:
         at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -1,7 +1,7 @@
 """The loss of YOLOv8's head: task-aligned assignment, then cross entropy on scores, CIoU on boxes, DFL on their sides.
 
-Written from CIoU (arXiv:1911.08287) and GFL (arXiv:2006.04388), with the constants that Ultralytics uses, so that the
-same outputs and ground truth give the same three numbers.
+Written from TOOD (arXiv:2108.07755), CIoU (arXiv:1911.08287) and GFL (arXiv:2006.04388), with the constants that
+Ultralytics uses, so that the same outputs and ground truth give the same three numbers.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from . import checks
 from .boxes import ciou, distances, from_distances, grid
 from .heads import gather, integral
 from .losses import cross_entropy_loss, distribution_focal_loss
 from .task_aligned import assign
 
-GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}
-MARGIN = 0.01  # a side stays this far below the last bin
+GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # Ultralytics' default.yaml
+MARGIN = 0.01  # in bins: a side stays this far below the last bin, in Ultralytics' bbox2dist
 
 
 def v8_detection(
@@ -43,6 +44,25 @@ def v8_detection(
         classification: what is asked of class logits (B, C, A) and soft targets (B, C, A), with ``avg_factor``; the
             mean or sum of a loss per element.
         distribution: what is asked of bins (M, reg_max) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
+        num_classes: C; labels lie in 0 … C - 1.
+        reg_max: bins of each side.
+        gains: the factor of each term.
+
+    Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
+    term alone; the other two are 0.
+
+    Raises:
+        ValueError: labels outside 0 … C - 1, or boxes and labels whose shapes do not fit.
+
+    One image of one cell, 8 pixels wide, and a box that fills it. Two bins at even odds put each side at half a cell
+    from the centre, where it is: the box costs nothing, its score should be 1 and is 1/2, and DFL is log 2.
+
+    >>> box, label = torch.tensor([[0.0, 0.0, 8.0, 8.0]]), torch.tensor([0])
+    >>> gains = {"box": 1.0, "cls": 1.0, "dfl": 1.0}
+    >>> asked = {"strides": [8], "num_classes": 1, "reg_max": 2, "gains": gains}
+    >>> found = v8_detection([torch.zeros(1, 9, 1, 1)], [box], [label], **asked)
+    >>> {name: round(term.item(), 3) for name, term in found.items()}
+    {'box': 0.0, 'cls': 0.693, 'dfl': 0.693}
     """
     parts = [level.flatten(2).split((4 * reg_max, num_classes), dim=1) for level in feats]
     sides, scores = zip(*parts, strict=True)
@@ -53,7 +73,7 @@ def v8_detection(
 def terms(
     sides: Sequence[Tensor],
     scores: Tensor,
-    shapes: Sequence[tuple[int, int]],
+    shapes: Sequence[Sequence[int]],
     boxes: Sequence[Tensor],
     labels: Sequence[Tensor],
     strides: Sequence[float],
@@ -61,23 +81,35 @@ def terms(
     classification: Callable[..., Tensor],
     distribution: Callable[..., Tensor],
 ) -> dict[str, Tensor]:
-    """The same of outputs that are split already.
+    """`v8_detection` of outputs that are split into boxes and classes already.
 
-    `scores` (B, C, A), the A anchors being the cells of all levels, whose (height, width) are `shapes`; `sides`
-    (B, 4 reg_max, A) in any number of parts.
+    Args:
+        sides: (B, 4 reg_max, A) in any number of parts along A, the anchors, which are the cells of all levels.
+        scores: (B, C, A) class logits.
+        shapes: (height, width) of each level in cells.
+
+    The other arguments, the terms and the errors are those of `v8_detection`, and so is the example:
+
+    >>> box, label = torch.tensor([[0.0, 0.0, 8.0, 8.0]]), torch.tensor([0])
+    >>> gains, asked = {"box": 1.0, "cls": 1.0, "dfl": 1.0}, (cross_entropy_loss, distribution_focal_loss)
+    >>> found = terms([torch.zeros(1, 8, 1)], torch.zeros(1, 1, 1), [(1, 1)], [box], [label], [8], gains, *asked)
+    >>> {name: round(term.item(), 3) for name, term in found.items()}
+    {'box': 0.0, 'cls': 0.693, 'dfl': 0.693}
     """
+    checks.ground_truth(boxes, labels, scores.shape[1])
     at_least = torch.promote_types(scores.dtype, torch.float32)
     sides, scores = [part.to(at_least) for part in sides], scores.to(at_least)
     cells, scale = grid(shapes, strides, scores)
     cells = cells + 0.5
 
-    def expectation(channels: Tensor) -> Tensor:  # for the assignment alone, so not in float64 as `integral`
+    def expectation(channels: Tensor) -> Tensor:  # as `integral`, but in float32, which will do for the assignment
         bins = channels.unflatten(1, (4, -1)).softmax(dim=2)
         return bins @ torch.arange(bins.shape[2]).to(bins)
 
     def predict(image: Tensor, anchor: Tensor) -> Tensor:
         return from_distances(cells[anchor], gather(sides, image, anchor, expectation)) * scale[anchor]
 
+    # Ultralytics widens small boxes to the second level's stride.
     taken = assign(predict, scores, cells * scale, boxes, labels, strides[min(1, len(strides) - 1)])
     quality, total = taken.quality, taken.quality.sum().clamp(min=1)
     target_scores = torch.zeros_like(scores)

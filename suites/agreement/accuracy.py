@@ -13,11 +13,12 @@ from typing import Any
 import numpy
 import torch
 
-from focalbench_suite.adapters import CANONICAL, Loss
-from focalbench_suite.suites import Cell, Record
-from focalbench_suite.suites.agreement import errors, measure, oracle, probes, reductions
-from focalbench_suite.suites.agreement.numerics import Trace, trace
+from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
+from focalbench_suite.suites import Cell, Record, errors, oracle
+from focalbench_suite.suites.agreement import measure, probes, reductions
 from focalbench_suite.suites.agreement.subject import Subject
+from focalbench_suite.suites.explainer.here import Here
+from focalbench_suite.suites.explainer.numerics import Refused, Trace, trace
 
 STEPS = (*(i / 4 for i in range(81)), *range(25, 101, 5))
 GRID = tuple(sorted({*map(float, STEPS), *(-float(x) for x in STEPS)}))
@@ -28,20 +29,12 @@ ANCHORS, CLASSES, OBJECTS = 8400, 80, 40  # YOLOv8 at 640 px, and a plausible nu
 def record(cell: Cell, loss: Loss, subject: Subject) -> Record:
     """Rows of the tables ``accuracy`` and ``head_sum`` and the curves of one source in one dtype."""
     traces, refusal = [], ""
+    ask, parameters = Here(subject.call, device=cell.device), CANONICAL[loss.name].recommended | loss.off
     for target in (0.0, 1.0):
         try:
-            traces.append(
-                trace(
-                    subject,
-                    CANONICAL[loss.name].recommended | loss.off,
-                    cell.dtype,
-                    target,
-                    device=cell.device,
-                    grid=GRID,
-                )
-            )
-        except Exception as error:  # whatever a measured library raises is this cell's reason
-            refusal = measure.sentence(error)
+            traces.append(trace(ask, loss.name, parameters, cell.dtype, target, GRID))
+        except (Unsupported, Refused) as error:
+            refusal = str(error)
     if not traces:
         return Record(cell, "unsupported", refusal)
     rows = {"accuracy": [row for one in traces for row in _regions(one)]}

@@ -18,8 +18,9 @@ from typing import Any
 import numpy
 import torch
 
-from focalbench_suite.adapters import CANONICAL, Loss
-from focalbench_suite.suites.agreement import errors, measure
+from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
+from focalbench_suite.suites import errors
+from focalbench_suite.suites.agreement import measure
 from focalbench_suite.suites.agreement.call import prepared, tensors
 from focalbench_suite.suites.agreement.probes import Case, probes
 
@@ -72,19 +73,23 @@ def rows(loss: Loss, device: str, profile: str) -> list[Row]:
     return [
         {"capability": name, "supported": None, "detail": NOT_MEASURED}
         if name in SLOW and profile != "full"
-        else {"capability": name} | tried(CAPABILITIES[name], bench)
+        else {"capability": name} | _without_refusal(tried(CAPABILITIES[name], bench))
         for name in names
     ]
 
 
+def _without_refusal(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "refused"}
+
+
 def tried(check: Callable[[Bench], str], bench: Bench) -> Row:
-    """Whether one capability is there, and what came of trying it."""
+    """Whether one capability is there, what came of trying it, and whether the adapter refused to try."""
     try:
-        return {"supported": "yes", "detail": check(bench)}
+        return {"supported": "yes", "detail": check(bench), "refused": False}
     except Lacking as lack:
-        return {"supported": "no", "detail": str(lack)}
+        return {"supported": "no", "detail": str(lack), "refused": False}
     except Exception as error:  # whatever a measured library raises is the detail
-        return {"supported": "no", "detail": measure.sentence(error)}
+        return {"supported": "no", "detail": measure.sentence(error), "refused": isinstance(error, Unsupported)}
 
 
 def _near(found: torch.Tensor, expected: torch.Tensor, dtype: str, what: str) -> None:
@@ -167,7 +172,7 @@ def _keeps_float64(bench: Bench) -> str:
     if torch.equal(out.detach(), expected.detach().double()):
         raise Lacking("returns float64 that holds the float32 result")
     row = measure.rows(bench.loss, "float64", bench.device, smoke=True, asked_forms=("reduced",))[0]
-    if "float32's rounding" in row["relation"]:
+    if row["rounding"] == "float32":
         raise Lacking("returns float64 that was computed in float32")
     return "returns float64"
 

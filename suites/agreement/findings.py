@@ -9,92 +9,74 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 
 from focalbench_suite.adapters import CANONICAL, Loss
-from focalbench_suite.suites.agreement import (
-    capability,
-    example,
-    judge,
-    known,
-    measure,
-    numerics,
-    oracle,
-    probes,
-    reductions,
-)
+from focalbench_suite.suites import oracle
+from focalbench_suite.suites.agreement import capability, judge, known, measure, probes, reductions
 from focalbench_suite.suites.agreement.call import evaluate
 from focalbench_suite.suites.agreement.subject import Subject, of
-from focalbench_suite.suites.explainer import CannotAnswer, explain
+from focalbench_suite.suites.explainer import CannotAnswer, explain, numerics
+from focalbench_suite.suites.explainer.calls import Call, Remembered
+from focalbench_suite.suites.explainer.examples import Finding, pasted
 from focalbench_suite.suites.explainer.explain import KNOWN
+from focalbench_suite.suites.explainer.here import Here
+from focalbench_suite.suites.explainer.vocabulary.option import Change, change
 
-Finding = dict[str, str]
-KINDS = {  # probe -> what kind of difference it shows
-    "three dimensions": "shape",
-    "one row": "shape",
-    "one class": "shape",
-    "two classes": "shape",
-    "two bins": "shape",
-    "no rows": "shape",
-    "non-contiguous": "shape",
-    "targets beyond [0, 1]": "target_range",
-    "beyond the bins": "target_range",
-    "below the bins": "target_range",
-    "on the bins": "target_range",
-    "on the last bin": "target_range",
-    "just before the last bin": "target_range",
-    "soft targets": "soft_labels",
-    "one quality a row": "soft_labels",
-    "gamma 0 to 5": "gamma",
-    "beta 0 to 5": "gamma",
-    "alpha off to 1": "alpha",
-    "class weights": "alpha",
-    "one weight for all classes": "alpha",
-    "row weights": "normaliser",
-}
+Row = dict[str, Any]
 WRONG = ("differs", "nonfinite", "error")
 SCANNED = ("float32", "bfloat16", "float16")
-COARSE = "does not compute in float64"
 SYMPTOMS = ("alpha", "gamma", "soft_labels", "gradient", "mutation")  # of which the explainer knows the reason
 
 
-def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] = SCANNED) -> list[Finding]:
+def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] = SCANNED) -> list[Row]:
     """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom.
 
     `known` of a finding is why it is accepted, empty where it is new.
     """
     subject = of(loss, reference)
-    verdict, explained = _explained(subject)
+    ask = Remembered(Here(subject.call, device=device))
+    verdict, explained = _explained(subject, loss, ask)
     measured = [*_probed(subject, loss, device), *_capable(loss, reference, device), *_defaults(loss)]
-    measured += numerics.scan(subject, dtypes, subject.off, device)
+    measured += numerics.scan(ask, subject.loss, subject.code, dtypes, subject.off)
     symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
-    measured = [finding for finding in measured if finding["kind"] not in symptoms]
+    measured = [finding for finding in measured if finding.kind not in symptoms]
     if "dtype" in _kinds(explained):
-        measured = [finding for finding in measured if not finding["statement"].startswith(COARSE)]
-    told = {finding["statement"] for finding in measured}
-    plain = {"reduction", "normaliser"} & _kinds(measured)  # the probes say what the reduction means for a batch
-    reasons = [f for f in explained if f["statement"] not in told and f["kind"] not in plain]
+        measured = [finding for finding in measured if finding.change.code != "float64_not_kept"]
+    told = {finding.change for finding in measured}
+    # the probes say what the reduction means for a batch, and the scan in which dtypes which digits are lost
+    better = {"reduction", "normaliser"} if {"reduction", "normaliser"} & _kinds(measured) else set()
+    reasons = [
+        finding
+        for finding in explained
+        if finding.change not in told and finding.kind not in better and finding.change.code != "easy_digits_lost"
+    ]
     return [
-        finding | {"known": known.reason(finding["kind"], loss.adapter, loss.name)} for finding in (*reasons, *measured)
+        finding.plain
+        | {"values": json.dumps(finding.plain["values"])}
+        | {"known": known.reason(finding.kind, loss.adapter, loss.name)}
+        for finding in (*reasons, *measured)
     ]
 
 
 def _kinds(findings: list[Finding]) -> set[str]:
-    return {finding["kind"] for finding in findings}
+    return {finding.kind for finding in findings}
 
 
-def _explained(subject: Subject) -> tuple[str, list[Finding]]:
-    """The explainer's verdict and reasons; nothing of a loss that has no vocabulary or that cannot be called."""
+def _explained(subject: Subject, loss: Loss, ask: Remembered) -> tuple[str, list[Finding]]:
+    """The explainer's verdict and reasons; nothing of a loss that has no factors or that cannot be called."""
     if subject.loss not in KNOWN:
         return "", []
     try:
-        explanation = explain(subject)
+        accepts = set(CANONICAL[loss.name].names) - set(loss.without)
+        explanation = explain(subject.loss, ask, subject.code, accepts=accepts)
     except CannotAnswer:
         return "", []
-    return explanation.verdict, [finding.plain for finding in explanation.findings]
+    return explanation.verdict, explanation.findings
 
 
 def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
@@ -107,13 +89,13 @@ def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:
     if usual not in reductions.PLAIN:
         yield _reduction(subject, usual)
     seen = set()
+    asked = {probe.name: probe for probe in probes.probes(loss.name, loss.off)}
     for row in rows:
-        kind = KINDS.get(row["probe"])
+        probe = asked[row["probe"]]
         told = (row["probe"], row["verdict"])
-        if kind and told not in seen and (row["verdict"] in WRONG or row["relation"].startswith("the paper defines")):
+        if probe.shows and told not in seen and (row["verdict"] in WRONG or not row["defined"]):
             seen.add(told)
-            probe = next(probe for probe in probes.probes(loss.name, loss.off) if probe.name == row["probe"])
-            yield from _shown(subject, kind, row, probe, usual, device)
+            yield from _shown(subject, probe.shows, row, probe, usual, device)
 
 
 def _other_function(subject: Subject, row: dict[str, Any]) -> Iterator[Finding]:
@@ -122,13 +104,9 @@ def _other_function(subject: Subject, row: dict[str, Any]) -> Iterator[Finding]:
     case = probes.probes(subject.loss, subject.off)[0].cases[0]
     got = evaluate(subject.call, subject.loss, case.logits, case.targets, case.parameters, "float64").value.sum()
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
-    yield {
-        "kind": "unexplained",
-        "statement": f"is another function, under every reduction that was tried: {row['relation']}",
-        "example": example.code(subject, case.logits, case.targets, case.parameters, "float64", "value.high.mean()"),
-        "expected": repr(float(value.high.mean())),
-        "got": repr(float(got)),
-    }
+    expected = float(value.high.mean())
+    told = change("unexplained", "another_function", relation=row["relation"])
+    yield Finding(told, "different", _pasted(subject, case, "value.high.mean()"), repr(expected), repr(float(got)))
 
 
 def _reduction(subject: Subject, usual: str) -> Finding:
@@ -137,22 +115,16 @@ def _reduction(subject: Subject, usual: str) -> Finding:
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
     ask = functools.partial(evaluate, subject.call, subject.loss, parameters=case.parameters, dtype="float64")
     got = float(ask(case.logits, case.targets).value.sum())
-    statement = f"reduces by {usual}"
+    kind = "normaliser" if usual.startswith("sum / ") else "reduction"
+    told = change(kind, "reduces_by", reduction=usual)
     rows = numpy.asarray(case.logits).shape
     if usual == "mean over dim 1, then sum":
         turned = [numpy.asarray(numbers).reshape(rows[::-1]).tolist() for numbers in (case.logits, case.targets)]
         other = float(ask(*turned).value.sum())
-        statement += (
-            f", so its value depends on how the batch is shaped: the same {value.high.size} elements give {got:.6g} as "
-            f"{rows} and {other:.6g} as {rows[::-1]}"
-        )
-    return {
-        "kind": "normaliser" if usual.startswith("sum / ") else "reduction",
-        "statement": statement,
-        "example": example.code(subject, case.logits, case.targets, case.parameters, "float64", "value.high.mean()"),
-        "expected": repr(float(value.high.mean())),
-        "got": repr(got),
-    }
+        told = change(kind, "reduces_by_shape", reduction=usual, elements=int(value.high.size), value=got, shape=rows,
+                      turned=rows[::-1], other=other)  # fmt: skip
+    example = _pasted(subject, case, "value.high.mean()")
+    return Finding(told, "note", example, repr(float(value.high.mean())), repr(got))
 
 
 def _shown(
@@ -169,7 +141,9 @@ def _shown(
         except Exception as error:  # what the source raises is the finding
             if row["verdict"] == "error":
                 got = measure.sentence(error)
-                yield _finding(subject, kind, f"{probe.name}: raises {got}", case, 1.0, value, got)
+                yield _finding(
+                    subject, change(kind, "probe_raises", probe=probe.name, error=got), case, 1.0, value, got
+                )
                 return
             continue
         answer = judge.Answer(case, value, gradient, output)
@@ -185,78 +159,61 @@ def _shown(
 def _told(
     subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answer, usual: str
 ) -> Finding:
-    name = probe.name + _with(answer.case.parameters, subject)
     reduced = reductions.apply(usual, answer.value, answer.shape, answer.output.value.shape)
     scale = reduced[1] if reduced else 1.0
+    shown = {"probe": probe.name, "setting": _changed(answer.case.parameters, subject), "relation": row["relation"]}
     if row["quantity"] == "value":
+        told = change(kind, "probe_value", **shown)
         got = repr(float(answer.output.value.sum()))
-        return _finding(subject, kind, f"{name}: {row['relation']}", answer.case, scale, answer.value, got)
+        return _finding(subject, told, answer.case, scale, answer.value, got)
     wrong = numpy.abs(answer.output.gradient - answer.gradient.high * scale)
     where = numpy.unravel_index(numpy.argmax(numpy.nan_to_num(wrong, nan=numpy.inf)), wrong.shape)
     place = ", ".join(map(str, where))
-    kind = kind if row["verdict"] != "differs" else "gradient"
-    return {
-        "kind": kind,
-        "statement": f"{name}: gradient {row['relation']}",
-        "example": _example(
-            subject, answer.case, f"gradient.high[{place}] * {scale!r}", f"logits.grad[{place}].item()"
-        ),
-        "expected": repr(float(answer.gradient.high[where] * scale)),
-        "got": repr(float(answer.output.gradient[where])),
-    }
+    told = change(kind if row["verdict"] != "differs" else "gradient", "probe_gradient", **shown)
+    example = _pasted(subject, answer.case, f"gradient.high[{place}] * {scale!r}", f"logits.grad[{place}].item()")
+    expected = repr(float(answer.gradient.high[where] * scale))
+    return Finding(told, "different", example, expected, repr(float(answer.output.gradient[where])))
 
 
-def _finding(
-    subject: Subject, kind: str, statement: str, case: probes.Case, scale: float, value: oracle.Exact, got: str
-) -> Finding:
+def _finding(subject: Subject, told: Change, case: probes.Case, scale: float, value: oracle.Exact, got: str) -> Finding:
     """A finding that the value shows: the sum of what is returned against the exact sum times `scale`."""
-    return {
-        "kind": kind,
-        "statement": statement,
-        "example": _example(subject, case, f"value.high.sum() * {scale!r}", "out.sum().item()"),
-        "expected": repr(float(value.high.sum() * scale)),
-        "got": got,
-    }
+    example = _pasted(subject, case, f"value.high.sum() * {scale!r}")
+    return Finding(told, "different", example, repr(float(value.high.sum() * scale)), got)
 
 
-def _example(subject: Subject, case: probes.Case, expected: str, got: str) -> str:
-    return example.code(
-        subject, case.logits, case.targets, case.parameters, "float64", expected, got, strided=case.strided
-    )
+def _pasted(subject: Subject, case: probes.Case, expected: str, got: str = "out.sum().item()") -> str:
+    call = Call(case.logits, case.targets, case.parameters)
+    return pasted(subject.code, subject.loss, call, expected, got, strided=case.strided)
 
 
-def _with(parameters: dict[str, Any], subject: Subject) -> str:
+def _changed(parameters: dict[str, Any], subject: Subject) -> tuple[tuple[str, Any], ...]:
+    """The parameters that are not the usual ones."""
     usual = CANONICAL[subject.loss].recommended | subject.off
-    changed = {name: value for name, value in parameters.items() if value != usual.get(name)}
-    return f" ({', '.join(f'{name} = {value}' for name, value in changed.items())})" if changed else ""
+    return tuple((name, value) for name, value in parameters.items() if value != usual.get(name))
 
 
-CAPABLE = {  # capability -> the kind of finding its lack is, and how it is said
-    "keeps float64": ("dtype", COARSE + ": {}"),
-    "keeps its arguments": ("mutation", "{}"),
-    "deterministic": ("state", "{}"),
-    "integer targets": ("dtype", "integer targets are refused: {}"),
+CAPABLE = {  # capability -> what its lack is
+    "keeps float64": ("dtype", "float64_not_kept"),
+    "keeps its arguments": ("mutation", "arguments_not_kept"),
+    "deterministic": ("state", "not_deterministic"),
+    "integer targets": ("dtype", "integer_targets_refused"),
 }
 
 
 def _capable(loss: Loss, reference: str, device: str) -> Iterator[Finding]:
     bench = capability.Bench(loss, device)
-    for name, (kind, told) in CAPABLE.items():
+    for name, (kind, code) in CAPABLE.items():
         row = capability.tried(capability.CAPABILITIES[name], bench)
-        if row["supported"] == "no" and "Unsupported" not in row["detail"]:
-            yield {
-                "kind": kind,
-                "statement": told.format(row["detail"]),
-                "example": (
-                    "from focalbench_suite.suites.agreement.capability import CAPABILITIES, Bench, tried\n"
-                    "from focalbench_suite.suites.agreement.subject import declared\n"
-                    f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
-                    f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
-                    "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
-                ),
-                "expected": "yes",
-                "got": f"no: {row['detail']}",
-            }
+        if row["supported"] == "no" and not row["refused"]:
+            example = (
+                "from focalbench_suite.suites.agreement.capability import CAPABILITIES, Bench, tried\n"
+                "from focalbench_suite.suites.agreement.subject import declared\n"
+                f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
+                f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
+                "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
+            )
+            told = change(kind, code, detail=row["detail"])
+            yield Finding(told, "fragile", example, "yes", f"no: {row['detail']}")
 
 
 def _defaults(loss: Loss) -> Iterator[Finding]:
@@ -265,13 +222,8 @@ def _defaults(loss: Loss) -> Iterator[Finding]:
     for name, value in (dict(loss.defaults) | actual).items():
         paper = CANONICAL[loss.name].recommended.get(name)
         if paper is not None and value != paper:
-            yield {
-                "kind": "defaults",
-                "statement": f"{name} is {value!r} when the user says nothing; the paper's is {paper:g}",
-                "example": _default_example(loss, name, paper),
-                "expected": f"{paper:g}",
-                "got": repr(value),
-            }
+            told = change("defaults", "default", parameter=name, value=value, paper=paper)
+            yield Finding(told, "note", _default_example(loss, name, paper), f"{paper:g}", repr(value))
 
 
 def _signature(loss: Loss) -> dict[str, Any]:

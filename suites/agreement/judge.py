@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 import numpy
 
-from focalbench_suite.suites.agreement import errors, reductions
+from focalbench_suite.suites import errors
+from focalbench_suite.suites.agreement import reductions
 from focalbench_suite.suites.agreement.call import Output
-from focalbench_suite.suites.agreement.oracle import Exact
 from focalbench_suite.suites.agreement.probes import Case
+from focalbench_suite.suites.oracle import Exact
 
 ROUNDINGS = 32
 WORTH_SAYING = 0.01  # a relative error within rounding of the intermediates that the relation names all the same
@@ -52,12 +53,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A row's measured part."""
+    """A row's measured part; `relation` is for people, the rest for programs.
+
+    `zeros` counts points that are returned as exactly 0 where the paper has a number, `rounding` is the dtype by whose
+    rounding the answers agree, `defined` says that the paper defines a value at any of the points.
+    """
 
     verdict: str
     relation: str
     points: int
     worst: dict[str, float | None]
+    zeros: int = 0
+    rounding: str = ""
+    defined: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,8 @@ def judge(answers: list[Answer], quantity: str, dtype: str, usual: str | None) -
         pairs = [pair for answer in answers if (pair := _any(answer, quantity, dtype)) is not None]
     points = sum(int(numpy.isfinite(pair.exact.high).sum()) for pair in pairs)
     if not points and any(pair.exact.high.size for pair in pairs):
-        return Judgement("unsupported", f"the paper defines no value here; {_told(answers, quantity)}", 0, NOTHING)
+        told = f"the paper defines no value here; {_told(answers, quantity)}"
+        return Judgement("unsupported", told, 0, NOTHING, defined=False)
     measured = [errors.measure(pair.actual, pair.exact, asked) for pair in pairs]
     worst = _worst(measured)
     if bad := sum(int(one.nonfinite.sum()) for one in measured):
@@ -146,7 +155,8 @@ def judge(answers: list[Answer], quantity: str, dtype: str, usual: str | None) -
     if name and len(pairs) == len(answers) and close(pairs, dtype):
         verdict = "agrees" if name in reductions.PLAIN else "agrees_up_to_scale"
         rounded = f"; to {dtype}'s rounding only" if dtype != asked else ""
-        return Judgement(verdict, _relation(name, answers, measured) + rounded, points, worst)
+        zeros = sum(int(one.lost.sum()) for one in measured)
+        return Judgement(verdict, _relation(name, answers, measured) + rounded, points, worst, zeros, dtype)
     if not points:
         return Judgement("agrees", "= nothing, as for the paper", 0, worst)
     if (scale := _scale(answers, dtype)) is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy
 
 from focalbench_suite.adapters import Loss, Unsupported
-from focalbench_suite.suites.agreement import judge, oracle
+from focalbench_suite.suites import oracle
+from focalbench_suite.suites.agreement import judge
 from focalbench_suite.suites.agreement.call import evaluate
 from focalbench_suite.suites.agreement.judge import Answer, Judgement
 from focalbench_suite.suites.agreement.probes import Case, Probe, probes
@@ -41,6 +43,10 @@ def _form(loss: Loss, form: str, call: Callable, asked: list[Probe], dtype: str,
             "dtype": dtype,
             "quantity": quantity,
             "probe": probe.name,
+            "scope": probe.scope,
+            "zeros": judgement.zeros,
+            "rounding": judgement.rounding,
+            "defined": judgement.defined,
             "form": form,
             "reduction": usual,
             "cases": len(answers),
@@ -105,4 +111,4 @@ def _judgement(
         return found
     reasons = "; ".join(dict.fromkeys(reason for _, reason in refusals))
     more = f"; {len(refusals)} of {len(refusals) + len(answers)} cases: {reasons}"
-    return Judgement(found.verdict, found.relation + more, found.points, found.worst)
+    return replace(found, relation=found.relation + more)

@@ -19,6 +19,9 @@ from focalbench_suite.adapters import CANONICAL
 PRIOR = -4.59375  # the RetinaNet prior -log(99), on bfloat16's grid
 
 
+SHOWN_BY_ROLE = {"power": "gamma", "balance": "alpha", "coefficient": "cross_entropy"}
+
+
 @dataclass(frozen=True)
 class Case:
     """One call: nested lists in canonical form, parameters, and whether the tensors are made non-contiguous.
@@ -35,12 +38,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Probe:
-    """Cases that make one row of the table. `smoke`: part of the smallest profile. `varies` names a parameter."""
+    """Cases that make one row of the table; `smoke` ones are part of the smallest profile.
+
+    `varies` names the parameter that the cases vary. `shows` is the kind of difference that is seen where this probe
+    shows something else than the usual one. `scope` says what a difference means: of the ``function``, of its
+    ``numerics`` far from the easy logits, for ``soft`` labels, or ``outside`` of what the papers define.
+    """
 
     name: str
     cases: tuple[Case, ...]
     smoke: bool = False
     varies: str | None = None
+    shows: str | None = None
+    scope: str = "function"
 
 
 @dataclass(frozen=True)
@@ -63,8 +73,8 @@ def probes(loss: str, off: Mapping[str, None] = MappingProxyType({})) -> tuple[P
     )
 
 
-def _probe(loss: str, name: str, *inputs: Inputs, smoke: bool = False) -> Probe:
-    return Probe(name, tuple(_case(loss, one) for one in inputs), smoke)
+def _probe(loss: str, name: str, *inputs: Inputs, **about: Any) -> Probe:
+    return Probe(name, tuple(_case(loss, one) for one in inputs), **about)
 
 
 def _case(loss: str, inputs: Inputs) -> Case:
@@ -85,15 +95,22 @@ def _varied(loss: str, inputs: Inputs) -> list[Probe]:
             values = [None, *values] if parameter.off is None else values
             cases = [replace(inputs, changes={parameter.name: value}) for value in values]
             told = f"{'off' if values[0] is None else f'{values[0]:g}'} to {values[-1]:g}"
-            probe = _probe(loss, f"{parameter.name} {told}", *cases, smoke=parameter.role == "power")
-            found.append(replace(probe, varies=parameter.name))
+            power = parameter.role == "power"
+            shows = SHOWN_BY_ROLE.get(parameter.role)
+            found.append(
+                _probe(loss, f"{parameter.name} {told}", *cases, smoke=power, varies=parameter.name, shows=shows)
+            )
     return found
 
 
 def _half_power(loss: str, inputs: Inputs) -> list[Probe]:
     """Saturated logits under the power 1/2, whose derivative at 0 is infinite."""
     power = CANONICAL[loss].of_role("power")
-    return [_probe(loss, f"saturated, {power.name} 0.5", replace(inputs, changes={power.name: 0.5}))] if power else []
+    return (
+        [_probe(loss, f"saturated, {power.name} 0.5", replace(inputs, changes={power.name: 0.5}), scope="numerics")]
+        if power
+        else []
+    )
 
 
 def _class_weights(loss: str, usual: Inputs) -> list[Probe]:
@@ -103,15 +120,15 @@ def _class_weights(loss: str, usual: Inputs) -> list[Probe]:
     uniform = [replace(usual, changes={weights.name: (a,) * 4}) for a in (0.25, 0.5, 1.0)]
     different = [replace(usual, changes={weights.name: w}) for w in ((0.5, 1.0, 2.0, 0.25), (1.0, 0.0, 1.0, 3.0))]
     return [
-        replace(_probe(loss, "one weight for all classes", *uniform), varies=weights.name),
-        replace(_probe(loss, "class weights", *different, smoke=True), varies=weights.name),
+        _probe(loss, "one weight for all classes", *uniform, varies=weights.name, shows="alpha"),
+        _probe(loss, "class weights", *different, smoke=True, varies=weights.name, shows="alpha"),
     ]
 
 
 def _row_weights(loss: str, usual: Inputs) -> list[Probe]:
     weights = CANONICAL[loss].of_role("row_weights")
     different = {} if weights is None else {weights.name: (0.5, 1.0, 0.0, 2.0, 0.75)}
-    return [_probe(loss, "row weights", replace(usual, changes=different))] if different else []
+    return [_probe(loss, "row weights", replace(usual, changes=different), shows="normaliser")] if different else []
 
 
 def _sixteenths(shape: tuple[int, ...], reach: float, seed: int) -> Any:
@@ -140,19 +157,23 @@ def _dense(loss: str) -> tuple[Probe, ...]:
         _probe(loss, "moderate", MODERATE, smoke=True),
         *_varied(loss, MODERATE),
         _probe(loss, "several classes a row", Inputs(x, multi)),
-        _probe(loss, "extreme logits", SATURATED, smoke=True),
+        _probe(loss, "extreme logits", SATURATED, smoke=True, scope="numerics"),
         *_half_power(loss, SATURATED),
-        _probe(loss, "at the prior", Inputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))), smoke=True),
-        _probe(loss, "at the prior, no positives", Inputs(prior, numpy.zeros((7, 5)).tolist())),
-        _probe(loss, "one quality a row", Inputs(x, soft), smoke=True),
-        _probe(loss, "soft targets", Inputs(x, mixed), smoke=True),
-        _probe(loss, "targets beyond [0, 1]", Inputs(x, [[-0.5, 0.0, 1.0, 1.5]] * 6)),
-        _probe(loss, "one row", Inputs(x[:1], y[:1])),
-        _probe(loss, "one class", Inputs([[v] for v in x[0]], [[1.0], [0.0], [0.0], [1.0]])),
-        _probe(loss, "three dimensions", Inputs(_sixteenths((2, 3, 4), 4, 4), [y[:3], y[3:]])),
+        _probe(
+            loss, "at the prior", Inputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))), smoke=True, scope="numerics"
+        ),
+        _probe(loss, "at the prior, no positives", Inputs(prior, numpy.zeros((7, 5)).tolist()), scope="numerics"),
+        _probe(loss, "one quality a row", Inputs(x, soft), smoke=True, shows="soft_labels", scope="soft"),
+        _probe(loss, "soft targets", Inputs(x, mixed), smoke=True, shows="soft_labels", scope="soft"),
+        _probe(
+            loss, "targets beyond [0, 1]", Inputs(x, [[-0.5, 0.0, 1.0, 1.5]] * 6), shows="target_range", scope="outside"
+        ),
+        _probe(loss, "one row", Inputs(x[:1], y[:1]), shows="shape"),
+        _probe(loss, "one class", Inputs([[v] for v in x[0]], [[1.0], [0.0], [0.0], [1.0]]), shows="shape"),
+        _probe(loss, "three dimensions", Inputs(_sixteenths((2, 3, 4), 4, 4), [y[:3], y[3:]]), shows="shape"),
         _probe(loss, "a batch twice", MODERATE, Inputs(x + x, y + y)),
-        _probe(loss, "non-contiguous", replace(MODERATE, strided=True)),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), numpy.zeros((0, 4)))),
+        _probe(loss, "non-contiguous", replace(MODERATE, strided=True), shows="shape"),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), numpy.zeros((0, 4))), shows="shape", scope="outside"),
     )
 
 
@@ -164,14 +185,14 @@ def _index(loss: str) -> tuple[Probe, ...]:
         _probe(loss, "moderate", usual, smoke=True),
         *_varied(loss, usual),
         *_class_weights(loss, usual),
-        _probe(loss, "extreme logits", saturated, smoke=True),
+        _probe(loss, "extreme logits", saturated, smoke=True, scope="numerics"),
         *_half_power(loss, saturated),
-        _probe(loss, "one row", Inputs(x[:1], y[:1])),
-        _probe(loss, "two classes", Inputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1])),
-        _probe(loss, "one class", Inputs([[v] for v in x[0]], [0, 0, 0, 0])),
+        _probe(loss, "one row", Inputs(x[:1], y[:1]), shows="shape"),
+        _probe(loss, "two classes", Inputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1]), shows="shape"),
+        _probe(loss, "one class", Inputs([[v] for v in x[0]], [0, 0, 0, 0]), shows="shape"),
         _probe(loss, "a batch twice", usual, Inputs(x + x, y + y)),
-        _probe(loss, "non-contiguous", replace(usual, strided=True)),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), [])),
+        _probe(loss, "non-contiguous", replace(usual, strided=True), shows="shape"),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), []), shows="shape", scope="outside"),
     )
 
 
@@ -183,18 +204,22 @@ def _bins(loss: str) -> tuple[Probe, ...]:
     return (
         _probe(loss, "between the bins", usual, smoke=True),
         *_varied(loss, usual),
-        _probe(loss, "on the bins", Inputs(x, [0.0, 1.0, 7.0, 11.0, 15.0]), smoke=True),
-        _probe(loss, "on the last bin", Inputs(x[:2], [16.0, 16.0]), smoke=True),
-        _probe(loss, "just before the last bin", Inputs(x[:2], [15.9375, 15.9375])),
-        _probe(loss, "beyond the bins", Inputs(x[:1], [17.5]), Inputs(x[:1], [20.0])),
-        _probe(loss, "below the bins", Inputs(x[:1], [-0.5]), Inputs(x[:1], [-2.0])),
+        _probe(loss, "on the bins", Inputs(x, [0.0, 1.0, 7.0, 11.0, 15.0]), smoke=True, shows="target_range"),
+        _probe(loss, "on the last bin", Inputs(x[:2], [16.0, 16.0]), smoke=True, shows="target_range"),
+        _probe(loss, "just before the last bin", Inputs(x[:2], [15.9375, 15.9375]), shows="target_range"),
+        _probe(
+            loss, "beyond the bins", Inputs(x[:1], [17.5]), Inputs(x[:1], [20.0]), shows="target_range", scope="outside"
+        ),
+        _probe(
+            loss, "below the bins", Inputs(x[:1], [-0.5]), Inputs(x[:1], [-2.0]), shows="target_range", scope="outside"
+        ),
         *_row_weights(loss, usual),
-        _probe(loss, "extreme logits", Inputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True),
-        _probe(loss, "two bins", Inputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375])),
-        _probe(loss, "one row", Inputs(x[:1], between[:1])),
+        _probe(loss, "extreme logits", Inputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True, scope="numerics"),
+        _probe(loss, "two bins", Inputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375]), shows="shape"),
+        _probe(loss, "one row", Inputs(x[:1], between[:1]), shows="shape"),
         _probe(loss, "a batch twice", usual, Inputs(x + x, between + between)),
-        _probe(loss, "non-contiguous", replace(usual, strided=True)),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 17)), [])),
+        _probe(loss, "non-contiguous", replace(usual, strided=True), shows="shape"),
+        _probe(loss, "no rows", Inputs(numpy.zeros((0, 17)), []), shows="shape", scope="outside"),
     )
 
 

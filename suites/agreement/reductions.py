@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from focalbench_suite.suites.agreement.oracle import Exact
+from focalbench_suite.suites.oracle import Exact
 
 
 @dataclass(frozen=True)

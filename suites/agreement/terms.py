@@ -14,7 +14,8 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import Loss, Unsupported
-from focalbench_suite.suites.agreement import errors, measure, oracle
+from focalbench_suite.suites import errors, oracle
+from focalbench_suite.suites.agreement import measure
 from focalbench_suite.suites.agreement.subject import declared
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16

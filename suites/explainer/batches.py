@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import grid
+from focalbench_suite.suites.explainer import questions
+from focalbench_suite.suites.explainer.calls import Answer, Call
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.formula import Fit
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import Seen, exact_tensor, see
+from focalbench_suite.suites.explainer.here import exact_tensor
 from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.vocabulary.labels import MAPS, LabelMap
-from focalbench_suite.suites.explainer.vocabulary.option import Context, Points, Semantics, said
+from focalbench_suite.suites.explainer.vocabulary.option import Context, Points, Semantics, change
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch, Reduction
 
 IDENTITY = Context((), "", lambda s: s)
@@ -28,7 +28,7 @@ class Batches:
 
     loss: str
     calls: list[Call]
-    seen: list[Seen]
+    seen: list[Answer]
     labels: list[torch.Tensor] | None = None
 
     def answered(self) -> Iterator[int]:
@@ -48,19 +48,16 @@ class Whole:
         return self.fit.semantics
 
 
-def ask(call: Callable[..., Any], loss: str, setting: list[dict], soft: bool, dtype: torch.dtype) -> Batches:
+def put(case: Examination, soft: bool) -> Batches:
     """Batches of canonical targets."""
-    calls = grid.batches(loss, setting, soft)
-    return Batches(loss, calls, [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls])
+    calls = case.questions.batches(case.settings, soft)
+    return Batches(case.loss, calls, case.ask(calls))
 
 
-def ask_labels(call: Callable[..., Any], loss: str, setting: dict, dtype: torch.dtype) -> Batches:
+def put_labels(case: Examination) -> Batches:
     """Batches of class labels with background (C) and ignored rows (-1)."""
-    random = numpy.random.default_rng(5)
-    labels = [[0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0]]
-    calls = [Call(random.normal(0, 1.5, (len(one), 3)).round(2).tolist(), one, setting) for one in labels]
-    seen = [see(call, c.logits, torch.tensor(c.targets), c.parameters, dtype) for c in calls]
-    return Batches(loss, calls, seen, [torch.tensor(c.targets) for c in calls])
+    calls = case.questions.labelled(case.settings[0])
+    return Batches(case.loss, calls, case.ask(calls), [torch.tensor(call.targets) for call in calls])
 
 
 def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:
@@ -73,9 +70,18 @@ def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | Non
         for reduction in REDUCTIONS
     ]
     ranked.sort(key=lambda whole: _cost(whole[0].semantics, *whole[1:]))
-    cache: dict[tuple, Batch] = {}
+    answered = list(batches.answered())
+    made: dict[tuple[int, int, int], Batch] = {}  # by the places of the fit and the map in their lists, and the batch
+
+    def batch(fit: Fit, mapping: LabelMap | None, i: int) -> Batch:
+        key = (fits.index(fit), -1 if mapping is None else MAPS.index(mapping), i)
+        if key not in made:
+            with torch.no_grad():
+                made[key] = batch_of(fit.semantics, batches, i, mapping)
+        return made[key]
+
     for fit, mapping, reduction in ranked:
-        if all(_gives(fit.semantics, mapping, reduction, batches, i, loose, cache) for i in batches.answered()):
+        if all(_gives(reduction, batch(fit, mapping, i), batches.seen[i], loose) for i in answered):
             return Whole(fit, reduction, mapping)
     return None
 
@@ -85,23 +91,10 @@ def _cost(semantics: Semantics, mapping: LabelMap | None, reduction: Reduction) 
     return 2 * len(semantics.changes) + early + (2 * len(mapping.changes) if mapping else 0)
 
 
-def _gives(
-    semantics: Semantics,
-    mapping: LabelMap | None,
-    reduction: Reduction,
-    batches: Batches,
-    i: int,
-    tolerance: Tolerance,
-    cache: dict,
-) -> bool:
-    key = (semantics, mapping, i)
-    if key not in cache:
-        with torch.no_grad():
-            cache[key] = batch_of(semantics, batches, i, mapping)
-    if not torch.isfinite(cache[key].entropy).all():
+def _gives(reduction: Reduction, batch: Batch, answer: Answer, tolerance: Tolerance) -> bool:
+    if not torch.isfinite(batch.entropy).all():
         return True  # the context says nothing of this batch: a softmax over one class
-    out = _reduced(reduction, cache[key])
-    seen = batches.seen[i].output
+    out, seen = _reduced(reduction, batch), answer.output
     if reduction.name == "none" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
         seen = seen.sum(1)  # the row's loss, spread over the classes
     return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
@@ -144,13 +137,13 @@ def batch_of(
 
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
     """Every row of a batch as a call of its own."""
-    parameters = grid.parameters(loss, [call] * len(x), x.shape[-1])
+    parameters = questions.parameters(loss, [call] * len(x), x.shape[-1])
     return Points(x, y, parameters, positives=torch.full((len(x), 1), float(y.mean()), dtype=x.dtype))
 
 
 def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:
     rows = len(x)
-    parameters = grid.parameters(loss, [call] * rows, x.shape[-1])
+    parameters = questions.parameters(loss, [call] * rows, x.shape[-1])
     if call.parameters.get("weight") is not None:
         parameters["weight"] = torch.tensor(call.parameters["weight"], dtype=x.dtype).reshape(rows, 1)
     y = exact_tensor(call.targets).reshape(rows, 1)
@@ -195,4 +188,4 @@ def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -
     return found or None
 
 
-UNKNOWN = said("reduction", "with more than one element, what is returned is no weighted sum of the elements' losses")
+UNKNOWN = change("reduction", "no_weighted_sum")

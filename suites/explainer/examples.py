@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.agreement import oracle
-from focalbench_suite.suites.explainer.grid import Call
+from focalbench_suite.suites import oracle
+from focalbench_suite.suites.explainer import words
+from focalbench_suite.suites.explainer.calls import Call
+from focalbench_suite.suites.explainer.vocabulary.option import Change
 
 SEVERITIES = ("note", "fragile", "different")
 
@@ -19,68 +22,96 @@ SEVERITIES = ("note", "fragile", "different")
 class Finding:
     """One difference. `severity` is what it makes of the verdict: a note leaves it alone."""
 
-    kind: str
-    statement: str
+    change: Change
     severity: str
     example: str = ""
     expected: str = ""
     got: str = ""
 
     @property
-    def plain(self) -> dict[str, str]:
-        """The five columns of `findings.csv`."""
-        return {name: getattr(self, name) for name in ("kind", "statement", "example", "expected", "got")}
+    def kind(self) -> str:
+        """The kind of the change."""
+        return self.change.kind
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The columns of `findings.csv`, the code and the values of which the sentence is made, and the severity."""
+        return {
+            "kind": self.change.kind,
+            "code": self.change.code,
+            "values": {name: _as_data(value) for name, value in self.change.values},
+            "severity": self.severity,
+            "statement": words.sentence(self.change),
+            "example": self.example,
+            "expected": self.expected,
+            "got": self.got,
+        }
 
 
-def text(value: Any) -> str:
-    """A number, or a short list of them, in full precision."""
-    if isinstance(value, float):
-        return repr(value)
-    return str(value)
+def _as_data(value: Any) -> Any:
+    """A value of a change as something that JSON can hold: a change that is a part of another one by its code."""
+    return value.code if isinstance(value, Change) else value
 
 
-def value_example(
+def pasted(
     code: str,
     loss: str,
     call: Call,
-    dtype: str = "float64",
+    expected: str | None = "value.high.sum()",
+    got: str = "out.sum().item()",
     *,
-    gradient: bool = False,
-    again: bool = False,
-    raw_print: str = "",
-    detached: bool = False,
-    labels: bool = False,
+    strided: bool = False,
+    before: bool = False,
 ) -> str:
-    """Python that makes the call and prints the paper's number and the function's.
+    """Python that makes the call and prints two numbers; `code` binds the function to ``call``.
 
-    `again` prints a first and a second call instead, `raw_print` an expression; `labels` passes targets as they are.
+    `expected` may use ``value`` and ``gradient``, the exact ones, and is not printed where it is None; `got` may use
+    ``out``, ``again`` (a second call) and ``logits.grad``. With `before`, `expected` is printed as it is before the
+    call, and no gradient is asked for.
     """
-    arguments = "".join(f", {name}={_argument(value, dtype)}" for name, value in call.parameters.items())
-    kind = "" if CANONICAL[loss].inputs == "index" or labels else f", dtype=torch.{dtype}"
-    leaf = "" if detached else ", requires_grad=True"
-    made = f"call{'.raw' if labels else ''}(logits, targets{arguments})"
+    arguments = "".join(f", {name}={_argument(value, call.dtype)}" for name, value in call.parameters.items())
+    integers = CANONICAL[loss].inputs == "index" or call.own_targets
+    view = "torch.stack(({0}, {0}), dim=-1)[..., 0]"
+    given = ", ".join(view.format(name) if strided else name for name in ("logits", "targets"))
+    made = f"call{'.raw' if call.own_targets else ''}({given}{arguments})"
+    told = [] if expected is None else [f'print("expected", {expected})']
+    if expected is not None and not before:
+        papers = complete(loss, call.parameters)
+        exact = "".join(f", {name}={_argument(value, call.dtype)}" for name, value in papers.items())
+        told.insert(0, f"value, gradient = oracle.exact({loss!r}, logits, targets{exact})")
     lines = [
         "import torch",
+        *(["from focalbench_suite.suites import oracle"] if expected is not None and not before else []),
         code,
-        f"logits = torch.tensor({call.logits!r}, dtype=torch.{dtype}{leaf})",
-        f"targets = torch.tensor({call.targets!r}{kind})",
+        _tensor("logits", call.logits, f"torch.{call.dtype}", leaf=not before),
+        _tensor("targets", call.targets, "torch.int64" if integers else f"torch.{call.dtype}"),
+        *told,  # before the call can change its targets, or raise
         f"out = {made}",
+        *([f"again = {made}"] if "again" in got else []),
+        *(["out.sum().backward()"] if "logits.grad" in got else []),
+        f'print("got", {got})',
     ]
-    if again:
-        return "\n".join([*lines, f'print("first", out.sum().item(), "then", {made}.sum().item())'])
-    if detached:  # what is printed is an argument, before the call and after it
-        lines.insert(-1, f'print("expected", {raw_print})')
-    if raw_print or labels:
-        return "\n".join([*lines, f'print("got", {raw_print or "out"})'])
-    lines.insert(1, "from focalbench_suite.suites.agreement import oracle")
+    return "\n".join(lines)
+
+
+def _tensor(name: str, numbers: Any, dtype: str, leaf: bool = False) -> str:
+    requires = ", requires_grad=True" if leaf else ""
+    plain = numbers.tolist() if hasattr(numbers, "tolist") else numbers
+    if numpy.size(numbers) == 0:
+        return f"{name} = torch.zeros({numpy.shape(numbers)!r}, dtype={dtype}{requires})"
+    return f"{name} = torch.tensor({plain!r}, dtype={dtype}{requires})"
+
+
+def whole(loss: str, call: Call) -> tuple[str | None, str]:
+    """What is expected and what is got where all numbers of a small call are shown."""
+    if call.own_targets:
+        return None, "out"
     single = len(call.logits) == 1 and (len(call.logits[0]) == 1 or CANONICAL[loss].inputs != "dense")
-    mean = "" if single else ', "mean", value.high.mean()'
-    told = "gradient.high.tolist()" if gradient else f"value.high.tolist(){mean}"
-    papers = "".join(f", {name}={_argument(value, dtype)}" for name, value in complete(loss, call.parameters).items())
-    lines.insert(-1, f"value, gradient = oracle.exact({loss!r}, logits, targets{papers})")
-    lines.insert(-1, f'print("expected", {told})')  # before the call can change its targets, or raise
-    lines += ["out.sum().backward()"] if gradient else []
-    return "\n".join([*lines, f'print("got", {"logits.grad.tolist()" if gradient else "out.tolist()"})'])
+    return "value.high.tolist()" + ("" if single else ', "mean", value.high.mean()'), "out.tolist()"
+
+
+SLOPES = ("gradient.high.tolist()", "logits.grad.tolist()")
+TWICE = (None, "out.sum().item(), again.sum().item()")
 
 
 def _argument(value: Any, dtype: str) -> str:

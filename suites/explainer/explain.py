@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.agreement.subject import Subject
-from focalbench_suite.suites.explainer import batches, conduct, formula, grid, limits, locality
+from focalbench_suite.suites.explainer import batches, formula, limits, locality, side_effects
 from focalbench_suite.suites.explainer.batches import Batches, Whole
-from focalbench_suite.suites.explainer.case import Case
+from focalbench_suite.suites.explainer.calls import Ask, Remembered
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import SEVERITIES, Finding
 from focalbench_suite.suites.explainer.formula import Elements, Fit, Reading
-from focalbench_suite.suites.explainer.observe import see
+from focalbench_suite.suites.explainer.questions import Questions
 from focalbench_suite.suites.explainer.telling import (
-    tell,
     tell_changes,
     tell_edge,
     tell_labels,
@@ -28,7 +24,7 @@ from focalbench_suite.suites.explainer.telling import (
 )
 from focalbench_suite.suites.explainer.vocabulary.option import Semantics
 
-KNOWN = tuple(loss.name for loss in CANONICAL.values() if loss.factors)
+KNOWN = tuple(name for name, loss in CANONICAL.items() if loss.factors)
 VERDICTS = {"note": "same", "fragile": "fragile", "different": "different"}
 
 
@@ -48,80 +44,86 @@ class Explanation:
 
 
 def explain(
-    subject: Subject,
+    loss: str,
+    ask: Ask,
+    code: str,
     *,
     accepts: set[str] | None = None,
     labels: str = "dense",
     reduction: str | None = None,
-    fresh: Callable[[], Callable] | None = None,
-    raw: Callable[..., Any] | None = None,
-    off: Any = ...,
+    fresh: bool = False,
+    off: dict[str, Any] | None = None,
+    columns: int | None = None,
 ) -> Explanation:
-    """Examine `subject.call(logits, targets, **canonical parameters)`.
+    """Examine a function by its answers to calls: a pure function of them, so that a record can be explained again.
 
-    `accepts` are the canonical parameters it takes (all, where not given); `raw` is the call with class labels in place
-    of dense targets; `reduction` is the one it must have; `off` is the alpha that turns the weighting off, if there is
-    one; `fresh` makes the callable anew, without what earlier calls left behind. Raises `CannotAnswer` where no call
-    succeeds and `KeyError` for a loss that has no vocabulary.
+    `code` is Python that binds the function to the name ``call``. `accepts` are the canonical parameters it takes (all,
+    where not given); `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
+    ``label_score``; `reduction` is the one it must have; `off` are the values that turn its parameters off, where it
+    has them; `columns` are the classes or bins that it is made for; `fresh` says that a call can be put to the function
+    as it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss
+    without factors.
     """
-    taken = set(CANONICAL[subject.loss].names) - set(subject.off) if accepts is None else set(accepts)
-    case = _prepare(subject, taken, labels)
-    before = list(conduct.findings(subject, case.settings[0], case.dtype, fresh))
-    case.findings += before
-    remembers = any(finding.kind == "state" for finding in before)
-    if remembers and fresh is not None:  # loaded anew for every call, which is slow: fewer settings
-        case.subject = replace(subject, call=lambda *a, **k: fresh()(*a, **k))
+    if loss not in KNOWN:
+        raise KeyError(loss)
+    ask = ask if isinstance(ask, Remembered) else Remembered(ask)
+    accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
+    case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts)
+    side_effects.tell(case, fresh)
+    if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
+        remembering = case.ask
+        case.ask = Remembered(lambda calls: remembering([replace(call, anew=True) for call in calls]))
         case.settings = case.settings[:3]
-    elements = formula.ask(case.subject.call, case.loss, case.settings, labels, case.dtype)
+    elements = formula.put(case)
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)
     told, name = "", ""
-    if dead := locality.constant(case.subject, elements):
-        tell(case, *dead)
+    if dead := locality.constant(case, elements):
+        _tell_located(case, dead)
         return _conclude(case, told, name)
     reading = formula.read(elements, case.varied, labels)
     if reading.fits and reading.where != "none":
-        told, name = _explained(case, elements, reading, reduction, off, raw)
-    elif not remembers:
-        for change, i, expected in locality.locate(case.subject, elements, case.varied, labels):
-            tell(case, change, elements, i, expected)
+        told, name = _explained(case, elements, reading, reduction, off or {})
+    elif not case.has("state") and (found := locality.locate(case, elements)):
+        _tell_located(case, found)
     return _conclude(case, told, name)
 
 
-def _conclude(case: Case, told: str, name: str) -> Explanation:
+def _tell_located(case: Examination, located: locality.Located) -> None:
+    told, call, answer, expected = located
+    case.show(told, "different", call, expected, answer.error or answer.value)
+
+
+def _conclude(case: Examination, told: str, name: str) -> Explanation:
     worst = max((SEVERITIES.index(finding.severity) for finding in case.findings), default=0)
     order = sorted(case.findings, key=lambda finding: -SEVERITIES.index(finding.severity))
     return Explanation(case.loss, VERDICTS[SEVERITIES[worst]], name or "unknown", told, order)
 
 
-def _prepare(subject: Subject, accepts: set[str], labels: str) -> Case:
+def _prepare(questions: Questions, ask: Remembered, code: str, accepts: set[str]) -> Examination:
     """Find a dtype and the settings in which the loss answers at all."""
     errors = []
-    for dtype in (torch.float64, torch.float32):
-        for taken in (accepts, accepts - {"alpha", "weight"}, set()):
-            settings = [*grid.settings(subject.loss, taken)]
+    weights = {p.name for p in questions.canonical.parameters if p.role.endswith("weights") or p.role == "balance"}
+    for dtype in ("float64", "float32"):
+        mine = replace(questions, dtype=dtype)
+        for taken in (accepts, accepts - weights, set()):
             answered = []
-            for setting in settings:
-                seen = [
-                    see(subject.call, c.logits, c.targets, c.parameters, dtype)
-                    for c in grid.first_calls(subject.loss, setting)
-                ]
-                if any(one.ok for one in seen):
+            for setting in mine.settings(taken):
+                answers = ask(mine.first(setting))
+                if any(answer.ok for answer in answers):
                     answered.append(setting)
-                errors += [one.error for one in seen if not one.ok]
+                errors += [answer.error for answer in answers if not answer.ok]
             if answered:
-                return Case(subject, labels, answered, dtype, [])
+                return Examination(mine, ask, code, answered)
     raise CannotAnswer(errors[0] if errors else "no call succeeds")
 
 
 def _explained(
-    case: Case, elements: Elements, reading: Reading, wanted: str | None, off: Any, raw: Callable | None
+    case: Examination, elements: Elements, reading: Reading, wanted: str | None, off: dict[str, Any]
 ) -> tuple[str, str]:
     """Batches, then the findings of the combination that both stages agree on; its formula and its reduction."""
-    asked = batches.ask(case.subject.call, case.loss, case.settings, reading.where == "all", case.dtype)
-    labelled = None
-    if case.labels == "index" and raw is not None:
-        labelled = batches.ask_labels(raw, case.loss, case.settings[0], case.dtype)
+    asked = batches.put(case, soft=reading.where == "all")
+    labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
     fit = whole.fit if whole else fits[0]
     share = formula.shares(elements)[fit.share] if fit.share else None
@@ -136,16 +138,14 @@ def _explained(
         elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
     )
     tell_slope(case, shown, told, fit.share, whole, labelled or asked)
-    if off is not ...:
-        tell_off(case, fit.semantics, elements, share, off)
-    if not any(finding.kind == "state" for finding in case.findings):
-        sloped = not any(finding.kind == "gradient" for finding in case.findings)
-        case.findings += limits.findings(case.subject, shown, told, fit.share, case.settings, sloped)
+    tell_off(case, fit.semantics, elements, share, off)
+    if not case.has("state"):
+        limits.tell(case, shown, told, fit.share)
     return _formula(fit.semantics, name), name
 
 
 def _in_batches(
-    case: Case, elements: Elements, reading: Reading, asked: Batches
+    case: Examination, elements: Elements, reading: Reading, asked: Batches
 ) -> tuple[Reading, list[Fit], Whole | None]:
     """The fits that the batches bear out: where none of the simplest changes do, those of one change more."""
 
@@ -156,13 +156,13 @@ def _in_batches(
     first = tried(reading)
     if first[-1] is not None or not all(fit.semantics.changes for fit in reading.fits):
         return first
-    further = tried(formula.further(elements, case.varied, case.labels, reading.fits))
+    further = tried(formula.further(elements, case.varied, case.questions.labels, reading.fits))
     return first if further[-1] is None else further
 
 
 def _without_labels(fit: Fit) -> Fit:
     """The labels' map, found in batches of labels, takes the place of what single elements showed of it."""
-    if not any(change.kind == "background_index" for change in fit.semantics.context.changes):
+    if not any(told.kind == "background_index" for told in fit.semantics.context.changes):
         return fit
     return replace(fit, semantics=replace(fit.semantics, context=batches.IDENTITY))
 

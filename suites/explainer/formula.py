@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -11,14 +11,15 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import grid, measured
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import Seen, see
+from focalbench_suite.suites.explainer import measured, questions
+from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
 
+LAYOUTS = ("one", "companion", "row", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 
 
@@ -29,7 +30,7 @@ class Elements:
     loss: str
     calls: list[Call]
     points: Points
-    seen: list[Seen]
+    seen: list[Answer]
     layout: str
     tolerance: Tolerance
 
@@ -78,19 +79,16 @@ class Reading:
     where: str
 
 
-def ask(
-    call: Callable[..., Any], loss: str, parameters: list[dict[str, Any]], labels: str, dtype: torch.dtype
-) -> Elements:
+def put(case: Examination) -> Elements:
     """The function on single elements, in the first layout in which its answers say most."""
-    dense = CANONICAL[loss].inputs == "dense"
+    dense = CANONICAL[case.loss].inputs == "dense"
     asked = []
-    layouts = (
-        ("one", "companion", "row", "mixed", "block") if labels == "dense" else ("one", "companion", "row", "block")
-    )
-    for layout in layouts if dense else ("one",):
-        calls = grid.elements(loss, parameters, labels, layout)
-        seen = [see(call, c.logits, c.targets, c.parameters, dtype) for c in calls]
-        found = Elements(loss, calls, grid.points(loss, calls), seen, layout, TOLERANCES[grain(call, calls[0], dtype)])
+    for layout in LAYOUTS if dense else ("one",):
+        if layout == "mixed" and case.questions.labels != "dense":
+            continue  # which has two positives in a row
+        calls = case.questions.elements(case.settings, layout)
+        tolerance = TOLERANCES[grain(case.ask, calls[0])]
+        found = Elements(case.loss, calls, questions.points(case.loss, calls), case.ask(calls), layout, tolerance)
         asked.append(found)
         if not dense or _telling(found) == 2:
             break
@@ -114,23 +112,24 @@ def _moves(found: Elements, label: float) -> bool:
     return len(numbers) >= len(mine) / 4 and bool(numpy.ptp(numbers) > 1e-4 * numpy.abs(numbers).max())
 
 
-def grain(call: Callable[..., Any], example: Call, dtype: torch.dtype) -> str:
+def grain(ask: Ask, example: Call) -> str:
     """The precision in which the value is computed, seen in its roughness: double, single or half."""
     rough = {}
     for step in (1e-3, 1e-6):
         jumps = []
         for start in (0.71, -1.37):
-            values = []
-            for i in range(24):
-                logits = torch.tensor(example.logits, dtype=torch.float64)
-                logits[..., 0] = start + i * step
-                values.append(see(call, logits, example.targets, example.parameters, dtype, backward=False).value)
+            values = [answer.value for answer in ask([_moved(example, start + i * step) for i in range(24)])]
             size = numpy.abs(values).max()
             jumps.append(numpy.abs(numpy.diff(values, 2)).max() / size if size > 0 else 0.0)
         rough[step] = min(jumps)
     if rough[1e-3] > 3e-5:
         return "half"
-    return "single" if rough[1e-6] > 2e-9 or dtype == torch.float32 else "double"
+    return "single" if rough[1e-6] > 2e-9 or example.dtype == "float32" else "double"
+
+
+def _moved(example: Call, logit: float) -> Call:
+    """The same call with another first logit in every row."""
+    return replace(example, logits=[[logit, *row[1:]] for row in example.logits], backwards=0)
 
 
 def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Reading:
@@ -232,16 +231,37 @@ def near(elements: Elements) -> numpy.ndarray:
 
 
 def vocabulary(elements: Elements, accepts: set[str], labels: str) -> Vocabulary:
-    loss = CANONICAL[elements.loss]
-    if loss.inputs == "index":
-        return softmax.vocabulary(loss, accepts)
-    if loss.inputs == "bins":
-        return bins.vocabulary(loss, accepts, bins.cuts_read_off(elements.points, elements.values))
-    smoothing = measured.labels_read_off(elements.points, elements.values) if {"gamma", "beta"} & accepts else None
-    smoothing = sigmoid.smoothing_grid() if smoothing is None else smoothing
-    found = sigmoid.vocabulary(loss, accepts, smoothing, labels)
+    """What is tried for the loss of `elements`, with what the answers themselves give to try."""
+    inputs = CANONICAL[elements.loss].inputs
+    if inputs == "bins":
+        return vocabulary_of(elements.loss, accepts, cuts=bins.cuts_read_off(elements.points, elements.values))
+    if inputs == "index":
+        return vocabulary_of(elements.loss, accepts)
+    power = CANONICAL[elements.loss].of_role("power")
+    readable = power is not None and power.name in accepts
+    smoothing = measured.labels_read_off(elements.points, elements.values) if readable else None
+    found = vocabulary_of(elements.loss, accepts, labels, smoothing)
     found.contexts.extend(measured.activations(elements.points, elements.values))
-    return _hard(found) if labels == "index" else found
+    return _hard(found) if labels in ("hard", "index") else found
+
+
+def vocabulary_of(
+    loss: str,
+    accepts: set[str],
+    labels: str = "dense",
+    smoothing: list[tuple[float, float]] | None = None,
+    cuts: Iterable[float] = (),
+) -> Vocabulary:
+    """Everything that is tried for a loss, its paper's own factors first.
+
+    `smoothing` are the label pairs to try where some were read off, `cuts` the distances below the last bin.
+    """
+    known = CANONICAL[loss]
+    if known.inputs == "index":
+        return softmax.vocabulary(known, accepts)
+    if known.inputs == "bins":
+        return bins.vocabulary(known, accepts, cuts)
+    return sigmoid.vocabulary(known, accepts, sigmoid.smoothing_grid() if smoothing is None else smoothing, labels)
 
 
 def shares(elements: Elements) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,43 +12,73 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.agreement import numerics
-from focalbench_suite.suites.agreement.subject import Subject
-from focalbench_suite.suites.explainer.examples import Finding, simplest, truth, value_example
+from focalbench_suite.suites.explainer import numerics
+from focalbench_suite.suites.explainer.calls import Call
+from focalbench_suite.suites.explainer.examination import Examination
+from focalbench_suite.suites.explainer.examples import SLOPES, Finding, simplest, truth
 from focalbench_suite.suites.explainer.formula import Elements, shares
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import see
-from focalbench_suite.suites.explainer.vocabulary.option import Semantics
+from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
+
+SCANNED = ("float32", "float64")
+# What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
+TOLD_ONCE = {
+    "nonfinite_from": ("quantity", "nan"),
+    "dtype_refused": ("dtype",),
+    "setting_refused": ("setting",),
+}
+FAR = (20.0, 50.0, 100.0)  # logits at which a sigmoid is 1 in half, single and (nearly) double precision
 
 
-def findings(
-    subject: Subject,
-    semantics: Semantics,
-    elements: Elements,
-    share: torch.Tensor | None,
-    settings: list[dict[str, Any]],
-    sloped: bool,
-) -> Iterator[Finding]:
-    """Precision and non-finite findings of the function that was found; `sloped`: its gradient is its own derivative.
+def tell(case: Examination, semantics: Semantics, elements: Elements, share: str) -> None:
+    """Precision and non-finite findings of the function that was found.
 
     A gradient that is another function's differs from the paper's by more than digits, and loses none worth telling.
     """
     points = replace(elements.points, share=shares(elements)[share] if share else None)
     with torch.no_grad():
         model = semantics.terms(points).sum(-1).numpy()
-    yield from _coarse(subject, model, elements)
-    yield from _undefined(subject, model, elements)
-    paper = all(change.kind == "soft_labels" for change in semantics.changes)
-    if paper and not share and elements.layout == "one":
-        fixed = _fixed(subject.loss, semantics, settings[0])
-        yield from _cut_off(subject, settings[0], fixed)
-        found = _scanned(subject, fixed)
-        yield from (f for f in found if sloped or not (f.kind == "precision" and f.statement.startswith("gradient")))
-    else:
-        yield from _nonfinite(subject, elements, settings)
+    _coarse(case, model, elements)
+    _undefined(case, model, elements)
+    paper = all(told.kind == "soft_labels" for told in semantics.changes)
+    if not paper or share or elements.layout != "one":
+        _nonfinite(case, elements)
+        return
+    fixed = _fixed(case.loss, model, elements)
+    _cut_off(case, fixed)
+    sloped = not case.has("gradient")
+    found = numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed)
+    told = set()
+    for one in (one for one in found if one.change.code != "digits_lost"):
+        key = (one.change.code, *(dict(one.change.values).get(name) for name in TOLD_ONCE[one.change.code]))
+        if key not in told:
+            told.add(key)
+            case.findings.append(one)
+    _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)
 
 
-def _coarse(subject: Subject, model: numpy.ndarray, elements: Elements) -> Iterator[Finding]:
+def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
+    """Lost digits: of hard elements each, unless a cut-off that is told explains it; of easy ones all in one line.
+
+    Nearly every sound loss loses the digits of easy elements in float32, so that line is the last.
+    """
+    cut = {told.change for told in case.findings if told.change.code == "cut_off"}
+    single = [one for one in lost if dict(one.change.values)["dtype"] == "float32"]
+    values = [(one, dict(one.change.values)) for one in single]
+    case.findings += [
+        one for one, told in values if not told["easy"] and not cut and (sloped or told["quantity"] == "value")
+    ]
+    easy = [(one, told) for one, told in values if told["easy"] and told["quantity"] == "value"]
+    if easy:
+        first, nearest = min(easy, key=lambda pair: abs(pair[1]["logit"]))
+        zero = [abs(told["zero_from"]) for _, told in easy if told["zero_from"] is not None]
+        told = change(
+            "precision", "easy_digits_lost", dtype="float32", logit=abs(nearest["logit"]), error=nearest["error"],
+            zero_from=min(zero, default=None),
+        )  # fmt: skip
+        case.findings.append(replace(first, change=told))
+
+
+def _coarse(case: Examination, model: numpy.ndarray, elements: Elements) -> None:
     """A float64 result that is not as accurate as float64."""
     with numpy.errstate(all="ignore"):
         error = numpy.abs(elements.values - model) / numpy.abs(model)
@@ -55,102 +86,79 @@ def _coarse(subject: Subject, model: numpy.ndarray, elements: Elements) -> Itera
     i = int(error.argmax())
     if error[i] <= 1e-9:
         return
-    told = "float16 or bfloat16" if elements.tolerance.relative > 1e-2 else "float32, or an epsilon is added"
-    yield Finding(
-        "precision",
-        f"float64 logits give a result of relative error {error[i]:.1g}: an intermediate is {told}",
-        "fragile",
-        value_example(subject.code, subject.loss, elements.calls[i]),
-        repr(float(model[i])),
-        repr(float(elements.values[i])),
-    )
+    half = elements.tolerance.relative > 1e-2
+    told = change("precision", "half_inside" if half else "single_inside", error=float(error[i]))
+    case.show(told, "fragile", elements.calls[i], repr(float(model[i])), repr(float(elements.values[i])))
 
 
-def _undefined(subject: Subject, model: numpy.ndarray, elements: Elements) -> Iterator[Finding]:
+def _undefined(case: Examination, model: numpy.ndarray, elements: Elements) -> None:
     """NaN or infinity at moderate logits, where the function that was found has a number."""
     undefined = numpy.isfinite(model) & ~numpy.isfinite(elements.values)
     if undefined.any():
         i = simplest(elements.calls, lambda i: bool(undefined[i]))
-        call = elements.calls[i]
-        yield Finding(
-            "nonfinite",
-            f"value is {elements.values[i]} at logits {call.logits}, targets {call.targets}, {call.parameters}",
-            "fragile",
-            value_example(subject.code, subject.loss, call),
-            repr(float(model[i])),
-            repr(float(elements.values[i])),
-        )
+        call, value = elements.calls[i], float(elements.values[i])
+        told = change("nonfinite", "nonfinite_at", quantity="value", nan=math.isnan(value), dtype=call.dtype,
+                      logits=repr(call.logits), targets=repr(call.targets),
+                      setting=tuple(call.parameters.items()))  # fmt: skip
+        case.show(told, "fragile", call, repr(float(model[i])), repr(value))
 
 
-def _fixed(loss: str, semantics: Semantics, setting: dict[str, Any]) -> dict[str, Any]:
-    """The paper's parameters that the function does not take, with the values it uses."""
-    weighted = {"alpha": CANONICAL[loss].recommended.get("alpha")} if semantics.weight.formula else {}
-    values = CANONICAL[loss].absent | weighted
-    return {name: values[name] for name in CANONICAL[loss].names if name not in setting}
+def _fixed(loss: str, model: numpy.ndarray, elements: Elements) -> dict[str, Any]:
+    """The parameters that the function does not take, with those of the paper's values that it uses.
+
+    A function without alpha is the paper's with alpha off and with the recommended one; its numbers say which it is.
+    """
+    missing = [p for p in CANONICAL[loss].parameters if p.name not in elements.calls[0].parameters]
+    choices = [dict(zip((p.name for p in missing), values, strict=True))
+               for values in itertools.product(*((p.absent, p.recommended) for p in missing))]  # fmt: skip
+    few = numpy.flatnonzero(numpy.isfinite(model) & elements.hard)[:12]
+    for choice in choices:
+        calls = [replace(elements.calls[i], parameters=choice | elements.calls[i].parameters) for i in few]
+        exact = [float(truth(loss, call)[0].sum()) for call in calls]
+        if numpy.allclose(exact, model[few], rtol=1e-6, atol=1e-12):
+            return choice
+    return choices[0]
 
 
-def _cut_off(subject: Subject, setting: dict[str, Any], fixed: dict[str, Any]) -> Iterator[Finding]:
+def _cut_off(case: Examination, fixed: dict[str, Any]) -> None:
     """A logarithm or a logit with a limit: the loss of a badly missed element stays where it is."""
-    if CANONICAL[subject.loss].inputs != "dense":
+    if CANONICAL[case.loss].inputs != "dense":
         return
+    setting = case.settings[0]
     for y, sign in ((1.0, -1.0), (0.0, 1.0)):
         calls = [Call([[sign * x]], [[y]], setting) for x in (60.0, 80.0)]
-        seen = [see(subject.call, c.logits, c.targets, c.parameters).value for c in calls]
-        expected = float(truth(subject.loss, replace(calls[0], parameters=setting | fixed))[0].sum())
+        seen = [answer.value for answer in case.ask(calls)]
+        expected = float(truth(case.loss, replace(calls[0], parameters=setting | fixed))[0].sum())
         if numpy.isfinite(seen).all() and seen[0] == seen[1] > 0 and abs(seen[0] - expected) > 1e-3 * expected:
             limit = 60 * seen[0] / expected
-            yield Finding(
-                "precision",
-                f"the loss of {'positives' if y else 'negatives'} is cut off where the logit passes {sign * limit:.3g}"
-                f" (an epsilon of {math.exp(-limit):.1g} in the logarithm, or clamped logits), with no gradient beyond",
-                "fragile",
-                value_example(subject.code, subject.loss, calls[0]),
-                repr(expected),
-                repr(seen[0]),
-            )
+            told = change("precision", "cut_off", positive=bool(y), logit=sign * limit, epsilon=math.exp(-limit))
+            case.show(told, "fragile", calls[0], repr(expected), repr(seen[0]))
             return
 
 
-def _scanned(subject: Subject, fixed: dict[str, Any]) -> Iterator[Finding]:
-    """The scan over the whole range of logits, told once for each quantity and side."""
-    seen = set()
-    for found in numerics.scan(subject, ("float32", "float64"), fixed):
-        key = (found["kind"], *found["statement"].split()[:4])
-        if key not in seen:
-            seen.add(key)
-            yield Finding(
-                found["kind"], found["statement"], "fragile", found["example"], found["expected"], found["got"]
-            )
-
-
-def _nonfinite(subject: Subject, elements: Elements, settings: list[dict[str, Any]]) -> Iterator[Finding]:
+def _nonfinite(case: Examination, elements: Elements) -> None:
     """NaN or infinity on saturated logits, in value or gradient, where moderate logits give numbers."""
-    seen_kinds = set()
-    for setting in settings[:4]:
-        for x in (20.0, -20.0, 50.0, -50.0, 100.0, -100.0):
-            for call in _at(elements, x, setting):
-                seen = see(subject.call, call.logits, call.targets, call.parameters)
-                for quantity, numbers in (("value", seen.output), ("gradient", seen.gradient)):
-                    if numbers is None or numpy.isfinite(numbers).all() or quantity in seen_kinds:
-                        continue
-                    seen_kinds.add(quantity)
-                    bad = numbers[~numpy.isfinite(numbers)].flat[0]
-                    told = "NaN" if numpy.isnan(bad) else "infinite"
-                    yield Finding(
-                        "nonfinite",
-                        f"{quantity} is {told} in float64 at logit {x:g}, target {call.targets}",
-                        "fragile",
-                        value_example(subject.code, subject.loss, call, gradient=quantity == "gradient"),
-                        "finite",
-                        repr(float(bad)),
-                    )
+    told = set()
+    for setting in case.settings[:4]:
+        calls = [call for x in FAR for sign in (1, -1) for call in _at(elements, sign * x, setting)]
+        for call, answer in zip(calls, case.ask(calls), strict=True):
+            for quantity, numbers in (("value", answer.output), ("gradient", answer.gradient)):
+                if numbers is None or numpy.isfinite(numbers).all() or quantity in told:
+                    continue
+                told.add(quantity)
+                bad = float(numbers[~numpy.isfinite(numbers)].flat[0])
+                found = change("nonfinite", "nonfinite_at", quantity=quantity, nan=math.isnan(bad), dtype=call.dtype,
+                               logits=repr(call.logits), targets=repr(call.targets),
+                               setting=tuple(call.parameters.items()))  # fmt: skip
+                case.show(found, "fragile", call, "finite", repr(bad), SLOPES if quantity == "gradient" else None)
 
 
-def _at(elements: Elements, x: float, setting: dict[str, Any]) -> list[Call]:
+def _at(elements: Elements, x: float, setting: dict[str, Any]) -> Iterator[Call]:
     first = elements.calls[0]
     if isinstance(first.targets[0], list):
-        rest = first.logits[0][1:]
-        labels = first.targets[0][1:]
-        return [Call([[x, *rest], *first.logits[1:]], [[y, *labels], *first.targets[1:]], setting) for y in (1.0, 0.0)]
-    row = [0.0] * len(first.logits[0])
-    return [Call([[x, *row[1:]]], [y], setting) for y in (0, 1)]
+        rest, labels = first.logits[0][1:], first.targets[0][1:]
+        for y in (1.0, 0.0):
+            yield Call([[x, *rest], *first.logits[1:]], [[y, *labels], *first.targets[1:]], setting)
+        return
+    for label in (0, 1):
+        yield Call([[x, *[0.0] * (len(first.logits[0]) - 1)]], [label], setting)

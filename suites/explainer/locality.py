@@ -7,6 +7,7 @@ so is that, and what is left is the modulating factor. Nothing is said that the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy
 import torch
@@ -16,59 +17,60 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.agreement.subject import Subject
-from focalbench_suite.suites.explainer import formula, grid
+from focalbench_suite.suites.explainer import formula, questions
+from focalbench_suite.suites.explainer.calls import Answer, Call, ask_one
+from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import simplest, truth
 from focalbench_suite.suites.explainer.formula import Elements
-from focalbench_suite.suites.explainer.grid import Call
-from focalbench_suite.suites.explainer.observe import see
 from focalbench_suite.suites.explainer.search import search
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Vocabulary, said
-from focalbench_suite.suites.explainer.words import sentence
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Vocabulary, change
 
-Located = tuple[Change, int, float]
+Located = tuple[Change, Call, Answer, float]
 
 
-def locate(subject: Subject, elements: Elements, accepts: set[str], labels: str) -> Iterator[Located]:
-    """One change with the simplest call that shows it and the paper's number there."""
+def locate(case: Examination, elements: Elements) -> Located | None:
+    """One change with the simplest call that shows it, its answer, and the paper's number there."""
     finite = numpy.isfinite(elements.values)
     usable = elements.keep(elements.answered & formula.near(elements) & (finite if finite.any() else True))
-    vocabulary = formula.vocabulary(usable, accepts, labels)
-    default = Semantics(
-        vocabulary.contexts[0], vocabulary.weights[0], vocabulary.modulations[0], vocabulary.entropies[0]
-    )
+    vocabulary = formula.vocabulary(usable, case.varied, case.questions.labels)
+    default = vocabulary.paper
     with torch.no_grad():
         paper = default.terms(elements.points).sum(-1).numpy()
-    change = _over_rows(subject, usable) or _separated(usable, default) or _part(usable, vocabulary)
-    if change is None:
-        kept = _shrunk(subject, elements, default)
-        change = said("unexplained", "no known combination reproduces every probe")
+    told = _over_rows(case, usable) or _separated(usable, default) or _part(usable, vocabulary)
+    if told is None:
+        told = change("unexplained", "unexplained")
+        kept = _shrunk(case, elements, default)
         if kept is not None:
-            elements.calls.append(kept[0])
-            elements.seen.append(see(subject.call, kept[0].logits, kept[0].targets, kept[0].parameters))
-            yield change, len(elements.calls) - 1, kept[1]
-            return
+            return told, kept, ask_one(case.ask, kept), _of_paper(default, case.loss, kept)
     values = elements.values
     i = simplest(elements.calls, lambda i: _wrong(values[i], paper[i]))
-    if i is not None:
-        yield change, i, float(paper[i])
+    return None if i is None else (told, elements.calls[i], elements.seen[i], float(paper[i]))
 
 
-def constant(subject: Subject, elements: Elements) -> tuple[Change, Elements, int, float] | None:
+def constant(case: Examination, elements: Elements) -> Located | None:
     """NaN on every call, or one number whatever the logits, which every formula with a zero in it would fit."""
-    batches = grid.batches(subject.loss, [elements.calls[0].parameters], soft=False)
-    more = [see(subject.call, c.logits, c.targets, c.parameters, backward=False).value for c in batches]
-    values = numpy.array([*elements.values[elements.answered], *more])
-    finite = values[numpy.isfinite(values)]
-    if finite.size and numpy.ptp(finite):
+    plain = [replace(call, backwards=0) for call in case.questions.batches(case.settings[:1], soft=False)]
+    batches = [*plain, *(replace(call, logits=[[-x for x in row] for row in call.logits]) for call in plain)]
+    groups: dict[str, list[float]] = {}
+    seen = [*zip(elements.calls, elements.seen, strict=True), *zip(batches, case.ask(batches), strict=True)]
+    for call, answer in seen:
+        if answer.ok:
+            groups.setdefault(repr((call.targets, call.parameters)), []).append(answer.value)
+    values = [numpy.array(group)[numpy.isfinite(group)] for group in groups.values()]
+    if any(group.size and numpy.ptp(group) for group in values):
         return None
-    kind, told = ("cross_entropy", f"returns {finite[0]:g} whatever the logits") if finite.size else (
-        "nonfinite", "returns NaN or infinity on every call")  # fmt: skip
+    finite = numpy.concatenate(values)
     i = simplest(elements.calls, lambda i: elements.seen[i].ok)
-    return said(kind, told), elements, i, float(truth(elements.loss, elements.calls[i])[0].sum())
+    if not finite.size:
+        told = change("nonfinite", "never_finite")
+    elif numpy.ptp(finite):
+        told = change("cross_entropy", "logits_ignored")
+    else:
+        told = change("cross_entropy", "constant", value=float(finite[0]))
+    return told, elements.calls[i], elements.seen[i], float(truth(elements.loss, elements.calls[i])[0].sum())
 
 
-def _over_rows(subject: Subject, usable: Elements) -> Change | None:
+def _over_rows(case: Examination, usable: Elements) -> Change | None:
     """One row alone gives the same whatever its logits, two rows do not: they are normalised against each other."""
     groups: dict[str, list[float]] = {}
     for seen, call in zip(usable.seen, usable.calls, strict=True):
@@ -77,18 +79,15 @@ def _over_rows(subject: Subject, usable: Elements) -> Change | None:
     for group in groups.values():
         if len(group) < 4 or numpy.ptp(group) > 1e-6 * max(numpy.abs(group).max(), 1e-9):
             return None
+    first = usable.calls[0]
     pairs = [
-        see(
-            subject.call, [*one.logits, *other.logits], [*one.targets, *other.targets], one.parameters, backward=False
-        ).value
-        for one, other in ((usable.calls[0], usable.calls[1]), (usable.calls[0], usable.calls[-1]))
+        replace(first, logits=[*first.logits, *other.logits], targets=[*first.targets, *other.targets], backwards=0)
+        for other in (usable.calls[1], usable.calls[-1])
     ]
-    if not numpy.isfinite(pairs).all() or pairs[0] == pairs[1]:
+    one, other = (answer.value for answer in case.ask(pairs))
+    if not numpy.isfinite([one, other]).all() or one == other:
         return None
-    return said(
-        "activation",
-        "one row alone gives the same loss whatever its logits: rows are normalised against each other, not classes",
-    )
+    return change("activation", "softmax_over_rows")
 
 
 def _wrong(got: float, expected: float) -> bool:
@@ -111,13 +110,11 @@ def _separated(usable: Elements, default: Semantics) -> Change | None:
         without_both = without_weight / modulation.sum(-1).numpy()
         rest = without_weight / entropy.sum(-1).numpy()
     if len(set(power)) > 1 and _fixed(without_both, rows, hard):
-        return said("cross_entropy", "what is left without weight and modulating factor is not -log p_t")
+        return change("cross_entropy", "rest_is_no_cross_entropy")
     weighted = _fixed(without_weight, list(zip(rows, power, strict=True)), hard)
     flat = numpy.array(power) == 0
     if weighted and (flat & hard).any() and _one(rest[flat & hard]):
-        return said("gamma", "equal to the paper's at gamma = 0 only: the modulating factor is no known one")
-    if weighted and len({str(c.parameters.get("alpha")) for c in usable.calls}) > 1 and not (flat & hard).any():
-        return None
+        return change("gamma", "equal_without_factor_only")
     return None
 
 
@@ -138,33 +135,37 @@ def _one(ratio: numpy.ndarray) -> bool:
 
 def _part(usable: Elements, vocabulary: Vocabulary) -> Change | None:
     """A part of the grid on which a combination of at most one change fits, where another part has none."""
-    power = "beta" if usable.loss == "quality_focal" else "gamma"
-    parts = {
-        ("gamma", f"{power} = 0"): [c.parameters.get("gamma", c.parameters.get("beta")) == 0 for c in usable.calls],
-        ("gamma", f"{power} = 2"): [c.parameters.get("gamma", c.parameters.get("beta")) == 2 for c in usable.calls],
-        ("alpha", "alpha = 0.5"): [c.parameters.get("alpha") == 0.5 for c in usable.calls],
-    }
-    for (kind, told), mask in parts.items():
-        mask = numpy.array(mask) & (usable.hard if CANONICAL[usable.loss].inputs == "dense" else True)
+    for name, kind, value in _parts(usable.loss):
+        mask = numpy.array([call.parameters.get(name) == value for call in usable.calls])
+        mask &= usable.hard if CANONICAL[usable.loss].inputs == "dense" else True
         if mask.sum() < 8 or mask.all():
             continue
         part = usable.keep(mask)
         fits = search(part.points, part.values, vocabulary, part.tolerance, 1)
-        if (
-            fits
-            and any(change.kind not in ("precision",) for change in fits[0].changes)
-            and fits[0].changes[0].kind != kind
-        ):
-            first = fits[0].changes[0]
-            return said(
-                first.kind, f"{sentence(first)} (and {kind} is applied in no known way: only {told} is explained)"
-            )
         if fits:
-            return said(kind, f"equal to {fits[0].formula} for {told} only: {kind} is applied in no known way")
+            other = next((c for c in fits[0].changes if c.kind not in ("precision", kind)), None)
+            if other is not None:
+                return change(other.kind, "explained_in_part", cause=other, parameter=name, value=value)
+            return change(kind, "equal_in_part", formula=fits[0].formula, parameter=name, value=value)
     return None
 
 
-def _shrunk(subject: Subject, elements: Elements, default: Semantics) -> tuple[Call, float] | None:
+def _parts(loss: str) -> Iterator[tuple[str, str, float]]:
+    """Parameter, kind of change and value: the power off and as recommended, and both sides weighted alike."""
+    power, balance = CANONICAL[loss].of_role("power"), CANONICAL[loss].of_role("balance")
+    if power is not None:
+        yield power.name, "gamma", power.off
+        yield power.name, "gamma", power.recommended
+    if balance is not None:
+        yield balance.name, "alpha", 0.5
+
+
+def _of_paper(default: Semantics, loss: str, call: Call) -> float:
+    with torch.no_grad():
+        return float(default.terms(questions.points(loss, [call])).sum())
+
+
+def _shrunk(case: Examination, elements: Elements, default: Semantics) -> Call | None:
     """The smallest input that shows the difference, by hypothesis's shrinking; for single dense elements."""
     if CANONICAL[elements.loss].inputs != "dense" or elements.layout != "one":
         return None
@@ -172,14 +173,12 @@ def _shrunk(subject: Subject, elements: Elements, default: Semantics) -> tuple[C
     logits = st.integers(-40, 40).map(lambda n: n / 4)
     cases = st.tuples(logits, st.sampled_from(sorted({c.targets[0][0] for c in elements.calls})), st.sampled_from(used))
 
-    def paper(call: Call) -> float:
-        with torch.no_grad():
-            return float(default.terms(grid.points(elements.loss, [call])).sum())
+    def as_call(drawn: tuple) -> Call:
+        return Call([[drawn[0]]], [[drawn[1]]], drawn[2], backwards=0)
 
-    def differs(case: tuple) -> bool:
-        call = Call([[case[0]]], [[case[1]]], case[2])
-        seen = see(subject.call, call.logits, call.targets, call.parameters, backward=False)
-        return seen.ok and _wrong(seen.value, paper(call))
+    def differs(drawn: tuple) -> bool:
+        answer = ask_one(case.ask, as_call(drawn))
+        return answer.ok and _wrong(answer.value, _of_paper(default, case.loss, as_call(drawn)))
 
     quiet = settings(
         max_examples=200,
@@ -190,8 +189,6 @@ def _shrunk(subject: Subject, elements: Elements, default: Semantics) -> tuple[C
         phases=(Phase.generate, Phase.shrink),
     )
     try:
-        x, y, setting = shrink(cases, differs, settings=quiet)
+        return replace(as_call(shrink(cases, differs, settings=quiet)), backwards=1)
     except NoSuchExample:
         return None
-    call = Call([[x]], [[y]], setting)
-    return call, paper(call)

@@ -22,14 +22,15 @@ from focalbench_suite.suites.explainer.vocabulary.option import (
     Semantics,
     Tensor,
     Vocabulary,
-    said,
+    change,
 )
 
-CONSTANTS = {
-    1 / math.log(2): ("cross_entropy", "the logarithm has base 2"),
-    1 / math.log(10): ("cross_entropy", "the logarithm has base 10"),
-    -1.0: ("cross_entropy", "the minus sign is missing"),
+CONSTANTS = {  # a factor on every element that has a reason of its own
+    1 / math.log(2): change("cross_entropy", "logarithm_base_2"),
+    1 / math.log(10): change("cross_entropy", "logarithm_base_10"),
+    -1.0: change("cross_entropy", "minus_sign_missing"),
 }
+PROBABILITY_AS_MEASURED = "probability_as_measured"  # known at the grid's logits alone, so it has no slope
 Table = dict[tuple[float, float], float]
 
 
@@ -96,8 +97,9 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
     keys = list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
     table = _table(ratio, keys, usable, tolerance)
     if table is not None:
-        change = said("alpha", f"elements are weighted by their label and alpha as measured: {_told(table)}")
-        yield replace(parts, weight=Option((change,), "w(y, alpha)", _lookup(table)))
+        rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in table.items())
+        told = change("alpha", "weights_as_measured", table=rows)
+        yield replace(parts, weight=Option((told,), "w(y, alpha)", _lookup(table)))
 
 
 def _constant(numbers: numpy.ndarray, tolerance: Tolerance) -> bool:
@@ -108,15 +110,15 @@ def _constant(numbers: numpy.ndarray, tolerance: Tolerance) -> bool:
 
 
 def _scaled(parts: Semantics, scale: float) -> Semantics:
-    kind, statement = "normaliser", f"every element is multiplied by {scale:.6g}"
-    for constant, told in CONSTANTS.items():
+    told = change("normaliser", "every_element_scaled", factor=float(f"{scale:.6g}"))
+    for constant, reason in CONSTANTS.items():
         if abs(scale / constant - 1) < 1e-5:
-            kind, statement = told
+            told = reason
     weight = parts.weight
     return replace(
         parts,
         weight=Option(
-            (said(kind, statement),),
+            (told,),
             " · ".join(filter(None, (f"{scale:.6g}", weight.formula))),
             lambda s: scale * weight.apply(s),
         ),
@@ -140,13 +142,6 @@ def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: T
             return None
         table[key] = float(numpy.median(ratio[mine]))
     return table if len(table) > 1 else None
-
-
-def _told(table: Table) -> str:
-    shown = [
-        f"{value:.4g} at y = {y:g}" + ("" if math.isnan(a) else f", alpha = {a:g}") for (y, a), value in table.items()
-    ]
-    return "; ".join(shown[:6])
 
 
 def _lookup(table: Table) -> object:
@@ -202,11 +197,8 @@ def _exponents(
 
 
 def _raised(table: dict, power: str, dense: bool) -> Option:
-    told = "; ".join(
-        f"{c:.4g} (1-p_t)^{e:.4g} at {'' if y is None else f'y = {y:g}, '}{power} = {g:g}"
-        for (y, g), (e, c) in list(table.items())[:6]
-    )
-    change = said("gamma", f"the modulating factor is, as measured: {told}")
+    rows = tuple((y, g, c, e) for (y, g), (e, c) in table.items())
+    told = change("gamma", "factor_as_measured", power=power, table=rows)
 
     def modulation(s: Points) -> Tensor:
         miss = s.y * torch.sigmoid(-s.x) + (1 - s.y) * torch.sigmoid(s.x) if dense else _row_miss(s)[:, None]
@@ -216,12 +208,17 @@ def _raised(table: dict, power: str, dense: bool) -> Option:
             out = torch.where(mine, c * miss**e, out)
         return out
 
-    return Option((change,), "c (1-p_t)^e", modulation)
+    return Option((told,), "c (1-p_t)^e", modulation)
 
 
 def _row_miss(s: Points) -> Tensor:
     p = s.x.softmax(-1)
     return 1 - p.gather(-1, s.y)[:, 0]
+
+
+def only_at_the_grid(semantics: Semantics) -> bool:
+    """Whether the combination was measured at the grid's logits, and so says nothing of others."""
+    return any(told.code == PROBABILITY_AS_MEASURED for told in semantics.changes)
 
 
 def _unmodulated(points: Points) -> numpy.ndarray:
@@ -282,11 +279,10 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
     if numpy.abs(slope * x + shift - z).max() < 1e-5:
         slope, shift = round(float(slope), 9), round(float(shift), 9)
         shifted = f" {shift:+.6g}" if shift else ""
-        change = said("activation", f"the sigmoid is taken of {slope:.6g} x{shifted} instead of the logit x")
-        yield Context((change,), f"x = {slope:.6g} logit{shifted}", lambda s: replace(s, x=slope * s.x + shift))
+        told = change("activation", "sigmoid_of_scaled_logit", slope=slope, shift=shift)
+        yield Context((told,), f"x = {slope:.6g} logit{shifted}", lambda s: replace(s, x=slope * s.x + shift))
         return
-    told = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in list(table.items())[::3])
-    change = said("activation", f"uses another function of the logit than the sigmoid: {told}")
+    told = change("activation", PROBABILITY_AS_MEASURED, table=tuple(table.items()))
     logits = dict(zip(x.tolist(), z.tolist(), strict=True))
 
     def looked_up(s: Points) -> Points:
@@ -295,4 +291,4 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
             values = torch.where(s.x == x, torch.as_tensor(z, dtype=s.x.dtype), values)
         return replace(s, x=values)
 
-    yield Context((change,), "p(x) as measured", looked_up)
+    yield Context((told,), "p(x) as measured", looked_up)

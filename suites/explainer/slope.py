@@ -10,7 +10,7 @@ import torch
 
 from focalbench_suite.suites.explainer.formula import Elements
 from focalbench_suite.suites.explainer.search import Tolerance
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor, said
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor, change
 
 Factors = tuple[Tensor, Tensor, Tensor]
 
@@ -21,7 +21,7 @@ def check(
     """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""
     if all(seen.gradient is None for seen in elements.seen):
         return (
-            said("gradient", "the result has no gradient to the logits"),
+            change("gradient", "no_gradient"),
             numpy.ones(len(elements.seen), bool),
             _model(semantics, elements, share, _whole),
         )
@@ -38,10 +38,10 @@ def check(
     if not wrong.any():
         return None
     usable &= finite
-    for statement, forward in DETACHED.items():
+    for code, forward in DETACHED.items():
         if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
-            return said("gradient", statement), wrong, right
-    return said("gradient", _pattern(observed[usable], right[usable], tolerance)), wrong, right
+            return change("gradient", code), wrong, right
+    return _pattern(observed[usable], right[usable], tolerance), wrong, right
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
@@ -78,30 +78,26 @@ def _whole(f: Factors) -> Tensor:
 
 
 DETACHED: dict[str, Callable[[Factors], Tensor]] = {
-    "the modulating factor is detached: the gradient is that of the cross entropy alone, times the factor": lambda f: (
-        f[0] * f[1].detach() * f[2]
-    ),
-    "the cross entropy is detached: the gradient is that of the modulating factor alone": lambda f: (
-        f[0] * f[1] * f[2].detach()
-    ),
-    "the gradient leaves out the modulating factor": lambda f: f[0] * f[2],
-    "the gradient leaves out the weight and the modulating factor": lambda f: f[2],
-    "the gradient leaves out the weight": lambda f: f[1] * f[2],
-    "the modulating factor is detached and the weight left out of the gradient": lambda f: f[1].detach() * f[2],
-    "the gradient has the wrong sign": lambda f: -(f[0] * f[1] * f[2]),
+    "factor_detached": lambda f: f[0] * f[1].detach() * f[2],
+    "cross_entropy_detached": lambda f: f[0] * f[1] * f[2].detach(),
+    "gradient_without_factor": lambda f: f[0] * f[2],
+    "gradient_without_weight_and_factor": lambda f: f[2],
+    "gradient_without_weight": lambda f: f[1] * f[2],
+    "factor_detached_gradient_without_weight": lambda f: f[1].detach() * f[2],
+    "gradient_sign": lambda f: -(f[0] * f[1] * f[2]),
 }
 
 
-def _pattern(observed: numpy.ndarray, right: numpy.ndarray, tolerance: Tolerance) -> str:
+def _pattern(observed: numpy.ndarray, right: numpy.ndarray, tolerance: Tolerance) -> Change:
     """What the wrong gradients have in common."""
     if (observed == 0).all():
-        return "the gradient is 0 everywhere"
+        return change("gradient", "gradient_zero")
     with numpy.errstate(all="ignore"):
         ratio = (observed / right)[numpy.abs(right) > 1e-9]
     middle = float(numpy.median(ratio))
     if numpy.abs(ratio - middle).max() <= 1e-4 * abs(middle):
-        return f"the gradient is {middle:.6g} times that of the value"
-    limit = numpy.abs(observed).max()
+        return change("gradient", "gradient_scaled", factor=middle)
+    limit = float(numpy.abs(observed).max())
     if _same(tolerance, observed, right.clip(-limit, limit)).all():
-        return f"the gradient is cut off at ±{limit:.6g}"
-    return "the gradient is not the derivative of the value"
+        return change("gradient", "gradient_cut_off", limit=limit)
+    return change("gradient", "gradient_another")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change
 from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS, WEIGHING
+
+Values = dict[str, Any]
 
 # words of people for values that are names themselves
 NAMED: dict[str, str] = {
@@ -511,18 +514,234 @@ REDUCTION = {
     "modulated_after_row_means_and_summed": _FIRST.format("averaged", "each row", "mean") + "; rows are summed",
     "modulated_after_row_sums": _FIRST.format("summed", "each row", "sum") + "; rows are averaged",
     "modulated_after_row_sums_and_summed": _FIRST.format("summed", "each row", "sum") + "; rows are summed",
-    "factors_reduced_apart": "a factor is reduced over the batch before it is multiplied: {factors}; then {then}",
-    "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other: {factors}; "
+    "cross_entropy_averaged_first": "the cross entropy is averaged over the batch before it is weighted and modulated; "
     "then {then}",
+    "cross_entropy_summed_first": "the cross entropy is summed over the batch before it is weighted and modulated; "
+    "then {then}",
+    "factor_averaged_first": "the modulating factor is averaged over the batch before it multiplies; then {then}",
+    "factor_summed_first": "the modulating factor is summed over the batch before it multiplies; then {then}",
+    "weight_averaged_first": "the weight is averaged over the batch before it multiplies; then {then}",
+    "weight_summed_first": "the weight is summed over the batch before it multiplies; then {then}",
+    "modulated_averaged_first": "the modulated cross entropy is averaged over the batch before it is weighted; then "
+    "{then}",
+    "modulated_summed_first": "the modulated cross entropy is summed over the batch before it is weighted; then {then}",
+    "all_factors_averaged_first": "weight, modulating factor and cross entropy are each averaged over the batch before "
+    "they are multiplied; then {then}",
+    "weighted_factor_averaged_first": "the weighted modulating factor is averaged over the batch before it multiplies "
+    "the cross entropy; then {then}",
+    "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other; then {then}",
 }
 
-# what other rooms of the explainer still say in words of their own
-SAID = {"said": "{text}"}
+# What the other stages of an explanation find out. Where a sentence depends on more than numbers that are filled in, it
+# is made by a function of the values.
 
-TEMPLATES: dict[str, str] = {}
+
+def _setting(values: Values) -> str:
+    told = [f"{name} = {value:g}" for name, value in values["setting"] if isinstance(value, (int, float))]
+    return f" with {', '.join(told)}" if told else ""
+
+
+def _nan(values: Values) -> str:
+    return "NaN" if values["nan"] else "infinite"
+
+
+def _nonfinite_from(values: Values) -> str:
+    return (
+        f"{values['quantity']} is {_nan(values)} in {values['dtype']}{_setting(values)} at logit {values['logit']:g}, "
+        f"target {values['target']:g} ({values['points']} of {values['of']} grid points)"
+    )
+
+
+def _nonfinite_at(values: Values) -> str:
+    where = f"logits {values['logits']}, targets {values['targets']}{_setting(values)}"
+    return f"{values['quantity']} is {_nan(values)} in {values['dtype']} at {where}"
+
+
+def _digits_lost(values: Values) -> str:
+    side = "easy" if values["easy"] else "hard"
+    sign = "positives" if values["target"] else "negatives"
+    zero = ""
+    if values["zero_from"] is not None:
+        zero = f", exactly 0 at {values['zero_from']:g} and in {values['points']} of {values['of']} grid points"
+    return (
+        f"{values['quantity']} of {side} {sign} loses its digits in {values['dtype']}{_setting(values)}: relative "
+        f"error {values['error']:.1g} at logit {values['logit']:g}{zero}"
+    )
+
+
+def _easy_digits_lost(values: Values) -> str:
+    zero = f" and are exactly 0 from {values['zero_from']:g}" if values["zero_from"] is not None else ""
+    return (
+        f"in {values['dtype']}, easy elements lose their digits from |logit| = {values['logit']:g} (relative error "
+        f"{values['error']:.1g}){zero}, as in nearly every loss built on BCE-with-logits or log-softmax"
+    )
+
+
+def _cut_off(values: Values) -> str:
+    sign = "positives" if values["positive"] else "negatives"
+    return (
+        f"the loss of {sign} is cut off where the logit passes {values['logit']:.3g} (an epsilon of "
+        f"{values['epsilon']:.1g} in the logarithm, or clamped logits), with no gradient beyond"
+    )
+
+
+def _setting_refused(values: Values) -> str:
+    return f"raises in {values['dtype']}{_setting(values)}: {values['error']}"
+
+
+def _weights_as_measured(values: Values) -> str:
+    shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in values["table"]]
+    return f"elements are weighted by their label and alpha as measured: {'; '.join(shown[:6])}"
+
+
+def _factor_as_measured(values: Values) -> str:
+    shown = [
+        f"{c:.4g} (1-p_t)^{e:.4g} at {'' if y is None else f'y = {y:g}, '}{values['power']} = {g:g}"
+        for y, g, c, e in values["table"]
+    ]
+    return f"the modulating factor is, as measured: {'; '.join(shown[:6])}"
+
+
+def _sigmoid_of_scaled_logit(values: Values) -> str:
+    shift = f" {values['shift']:+.6g}" if values["shift"] else ""
+    return f"the sigmoid is taken of {values['slope']:.6g} x{shift} instead of the logit x"
+
+
+def _probability_as_measured(values: Values) -> str:
+    shown = ", ".join(f"p({x:g}) = {p:.4g}" for x, p in values["table"][::3])
+    return f"uses another function of the logit than the sigmoid: {shown}"
+
+
+def _explained_in_part(values: Values) -> str:
+    cause = sentence(values["cause"])
+    return (
+        f"{cause} (only {values['parameter']} = {values['value']:g} is explained; beyond it, it is no known function)"
+    )
+
+
+def _unknown_normaliser(values: Values) -> str:
+    shown = ", ".join(f"{divisor:g} for {rows} x {columns}" for rows, columns, divisor in values["table"])
+    return f"the sum is divided by a number that is no known normaliser: {shown}"
+
+
+def _state(what: str) -> Callable[[Values], str]:
+    def told(values: Values) -> str:
+        random = " (it draws random numbers)" if values["random"] else ""
+        return what + random + (f": {values['error']}" if values["error"] else "")
+
+    return told
+
+
+def _shape_refused(values: Values) -> str:
+    shape = {
+        "rows_unlike_classes": "N ≠ C", "square": "a square batch", "one_row": "one row", "one_class": "one class"
+    }[values["shape"]]  # fmt: skip
+    return f"raises for {shape}: {values['error']}"
+
+
+def _label_refused(values: Values) -> str:
+    label = "-1 (ignore)" if values["label"] == -1 else "C (background)"
+    return f"raises for label {label}: {values['error']}"
+
+
+def _reduces_by_shape(values: Values) -> str:
+    return (
+        f"reduces by {values['reduction']}, so its value depends on how the batch is shaped: the same "
+        f"{values['elements']} elements give {values['value']:.6g} as {values['shape']} and {values['other']:.6g} as "
+        f"{values['turned']}"
+    )
+
+
+def _probe(quantity: str) -> Callable[[Values], str]:
+    def told(values: Values) -> str:
+        changed = ", ".join(f"{name} = {value}" for name, value in values["setting"])
+        return f"{values['probe']}{f' ({changed})' if changed else ''}: {quantity}{values['relation']}"
+
+    return told
+
+
+STAGES: dict[str, str | Callable[[Values], str]] = {
+    # precision and non-finite numbers
+    "nonfinite_from": _nonfinite_from,
+    "nonfinite_at": _nonfinite_at,
+    "never_finite": "returns NaN or infinity on every call",
+    "digits_lost": _digits_lost,
+    "easy_digits_lost": _easy_digits_lost,
+    "cut_off": _cut_off,
+    "half_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float16 or bfloat16",
+    "single_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float32, or an "
+    "epsilon is added",
+    # what is measured where nothing known fits, and what is left
+    "weights_as_measured": _weights_as_measured,
+    "factor_as_measured": _factor_as_measured,
+    "every_element_scaled": "every element is multiplied by {factor:.6g}",
+    "sigmoid_of_scaled_logit": _sigmoid_of_scaled_logit,
+    "probability_as_measured": _probability_as_measured,
+    "soft_labels_another": "for soft labels (0 < y < 1) it is another function",
+    "constant": "returns {value:g} whatever the logits",
+    "logits_ignored": "does not depend on the logits",
+    "softmax_over_rows": "one row alone gives the same loss whatever its logits: rows are normalised against each "
+    "other, not classes",
+    "rest_is_no_cross_entropy": "what is left without weight and modulating factor is not -log p_t",
+    "equal_without_factor_only": "equal to the paper's at gamma = 0 only: the modulating factor is no known one",
+    "explained_in_part": _explained_in_part,
+    "equal_in_part": "equal to {formula} for {parameter} = {value:g} only: {parameter} is applied in no known way",
+    "unexplained": "no known combination reproduces every probe",
+    # reduction
+    "no_weighted_sum": "with more than one element, what is returned is no weighted sum of the elements' losses",
+    "unknown_normaliser": _unknown_normaliser,
+    "another_reduction": "reduces by {found}, not by {wanted}",
+    "reduces_by": "reduces by {reduction}",
+    "reduces_by_shape": _reduces_by_shape,
+    # gradient
+    "no_gradient": "the result has no gradient to the logits",
+    "factor_detached": "the modulating factor is detached: the gradient is that of the cross entropy alone, times the "
+    "factor",
+    "cross_entropy_detached": "the cross entropy is detached: the gradient is that of the modulating factor alone",
+    "gradient_without_factor": "the gradient leaves out the modulating factor",
+    "gradient_without_weight_and_factor": "the gradient leaves out the weight and the modulating factor",
+    "gradient_without_weight": "the gradient leaves out the weight",
+    "factor_detached_gradient_without_weight": "the modulating factor is detached, and the gradient leaves out the "
+    "weight",
+    "gradient_sign": "the gradient has the wrong sign",
+    "gradient_zero": "the gradient is 0 everywhere",
+    "gradient_scaled": "the gradient is {factor:.6g} times that of the value",
+    "gradient_cut_off": "the gradient is cut off at ±{limit:.6g}",
+    "gradient_another": "the gradient is not the derivative of the value",
+    "gradient_another_in_batch": "in a batch, the gradient is not the derivative of the value",
+    "second_backward_differs": "a second backward pass through the same graph gives another gradient",
+    # arguments, state, dtypes, shapes
+    "argument_changed": "changes its argument {argument} in place",
+    "arguments_not_kept": "{detail}",
+    "second_call_differs": _state("a second call with the same input returns something else"),
+    "call_after_others_differs": _state("the same call after others returns something else"),
+    "earlier_call_left_something": _state("what an earlier call left behind changes the result"),
+    "modes_switched": "changes torch's gradient mode or default dtype for everyone",
+    "not_deterministic": "{detail}",
+    "dtype_refused": "raises for {dtype}: {error}",
+    "dtype_narrowed": "returns {returned} for {given} logits",
+    "float64_not_kept": "does not compute in float64: {detail}",
+    "integer_targets_refused": "integer targets are refused: {detail}",
+    "setting_refused": _setting_refused,
+    "shape_refused": _shape_refused,
+    "label_refused": _label_refused,
+    "last_bin_refused": "raises for a target on the last bin, K-1: {error}",
+    # parameters
+    "off_refused": "{parameter} = {value} raises: {error}",
+    "off_does_not_turn_off": "{parameter} = {value} does not turn the weighting off",
+    "weights_are_one_number": "{parameter} is one number for every class, so a scale and no class weights",
+    "default": "the default {parameter} is {value}; the paper's is {paper:g}",
+    # what the probes show beside that
+    "another_function": "is another function, under every reduction that was tried: {relation}",
+    "probe_raises": "{probe}: raises {error}",
+    "probe_value": _probe(""),
+    "probe_gradient": _probe("gradient "),
+}
+
+TEMPLATES: dict[str, str | Callable[[Values], str]] = {}
 for _table in (
     ALPHA, GAMMA, SOFT_LABELS, CROSS_ENTROPY, ACTIVATION, PRECISION, LABEL_SMOOTHING, TARGET_RANGE, LABELS, CALL,
-    NORMALISER, REDUCTION, SAID,
+    NORMALISER, REDUCTION, STAGES,
 ):  # fmt: skip
     for _code, _template in _table.items():
         if _code in TEMPLATES:
@@ -532,7 +751,10 @@ for _table in (
 
 def sentence(change: Change) -> str:
     """What a change does, for people."""
-    return TEMPLATES[change.code].format(**{name: _told(value) for name, value in change.values})
+    template, values = TEMPLATES[change.code], dict(change.values)
+    if callable(template):
+        return template(values)
+    return template.format(**{name: _told(value) for name, value in values.items()})
 
 
 def _told(value: Any) -> Any:

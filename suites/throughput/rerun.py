@@ -27,6 +27,14 @@ from focalbench_suite.suites.throughput.side import PairedCell
 
 SHAPES = {"dense": (400, 20), "index": (400, 20), "bins": (1024, 17)}  # rows, classes: about a millisecond
 FINE, REGRESSION, FAILED = 0, 1, 3
+PRESENT_CANON = """
+import importlib.util
+import sys
+
+specification = importlib.util.spec_from_file_location({0!r}, "{1}/__init__.py", submodule_search_locations=[{1!r}])
+sys.modules[{0!r}] = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(sys.modules[{0!r}])
+"""  # today's suites ask the canon, which commits before it do not have
 OLD_IMPORT = re.compile(r"^(\s*(?:from|import)) adapters\b(.*)$", re.MULTILINE)
 
 
@@ -120,5 +128,6 @@ def _lay_over_the_present(package: Path) -> None:
     (package / "__init__.py").write_text(f"__path__.append({present!r})\n")
     for file in (package / "adapters").rglob("*.py"):
         file.write_text(OLD_IMPORT.sub(rf"\1 {package.name}.adapters\2", file.read_text()))
-    with (package / "adapters" / "__init__.py").open("a") as stream:
-        stream.write(f"\n__path__.append({f'{present}/adapters'!r})\n")
+    if not (package / "adapters" / "canon").exists():
+        with (package / "adapters" / "__init__.py").open("a") as stream:
+            stream.write(PRESENT_CANON.format(f"{package.name}.adapters.canon", f"{present}/adapters/canon"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -89,6 +90,9 @@ def finding(adapter: str, kind: str, statement: str, expected: str, got: str) ->
         "example": example,
         "expected": expected,
         "got": got,
+        "code": f"{kind}_of_some_code",
+        "values": json.dumps({"told": statement}),
+        "severity": "different",
     }
 
 

@@ -58,7 +58,7 @@ def test_a_wrong_loss_fails_the_step_and_the_summary_says_why(tmp_path):
     left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
     assert left == {"losses.py", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}
     assert "`losses.py:focal` as `focal`" in summary
-    assert "alpha on" in summary
+    assert "averaged over the batch before it is weighted and modulated" in " ".join(summary.split())
 
 
 def test_inputs_reach_the_shell_as_data(tmp_path):

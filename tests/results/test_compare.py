@@ -121,7 +121,7 @@ def test_a_new_finding_is_a_regression_and_a_vanished_one_is_not(against):
     def change(lines):
         found = find(lines, "agreement", "ultralytics")["rows"]["findings"]
         find(lines, "agreement", "torchvision")["rows"]["findings"].append(
-            found[0] | {"adapter": "torchvision", "kind": "alpha"}
+            found[0] | {"adapter": "torchvision", "kind": "alpha", "code": "alpha_exchanged"}
         )
         found.clear()
 
@@ -133,7 +133,7 @@ def test_a_new_finding_is_a_regression_and_a_vanished_one_is_not(against):
 def test_a_finding_with_other_figures_is_neither_new_nor_gone_but_a_second_one_is_new(against):
     def change(lines):
         (found,) = find(lines, "agreement", "torchvision")["rows"]["findings"]
-        other = found | {"statement": found["statement"].replace("-16", "-17")}
+        other = found | {name: found[name].replace("-16", "-17") for name in ("statement", "values")}
         assert other["statement"] != found["statement"]
         find(lines, "agreement", "torchvision")["rows"]["findings"] = [other]
 
@@ -142,7 +142,7 @@ def test_a_finding_with_other_figures_is_neither_new_nor_gone_but_a_second_one_i
 
     def another(lines):
         found = find(lines, "agreement", "torchvision")["rows"]["findings"]
-        found.append(found[0] | {"statement": found[0]["statement"].replace("-16", "-17")})
+        found.append(found[0] | {name: found[0][name].replace("-16", "-17") for name in ("statement", "values")})
 
     assert [(c.table, "-17" in c.key) for c in against(another).regressions] == [("findings", True)]
 

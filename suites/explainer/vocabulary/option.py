@@ -31,11 +31,6 @@ def change(kind: str, code: str, **values: Any) -> Change:
     return Change(kind, code, tuple(sorted(values.items())))
 
 
-def said(kind: str, text: str) -> Change:
-    """A change that has no code of its own yet: it is told in these words."""
-    return change(kind, "said", text=text)
-
-
 @dataclass(frozen=True)
 class Points:
     """P calls of L elements each: `x` and `y` are (P, L), every parameter (P, 1); `share` is each element's weight.
@@ -54,6 +49,10 @@ class Points:
     fraction: Tensor | None = None
     # quantities that were computed on these very points; `replace` starts with none
     cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def without(self, name: str) -> Points:
+        """The same with a parameter turned off."""
+        return replace(self, parameters={**self.parameters, name: None})
 
     def take(self, rows: Tensor) -> Points:
         """The same for some of the calls."""
@@ -146,6 +145,11 @@ class Vocabulary:
     joint: list[Option] = field(default_factory=list)  # weight and modulation
     weighted: list[Option] = field(default_factory=list)  # weight and entropy
     complete: list[Option] = field(default_factory=list)  # all three
+
+    @property
+    def paper(self) -> Semantics:
+        """The paper's own loss."""
+        return Semantics(self.contexts[0], self.weights[0], self.modulations[0], self.entropies[0])
 
 
 @dataclass(frozen=True)

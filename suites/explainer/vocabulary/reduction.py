@@ -196,25 +196,25 @@ EARLY: dict[str, tuple[str, str]] = {
         "sum(modulated_row_mean)",
     ),
 }
-# factors that are averaged or summed apart, before they are multiplied; and what then becomes of the product
-APART: dict[str, tuple[str, ...]] = {
-    "weight*modulation*mean(entropy)": ("mean", "sum", "none"),
-    "weight*modulation*sum(entropy)": ("sum", "none"),
-    "weight*mean(modulation)*entropy": ("mean", "sum", "none"),
-    "weight*sum(modulation)*entropy": ("sum", "none"),
-    "mean(weight)*modulation*entropy": ("mean", "sum", "none"),
-    "sum(weight)*modulation*entropy": ("sum", "none"),
-    "weight*mean(modulation*entropy)": ("none",),
-    "weight*sum(modulation*entropy)": ("none",),
-    "mean(weight*modulation)*entropy": ("none",),
-    "mean(weight)*mean(modulation)*mean(entropy)": ("none",),
+# what is averaged or summed before it is multiplied with the rest: the code, and what then becomes of the product
+APART: dict[str, tuple[str, tuple[str, ...]]] = {
+    "weight*modulation*mean(entropy)": ("cross_entropy_averaged_first", ("mean", "sum", "none")),
+    "weight*modulation*sum(entropy)": ("cross_entropy_summed_first", ("sum", "none")),
+    "weight*mean(modulation)*entropy": ("factor_averaged_first", ("mean", "sum", "none")),
+    "weight*sum(modulation)*entropy": ("factor_summed_first", ("sum", "none")),
+    "mean(weight)*modulation*entropy": ("weight_averaged_first", ("mean", "sum", "none")),
+    "sum(weight)*modulation*entropy": ("weight_summed_first", ("sum", "none")),
+    "weight*mean(modulation*entropy)": ("modulated_averaged_first", ("none",)),
+    "weight*sum(modulation*entropy)": ("modulated_summed_first", ("none",)),
+    "mean(weight*modulation)*entropy": ("weighted_factor_averaged_first", ("none",)),
+    "mean(weight)*mean(modulation)*mean(entropy)": ("all_factors_averaged_first", ("none",)),
 }
 # rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied; and what then becomes of the pairs
-PAIRS: dict[str, tuple[str, ...]] = {
-    "pairs(weight, modulation*entropy)": ("mean", "sum", "none", "sum / rows"),
-    "pairs(weight*modulation, entropy)": ("mean", "sum", "none", "sum / rows"),
-    "pairs(modulation, weight*entropy)": ("mean", "sum", "none", "sum / rows"),
-    "pairs(modulation*entropy, weight)": ("none",),
+PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pairs(weight, modulation*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(weight*modulation, entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(modulation, weight*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(modulation*entropy, weight)": ("all_pairs_of_rows", ("none",)),
 }
 THEN = {"mean": "mean({})", "sum": "sum({})", "none": "{}", "sum / rows": "sum({})/N"}
 
@@ -274,12 +274,11 @@ def _by_row() -> Iterator[Reduction]:
 def _early() -> Iterator[Reduction]:
     for code, (name, text) in EARLY.items():
         yield Reduction(name, text, change("reduction", code), early=True)
-    for code, products in {"factors_reduced_apart": APART, "all_pairs_of_rows": PAIRS}.items():
-        for text, endings in products.items():
-            shown = Expression(text, BATCH).formula
-            for then in endings:
-                told = change("reduction", code, factors=shown, then=then)
-                yield Reduction(f"{then} of {shown}", THEN[then].format(text), told, early=True)
+    for text, (code, endings) in (APART | PAIRS).items():
+        shown = Expression(text, BATCH).formula
+        for then in endings:
+            told = change("reduction", code, then=then)
+            yield Reduction(f"{then} of {shown}", THEN[then].format(text), told, early=True)
 
 
 def _all() -> Iterator[Reduction]:

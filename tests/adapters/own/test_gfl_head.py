@@ -100,6 +100,26 @@ def test_a_batch_without_objects_has_the_class_term_alone():
     torch.testing.assert_close(found["cls"], expected, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("wrong", [-1, CLASSES])
+def test_a_label_that_is_no_class_is_refused(wrong):
+    """It would count as the last class, or as background that takes part in the boxes' terms."""
+    scores, sides, boxes, labels = scene(0, torch.float32)
+    labels[1][0] = wrong
+    with pytest.raises(ValueError, match=f"labels are class indices in 0 … {CLASSES - 1}; one is {wrong}"):
+        gfl_head(scores, sides, boxes, labels, image_size=(SIDE, SIDE), strides=STRIDES)
+
+
+def test_boxes_and_labels_that_do_not_fit_are_refused():
+    scores, sides, boxes, labels = scene(0, torch.float32)
+    asked = {"image_size": (SIDE, SIDE), "strides": STRIDES}
+    with pytest.raises(
+        ValueError, match=r"image 1 needs boxes \(G, 4\) and labels \(G,\); these are \(3, 4\) and \(2,\)"
+    ):
+        gfl_head(scores, sides, boxes, [labels[0], labels[1][:2], labels[2]], **asked)
+    with pytest.raises(ValueError, match="one tensor an image; there are 3 and 2"):
+        gfl_head(scores, sides, boxes, labels[:2], **asked)
+
+
 def test_four_cells_and_one_box_worked_by_hand():
     """Each cell's anchor is a square of 8 strides around its corner; the box is the first one's.
 

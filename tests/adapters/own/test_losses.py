@@ -16,9 +16,9 @@ from focalbench_suite.adapters.own import (
     balanced_cross_entropy_loss,
     cross_entropy_loss,
     distribution_focal_loss,
+    eager,
     focal_loss,
     generalized_focal_loss,
-    plain,
     prior_bias,
     quality_focal_loss,
     readable,
@@ -97,7 +97,7 @@ def test_a_class_that_is_none_gives_nan_and_never_reads_elsewhere():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @each_call
-def test_fused_form_is_the_readable_form(name, dtype):
+def test_every_dtype_gives_the_losses_and_gradients_of_float64(name, dtype):
     function, targets = CALLS[name]
     x = LOGITS.to(dtype, copy=True).requires_grad_()
     wide = x.detach().double().requires_grad_()
@@ -132,10 +132,10 @@ def test_what_is_used_without_kernels_gives_the_same():
         x = LOGITS.clone().requires_grad_()
         function = {"focal": focal_loss, "quality_focal": quality_focal_loss, "softmax_focal": softmax_focal_loss}[loss]
         value = function(x, targets, avg_factor=3.0, **({} if loss != "focal" else {"alpha": None}))
-        slow, slope = plain.total(call, 1 / 3, None, with_gradient=True)
+        slow, slope = eager.total(call, 1 / 3, None, with_gradient=True)
         torch.testing.assert_close(slow, value.detach())
         torch.testing.assert_close(slope, gradient(value, x))
-        torch.testing.assert_close(plain.gradient(call, torch.tensor(2.0), 1 / 3, None), 2 * slope)
+        torch.testing.assert_close(eager.gradient(call, torch.tensor(2.0), 1 / 3, None), 2 * slope)
 
 
 @each_call
@@ -163,6 +163,17 @@ def test_fake_tensors_have_a_shape_and_no_data():
         loss = focal_loss(x, torch.zeros(3, 4), reduction="none")
         loss.sum().backward()
         assert (loss.shape, x.grad.shape) == ((3, 4), (3, 4))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_forward_mode_and_vmap_work_for_a_loss_without_kernels(reduction):
+    x, bins = LOGITS[:4].double(), BINS[:4].double()
+    loss = lambda logits: generalized_focal_loss(logits, bins, reduction=reduction).sum()  # noqa: E731
+    _, slope = torch.func.jvp(loss, (x,), (torch.ones_like(x).cumsum(1),))
+    expected = (torch.func.grad(loss)(x) * torch.ones_like(x).cumsum(1)).sum()
+    torch.testing.assert_close(slope, expected)
+    one = lambda row, bin: generalized_focal_loss(row[None], bin[None])  # noqa: E731
+    torch.testing.assert_close(torch.func.vmap(one)(x, bins), generalized_focal_loss(x, bins, reduction="none"))
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none"])
@@ -251,13 +262,38 @@ def test_torch_compile_keeps_the_whole_graph_and_the_bits():
     torch.testing.assert_close(gradient(compiled(x, average), x), gradient(step(x, average), x), rtol=1e-6, atol=1e-7)
 
 
+@each_call
+def test_torch_compile_of_no_rows_gives_0_with_a_graph(name):
+    function, targets = CALLS[name]
+    torch.compiler.reset()
+    x = LOGITS[:0].clone().requires_grad_()
+    none = (targets[0][:0], targets[1][:0]) if isinstance(targets, tuple) else targets[:0]
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    loss = compiled(x, none, reduction="sum")
+    assert loss.item() == 0
+    assert gradient(loss, x).shape == x.shape
+    assert gradient(compiled(x, none, reduction="none").sum(), x).shape == x.shape
+
+
+@each_call
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_torch_compile_gives_the_losses_and_gradients_of_every_loss(name, reduction):
+    function, targets = CALLS[name]
+    torch.compiler.reset()
+    x = LOGITS.clone().requires_grad_()
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    loss, expected = (f(x, targets, reduction=reduction) for f in (compiled, function))
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradient(loss.sum(), x), gradient(expected.sum(), x), rtol=1e-6, atol=1e-9)
+
+
 def test_operators_are_what_torch_expects_of_operators():
     call = (LOGITS.clone().requires_grad_(), DENSE, None, None, "focal", 2.0, 0.25)  # as in `operators`
     checks = ("test_schema", "test_faketensor", "test_autograd_registration")
     torch.library.opcheck(
-        torch.ops.focalbench.total.default, (*call, None, 0.5, True, torch.float32), test_utils=checks
+        torch.ops.adapters_own.total.default, (*call, None, 0.5, True, torch.float32), test_utils=checks
     )
-    torch.library.opcheck(torch.ops.focalbench.each.default, call, test_utils=checks)
+    torch.library.opcheck(torch.ops.adapters_own.each.default, call, test_utils=checks)
 
 
 def test_autocast():
@@ -365,12 +401,16 @@ def test_without_a_compiler_one_notice_and_the_same_numbers(tmp_path):
         "x, y = torch.linspace(-9, 9, 50), torch.linspace(0, 1, 50)\n"
         "with warnings.catch_warnings(record=True) as seen:\n"
         "    warnings.simplefilter('always'); values = [focal_loss(x, y).item() for _ in range(3)]\n"
-        "print(len(seen), seen[0].message); print(values[0])"
+        "print(len(seen), seen[0].message); print(values[0]); x.requires_grad_()\n"
+        "compiled = torch.compile(focal_loss, fullgraph=True, backend='aot_eager')(x, y)\n"
+        "slopes = [torch.autograd.grad(loss, x)[0] for loss in (compiled, focal_loss(x, y))]\n"
+        "torch.testing.assert_close(*slopes); print(compiled.item())"
     )
     environment = os.environ | {"CC": "no-such-compiler", "XDG_CACHE_HOME": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    notice, value = run.stdout.splitlines()
+    notice, value, compiled = run.stdout.splitlines()
     assert notice.startswith("1 ")
     assert "C compiler" in notice
     x, y = torch.linspace(-9, 9, 50), torch.linspace(0, 1, 50)
     assert float(value) == pytest.approx(readable.focal(x, y, 2.0, 0.25).mean().item(), rel=1e-7)
+    assert float(compiled) == pytest.approx(float(value), rel=1e-7)

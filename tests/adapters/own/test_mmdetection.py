@@ -1,5 +1,7 @@
 """Our losses by name in MMDetection's registry, against MMDetection's of the same names."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -75,6 +77,43 @@ def test_half_precision_scores_are_taken_as_float32(models):
 def test_a_config_that_asks_for_softmax_is_refused(models):
     with pytest.raises(ValueError, match="use_sigmoid must be True"):
         models.build({"type": "focalbench.FocalLoss", "use_sigmoid": False})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"type": "FocalLoss", "alpha": -1}, r"alpha is -1; it must lie in \[0, 1\]"),
+        ({"type": "FocalLoss", "alpha": 1.5}, "alpha is 1.5"),
+        ({"type": "FocalLoss", "gamma": -0.5}, "gamma is -0.5; it must be a finite number, 0 or more"),
+        ({"type": "FocalLoss", "reduction": "avg"}, "unknown reduction 'avg'"),
+        ({"type": "BalancedCrossEntropyLoss", "alpha": float("nan")}, "alpha is nan"),
+        ({"type": "VarifocalLoss", "alpha": -0.1}, "alpha is -0.1"),
+        ({"type": "VarifocalLoss", "gamma": float("inf")}, "gamma is inf"),
+        ({"type": "QualityFocalLoss", "beta": -2}, "beta is -2"),
+    ],
+    ids=str,
+)
+def test_a_parameter_out_of_its_range_is_refused_when_the_head_is_built(models, options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(options | {"type": f"focalbench.{options['type']}"})
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT, torch.ones(N)], ids=["unweighted", "weighted", "ones"])
+@pytest.mark.parametrize(("config", "form"), CASES, ids=lambda each: each["type"] if isinstance(each, dict) else each)
+def test_an_avg_factor_is_one_number_of_0_or_more_in_any_shape(models, config, form, weight):
+    loss = models.build(config | {"type": f"focalbench.{config['type']}"})
+    call = partial(loss, torch.linspace(-2, 2, N * C).view(N, C), targets(form), weight)
+    expected = call(avg_factor=3.0)
+    for factor in (torch.tensor(3.0), torch.tensor([3.0]), torch.tensor([[3]])):
+        found = call(avg_factor=factor)
+        assert found.shape == ()
+        torch.testing.assert_close(found, expected)
+    for wrong in (-3.0, float("nan"), torch.ones(2)):
+        with pytest.raises(ValueError, match="avg_factor is"):
+            call(avg_factor=wrong)
+    torch.testing.assert_close(call(avg_factor=torch.tensor(-3.0)), call(avg_factor=0))  # a tensor's value is not read
+    with pytest.raises(ValueError, match="avg_factor replaces the divisor of the mean"):
+        call(avg_factor=3.0, reduction_override="sum")
 
 
 def test_cross_entropy_is_focal_loss_without_focus(models):

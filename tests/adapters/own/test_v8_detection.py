@@ -94,6 +94,14 @@ def test_complete_iou_worked_by_hand():
     assert giou(a, b + 10).item() == pytest.approx(-(14 * 12 - 12) / (14 * 12))
 
 
+@pytest.mark.parametrize("wrong", [-1, CLASSES])
+def test_a_label_that_is_no_class_is_refused(wrong):
+    feats, boxes, labels = scene(0)
+    labels[1][0] = wrong
+    with pytest.raises(ValueError, match=f"labels are class indices in 0 … {CLASSES - 1}; one is {wrong}"):
+        v8_detection(feats, boxes, labels, strides=STRIDES, num_classes=CLASSES)
+
+
 def test_another_classification_takes_the_place_of_cross_entropy():
     feats, boxes, labels = scene(0)
     asked = {"strides": STRIDES, "num_classes": CLASSES}

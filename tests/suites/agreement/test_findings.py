@@ -53,9 +53,7 @@ def test_ultralytics_distribution_focal_loss_writes_into_its_targets(found):
 
 
 def test_defaults_are_read_from_the_signature(found):
-    assert told(found, "ultralytics", "focal", "defaults") == [
-        "gamma is 1.5 when the user says nothing; the paper's is 2"
-    ]
+    assert told(found, "ultralytics", "focal", "defaults") == ["the default gamma is 1.5; the paper's is 2"]
 
 
 def test_the_first_article_averages_before_it_modulates(found):

@@ -11,12 +11,19 @@ from mpmath import mp, mpf
 from rich.console import Console
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.agreement.check import CannotCall, check, render
-from focalbench_suite.suites.explainer import grid
-from focalbench_suite.suites.explainer.vocabulary import sigmoid
+from focalbench_suite.suites.check import CannotCall, Options, render
+from focalbench_suite.suites.check import check as checked
+from focalbench_suite.suites.explainer import questions
+from focalbench_suite.suites.explainer.explain import KNOWN
+from focalbench_suite.suites.explainer.formula import vocabulary_of
 from tests.suites.explainer.losses import heldout, misread, right, unseen, wrong
 
 WRONG = [*wrong.EXAMPLES, *heldout.EXAMPLES, *unseen.EXAMPLES, *misread.EXAMPLES]
+
+
+def check(function, loss, **options):
+    """The verdict as plain data."""
+    return checked(function, loss, Options(**options)).plain
 
 
 def name(example):
@@ -67,17 +74,16 @@ def test_an_example_can_be_pasted_and_prints_both_numbers():
     assert printed == pytest.approx([float(finding["expected"]), float(finding["got"])], rel=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["focal", "quality_focal", "varifocal"])
+@pytest.mark.parametrize("loss", KNOWN)
 def test_the_vocabulary_s_own_formula_is_the_papers(loss):
-    from focalbench_suite.suites.agreement import oracle
+    from focalbench_suite.suites import oracle
 
-    settings = grid.settings(loss, {"gamma", "alpha", "beta"})
-    calls = grid.elements(loss, settings[:3])
-    known = sigmoid.vocabulary(CANONICAL[loss], set(settings[0]))
-    points = grid.points(loss, calls)
-    model = known.weights[0].apply(points) * known.modulations[0].apply(points) * known.entropies[0].apply(points)
+    asked = questions.Questions(loss)
+    settings = asked.settings(set(CANONICAL[loss].names))
+    calls = asked.elements(settings)
+    model = vocabulary_of(loss, set(settings[0])).paper.terms(questions.points(loss, calls)).sum(-1)
     truth = [float(oracle.exact(loss, c.logits, c.targets, **c.parameters)[0].high.sum()) for c in calls]
-    torch.testing.assert_close(model[:, 0], torch.tensor(truth, dtype=torch.float64), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(model, torch.tensor(truth, dtype=torch.float64), rtol=1e-10, atol=1e-15)
 
 
 def test_an_asked_for_reduction_is_a_difference_where_another_is_found():
@@ -89,12 +95,12 @@ def test_an_asked_for_reduction_is_a_difference_where_another_is_found():
 
 def test_the_answer_is_plain_data_and_can_be_shown(capsys):
     verdict = check(wrong.labels_smoothed, "focal")
-    assert set(verdict) == {"loss", "verdict", "reduction", "formula", "findings"}
+    assert set(verdict) == {"loss", "verdict", "reduction", "formula", "how", "findings"}
     assert all(
-        set(f) == {"kind", "statement", "example", "expected", "got"}
+        set(f) == {"kind", "code", "values", "severity", "statement", "example", "expected", "got"}
         for f in json.loads(json.dumps(verdict))["findings"]
     )
-    Console(file=sys.stdout, width=40).print(render(verdict), crop=False)
+    Console(file=sys.stdout, width=40).print(render(checked(wrong.labels_smoothed, "focal")), crop=False)
     shown = capsys.readouterr().out
     assert shown.splitlines()[0] == "different   focal, reduction mean"
     for finding in verdict["findings"]:  # whole lines, whatever the width, in their order

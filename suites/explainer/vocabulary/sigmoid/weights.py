@@ -63,7 +63,9 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     if balance is not None and balance.name in names(loss.factors.weight):
         return options_of(loss.factors.weight, SIGMOID, loss, accepts) + _of_target_or_alpha(loss, accepts)
     if balance is None or balance.name not in accepts:
-        return [*_without_alpha(loss), *_fixed(), *_balanced(), *_by_target()]
+        # A weight of 1 and 0 is the target itself where that is a quality, else a choice of the positives.
+        others = [*_by_target(), *_fixed()] if loss.soft else [*_fixed(), *_by_target()]
+        return [*_without_alpha(loss), *others, *_balanced()]
     own = options_of(loss.factors.weight, SIGMOID, loss, accepts)
     return [*own, *_ruled(("alpha", "1 - alpha")), *_sides(), *_balanced(), *_by_target()]
 

@@ -15,9 +15,9 @@ def pieces(x, t):
 
 
 @example("focal", "call")
-def exchanged_arguments(y_true, y_pred, gamma=2.0, alpha=0.25):
-    _, ce, pt = pieces(y_pred, y_true)
-    return ((alpha * y_true + (1 - alpha) * (1 - y_true)) * (1 - pt) ** gamma * ce).mean()
+def exchanged_arguments(one, other, gamma=2.0, alpha=0.25):
+    _, ce, pt = pieces(other, one)
+    return ((alpha * one + (1 - alpha) * (1 - one)) * (1 - pt) ** gamma * ce).mean()
 
 
 @example("focal", "target_range")

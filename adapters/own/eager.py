@@ -1,7 +1,8 @@
-"""The readable form behind the interface of a backend: what is used where there are no kernels."""
+"""The backend without kernels: evaluates the formulas of `readable` and leaves their derivatives to torch.autograd."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,16 @@ from torch import Tensor
 
 from . import readable
 from .call import Call
+
+
+def widest_row(loss: str, dtype: torch.dtype) -> int:
+    """The most logits in a row that this backend takes: there is no limit."""
+    return sys.maxsize
+
+
+def takes(call: Call) -> bool:
+    """Whether this backend does this call: it does all."""
+    return True
 
 
 def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -40,5 +51,5 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
 
 
 def over(total: Tensor, divisor: Tensor | None) -> Tensor:
-    """A total over a number of elements or positives; where there are none, nothing sums to 0 and stays 0."""
+    """A total divided by a number of elements or positives, by float32's eps at least: a total of 0 over 0 stays 0."""
     return total if divisor is None else total / divisor.clamp(min=torch.finfo(torch.float32).eps)

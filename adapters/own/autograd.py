@@ -1,9 +1,9 @@
-"""From a call to its loss: reduces, and is what autograd sees.
+"""From a call to its loss: reduction, the choice of a backend, and the functions that autograd sees.
 
-A sum or mean is computed together with its gradient in one pass, and the gradient is handed out in backward. It is
-computed again from the inputs, which are referenced but never copied, where that would not do: for a second backward,
-for losses per element, and for float16, whose small numbers would be lost before the loss scale is known. A gradient of
-the gradient goes through the readable form.
+A sum or mean is computed together with its gradient in one pass, and backward returns that gradient. In three cases
+backward computes the gradient from the inputs instead, which are kept without a copy: in a second backward, for losses
+per element, and for float16, where small gradients would be rounded to 0 before the loss scale multiplies them. The
+gradient of a gradient is torch's own of the readable form.
 """
 
 from __future__ import annotations
@@ -13,33 +13,37 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+from torch.autograd.forward_ad import unpack_dual
 
-from . import operators, plain, readable
-from .backends import backend_of
-from .call import Call
+from . import checks, eager, operators, readable
+from .backends import backend_of, widest_row
+from .call import ROWS, SIGMOID, Call
 
 HALF = (torch.bfloat16, torch.float16)
-SMALLEST = torch.finfo(torch.float32).eps
+SMALLEST = torch.finfo(torch.float32).eps  # the least divisor, as on every device
 
 
 def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
-    """The loss of a call, reduced."""
+    """The loss of a call, reduced; `losses.focal_loss` says how, and which errors are raised."""
     logits = call.logits
-    check(logits.dtype, reduction, avg_factor)
+    checks.logits(logits.dtype)
+    checks.reduction(reduction, avg_factor)
     if logits.dtype in HALF and torch.is_autocast_enabled(logits.device.type):
-        # as torch's own losses under autocast: in float16 a loss scale would overflow
+        # Autocast's losses are float32, as torch's own are: a float16 loss times a loss scale would overflow.
         call = replace(call, logits=logits.float()) if reduction == "none" else replace(call, result=torch.float32)
         logits = call.logits
+    readable_form = _in_readable_form(call)
     if reduction == "none":
+        if readable_form:
+            return readable.evaluate(call).to(logits.dtype)
         if torch.compiler.is_compiling():
             return operators.each(call)
         return _Each.apply(logits, call) if _followed(logits) else backend_of(call).each(_contiguous(call))
-    count = avg_factor
-    if avg_factor is None:
-        count = 1 if reduction == "sum" else logits.numel() // (logits.shape[-1] if call.by_row else 1)
-    divisor = count.detach() if isinstance(count, Tensor) and count.device == logits.device else None
+    count = _count(call, reduction) if avg_factor is None else avg_factor
+    divisor = count.detach().reshape(()) if isinstance(count, Tensor) and count.device == logits.device else None
     scale = 1.0 if divisor is not None else 1 / max(float(count), SMALLEST)
+    if readable_form:
+        return _readable_total(call, scale, divisor)
     if torch.compiler.is_compiling():
         return operators.total(call, scale, divisor)
     if _followed(logits):
@@ -47,19 +51,32 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
     return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
 
 
+def _count(call: Call, reduction: str) -> int:
+    """What the sum is divided by: 1, or the number of elements or rows."""
+    return 1 if reduction == "sum" else call.logits.numel() // (call.logits.shape[-1] if call.by_row else 1)
+
+
+def _in_readable_form(call: Call) -> bool:
+    """Whether the formulas are evaluated in the open, for torch to differentiate, vectorise or compile as it can.
+
+    So are losses for which nobody wrote kernels and, under torch.compile, all that have none on this device.
+    """
+    if torch.compiler.is_compiling():
+        return call.classes > widest_row(call.loss, call.logits.dtype, call.logits.device.type)
+    return call.loss not in SIGMOID + ROWS
+
+
+def _readable_total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+    """The sum of the losses times `scale` over `divisor`, as formulas that autograd follows."""
+    return eager.over(readable.evaluate(call).sum() * scale, divisor).to(call.total_dtype)
+
+
 def _followed(logits: Tensor) -> bool:
-    """Whether a derivative can be asked for, in reverse or forward mode; autograd costs more than a small loss."""
-    return (logits.requires_grad and torch.is_grad_enabled()) or forward_ad._current_level >= 0
+    """Whether a derivative can be asked for, in reverse or forward mode.
 
-
-def check(dtype: torch.dtype, reduction: str, avg_factor: float | Tensor | None) -> None:
-    """Raises `TypeError` or `ValueError` for logits or a reduction that no loss can do."""
-    if not dtype.is_floating_point:
-        raise TypeError(f"logits are floating point; these are {dtype}")
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"unknown reduction {reduction!r}; choose from none, mean, sum")
-    if avg_factor is not None and reduction != "mean":
-        raise ValueError(f"avg_factor replaces the divisor of the mean; reduction is {reduction!r}")
+    Where none can, the backend is called directly, since autograd's own work takes longer than a small loss.
+    """
+    return (logits.requires_grad and torch.is_grad_enabled()) or unpack_dual(logits).tangent is not None
 
 
 def _save(ctx: Any, call: Call, divisor: Tensor | None = None) -> None:
@@ -92,8 +109,7 @@ class _Total(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         if torch.is_grad_enabled():
             call, divisor = _saved(ctx)
-            total = plain.over(readable.evaluate(call).sum() * ctx.scale, divisor)
-            gradient = _differentiable(total.to(call.total_dtype), call, incoming)
+            gradient = _differentiable(_readable_total(call, ctx.scale, divisor), call, incoming)
         elif gradient is None:
             call, divisor = _saved(ctx)
             gradient = ctx.backend.gradient(_contiguous(call), incoming, ctx.scale, divisor)

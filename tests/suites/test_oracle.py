@@ -8,7 +8,8 @@ import numpy
 import pytest
 from mpmath import diff, mp, mpf
 
-from focalbench_suite.suites.agreement import oracle
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites import oracle
 
 X = [-100.0, -8.0, -4.59511985013459, -0.5, 0.0, 0.75, 3.0, 100.0]
 Z = (0.25, -1.5, 3.0, 0.0)
@@ -93,7 +94,7 @@ DENSE_CASES = [
 @pytest.mark.parametrize(("loss", "parameters"), DENSE_CASES)
 @pytest.mark.parametrize("y", [0.0, 0.3, 1.0])
 def test_dense_gradient_is_the_derivative_of_the_value(loss, parameters, y):
-    function = oracle.DENSE[loss]
+    function = CANONICAL[loss].exact
     gradient = oracle.exact(loss, [X], [[y] * len(X)], **parameters)[1].high[0]
     exact = {name: None if v is None else mpf(v) for name, v in parameters.items()}
     with mp.workdps(120):
@@ -117,7 +118,7 @@ def test_row_gradient_is_the_derivative_of_the_value(loss, y, parameters):
     exact = {name: v if v is None or isinstance(v, tuple) else mpf(v) for name, v in parameters.items()}
     with mp.workdps(80):
         for j, slope in enumerate(gradient):
-            shifted = lambda t, j=j: oracle.ROWS[loss]([*map(mpf, Z[:j]), t, *map(mpf, Z[j + 1 :])], y, **exact)[0]  # noqa: E731
+            shifted = lambda t, j=j: CANONICAL[loss].exact([*map(mpf, Z[:j]), t, *map(mpf, Z[j + 1 :])], y, **exact)[0]  # noqa: E731
             assert slope == pytest.approx(float(diff(shifted, mpf(Z[j]))), rel=1e-12)
 
 

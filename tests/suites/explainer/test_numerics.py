@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from focalbench_suite.suites.agreement import numerics
 from focalbench_suite.suites.agreement.subject import declared, of
+from focalbench_suite.suites.explainer import numerics
+from focalbench_suite.suites.explainer.here import Here
 
 
 def scan(loss, adapter, *dtypes):
-    return numerics.scan(of(declared(loss, adapter)), dtypes or ("float32",))
+    subject = of(declared(loss, adapter))
+    return [f.plain for f in numerics.scan(Here(subject.call), loss, subject.code, dtypes or ("float32",))]
 
 
 @pytest.fixture(scope="module")
@@ -51,5 +53,4 @@ def test_no_digits_are_lost_of_another_function():
     def shifted(logits, targets, gamma, alpha):
         return logits.sigmoid().sum() + 1
 
-    subject = numerics.Subject("focal", "mine", shifted, "")
-    assert [f for f in numerics.scan(subject, ("float32",)) if f["kind"] == "precision"] == []
+    assert [f for f in numerics.scan(Here(shifted), "focal", "", ("float32",)) if f.kind == "precision"] == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from focalbench_suite.suites.agreement.oracle import Exact
+from focalbench_suite.suites.oracle import Exact
 
 # name -> bits of the significand with the hidden one, exponent of the smallest and of the largest normal number
 FORMATS = {

@@ -8,8 +8,8 @@ import numpy
 import pytest
 import torch
 
-from focalbench_suite.suites.agreement import errors
-from focalbench_suite.suites.agreement.oracle import Exact
+from focalbench_suite.suites import errors
+from focalbench_suite.suites.oracle import Exact
 
 
 @pytest.mark.parametrize("dtype", list(errors.FORMATS))

@@ -1,0 +1,10 @@
+"""Is my loss that loss? Four stages, data between them: `binding`, `child` (ask), the explainer, `show` (tell)."""
+
+from focalbench_suite.suites.check.accepting import BadFile
+from focalbench_suite.suites.check.asserting import assert_loss, objections
+from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.checking import bind, check
+from focalbench_suite.suites.check.show import render
+from focalbench_suite.suites.check.signature import CannotCall
+
+__all__ = ["BadFile", "CannotCall", "Options", "assert_loss", "bind", "check", "objections", "render"]

@@ -1,0 +1,428 @@
+"""How does a function want to be called? Stage one of a check: names are believed first, then forms are tried.
+
+What is asked later is canonical: logits (N, C), targets in the form of the loss, parameters by their canonical names.
+`Bound` turns such a call into the function's own, in the first `Form` that answers most of a few plain calls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters.canon import native_targets
+from focalbench_suite.suites.check.signature import CannotCall, Roles, read
+from focalbench_suite.suites.explainer.here import sentence
+
+Labels = Literal["dense", "hard", "index", "label_score", "one_hot"]
+Layout = Literal["rows", "flat", "column", "maps", "sides", "side_rows"]
+
+SHOWN = {  # what logits and targets are in each layout, as people write shapes
+    "rows": ("(N, C)", "(N, C)"),
+    "flat": ("(N,)", "(N,)"),
+    "column": ("(N, 1)", "(N, 1)"),
+    "maps": ("(N, C, H, W)", "(N, H, W)"),
+    "sides": ("(N, 4, K)", "(N, 4)"),
+    "side_rows": ("(4 N, K)", "(N, 4)"),
+}
+TARGETS_SHOWN = {
+    "dense": "targets",
+    "hard": "targets of 0 and 1",
+    "index": "class index",
+    "label_score": "the pair (class index, quality)",
+    "one_hot": "one-hot targets",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user states because it cannot be found out; None where it is to be found out.
+
+    `given` are arguments by name. `classes` and `bins` are the counts that the function is made for.
+    """
+
+    labels: Labels | None = None
+    probabilities: bool | None = None
+    classes: int | None = None
+    bins: int | None = None
+    reduction: str | None = None
+    given: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to call: the order, what the logits become, the layout, the targets' form, what weights are given as."""
+
+    swapped: bool = False
+    probabilities: bool = False
+    layout: Layout = "rows"
+    labels: Labels = "dense"
+    class_weights: Literal["tensor", "list", "number"] = "tensor"
+    element_weight: Literal["elements", "rows"] = "elements"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What the next stages must know of the function: plain data, so that it can be sent from the child process.
+
+    `accepts` are the canonical parameters that can be varied, `defaults` the function's own for them, `off` those of
+    its values that turn a parameter off. `how` says in one line how it is called; `scales` are parameters that it takes
+    as one number where the loss has one for each class. `classes` and `bins` are the counts to ask with.
+    """
+
+    accepts: frozenset[str]
+    labels: Labels
+    how: str
+    defaults: dict[str, Any]
+    off: dict[str, Any]
+    scales: tuple[str, ...] = ()
+    classes: int | None = None
+    bins: int | None = None
+
+
+class Bound:
+    """``bound(logits, targets, **canonical parameters)`` with canonical targets; `raw` takes targets in its own form.
+
+    `options` are what the user states; with a `form` that was found before, none is tried. Raises `CannotCall`, with
+    the wrapper to write, where no form gives a loss.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        loss: str,
+        options: Options = Options(),
+        form: Form | None = None,
+    ) -> None:
+        if not callable(function):
+            raise CannotCall(f"{function!r} is not callable; name a function NAME(logits, targets, ...)")
+        self.function, self.loss, self.options = function, loss, options
+        self.roles = read(function, loss, dict(options.given))
+        if self.roles.unknown:
+            raise CannotCall(_wrapper(function, loss, self.roles))
+        self.classes = options.classes or _own_classes(function) or self.roles.own_classes
+        self.bins = options.bins or self.roles.own_bins
+        self.form = form or self._found()
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """The canonical parameters that the function takes as the loss has them."""
+        return frozenset(self.roles.canonical) - set(self.scales)
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Class weights that the function takes as one number."""
+        if self.form.class_weights != "number":
+            return ()
+        return tuple(p.name for p in CANONICAL[self.loss].parameters if p.role == "class_weights")
+
+    @property
+    def binding(self) -> Binding:
+        """The description for the next stages."""
+        defaults = {name: p.default for name, p in self.roles.canonical.items() if _plain(p.default)}
+        off = {name: value for name, value in defaults.items() if name in self.accepts and _is_off(value)}
+        labels = self.form.labels if CANONICAL[self.loss].inputs == "dense" else "dense"
+        return Binding(
+            self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins
+        )
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
+        """Canonical logits and targets; raises whatever the function raises."""
+        if CANONICAL[self.loss].inputs == "dense" and self.form.labels in ("index", "label_score"):
+            targets = native_targets(targets, logits.shape[-1], self.form.labels)
+        return self.raw(logits, targets, **parameters)
+
+    def raw(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
+        """Targets in the function's own form, class labels among them; raises whatever the function raises."""
+        try:
+            return _tensor(self._called(self.form, logits, targets, parameters))
+        except SystemExit as end:
+            raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
+
+    # how the form is found
+
+    def _found(self) -> Form:
+        """The form in which most of a few plain calls are answered; another layout where the plain one never is."""
+        first_error, undefined = "", None
+        for _, forms in itertools.groupby(self._forms(), key=lambda form: form.layout):
+            best, most = None, 0
+            for form in forms:
+                finite, answered, error = self._tried(form)
+                first_error, undefined = first_error or error, undefined or (form if answered else None)
+                if finite > most:
+                    best, most = form, finite
+                if not error:
+                    break
+            if best is not None:
+                return best
+        if undefined is not None:
+            return undefined  # it returns NaN whatever it is given, which the explanation will say
+        raise CannotCall(f"no call of the function gives a loss: {first_error or 'it takes no form that is known'}")
+
+    def _tried(self, form: Form) -> tuple[int, int, str]:
+        """How many of the plain calls give a finite loss and how many any loss, and the first error."""
+        finite, answered, first_error = 0, 0, ""
+        self.form = form
+        for logits, targets in _plain_calls(self.loss, self.classes, self.bins):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    out = self(logits.clone(), targets.clone(), **_usual(self.loss, logits))
+            except Exception as error:  # a user's function may raise anything
+                first_error = first_error or sentence(error)
+                continue
+            answered += 1
+            if torch.isfinite(out).any():
+                finite += 1
+            else:
+                first_error = first_error or "returns NaN"
+        return finite, answered, first_error
+
+    def _forms(self) -> Iterator[Form]:
+        """Every form that is tried: names are believed, and of the rest few things are changed at once."""
+        inputs, options, roles = CANONICAL[self.loss].inputs, self.options, self.roles
+        orders = [False, True] if roles.swapped is None else [roles.swapped]
+        probabilities = [roles.probabilities, not roles.probabilities]
+        if options.probabilities is not None:
+            probabilities = [options.probabilities]
+        labels: list[Labels] = {
+            "dense": ["dense", "index", "label_score"], "index": ["index", "one_hot"], "bins": ["dense"],
+        }[inputs]  # fmt: skip
+        if roles.pair:
+            labels = ["label_score"]
+        if options.labels is not None:
+            labels = ["dense" if options.labels == "hard" else options.labels]
+        layouts: list[Layout] = {
+            "dense": ["rows", "flat", "column", "maps"],
+            "index": ["rows", "maps"],
+            "bins": ["rows", "sides", "side_rows"],
+        }[inputs]
+        weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
+        elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
+        choices = itertools.product(layouts, labels, elements, weights, probabilities, orders)
+        found = [Form(o, p, lay, lab, w, e) for lay, lab, e, w, p, o in choices]
+        plain = found[0]
+        return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))
+
+    def _has_class_weights(self) -> bool:
+        weights = CANONICAL[self.loss].of_role("class_weights")
+        return weights is not None and weights.name in self.roles.canonical
+
+    # how a call is made
+
+    def _called(self, form: Form, logits: torch.Tensor, targets: Any, parameters: dict[str, Any]) -> Any:
+        classes = logits.shape[-1]
+        given = self._parameters(form, parameters, classes) | dict(self.options.given)
+        x, y = _laid_out(form, CANONICAL[self.loss].inputs, logits, targets)
+        given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
+        made = {name: value for name, value in given.items() if name in self.roles.constructor}
+        called = {name: value for name, value in given.items() if name not in made}
+        if self.roles.reduction and self.options.reduction is not None:
+            (made if "reduction" in self.roles.constructor else called)["reduction"] = self.options.reduction
+        function = self.function(**made) if isinstance(self.function, type) else self.function
+        return _by_kind(function, self.roles.call, (y, x) if form.swapped else (x, y), called)
+
+    def _parameters(self, form: Form, parameters: dict[str, Any], classes: int) -> dict[str, Any]:
+        """The canonical parameters under the function's names, class weights as it takes them."""
+        weights = CANONICAL[self.loss].of_role("class_weights")
+        found = {}
+        for name, place in self.roles.canonical.items():
+            value = parameters.get(name)
+            if weights is not None and name == weights.name:
+                if value is None and place.default is place.empty:
+                    value = torch.ones(classes)
+                if value is None and name not in parameters:
+                    continue
+                value = _weights_as(form.class_weights, value)
+            elif name not in parameters and place.default is not place.empty:
+                continue
+            elif name not in parameters:
+                value = CANONICAL[self.loss][name].asked
+            found[place.name] = value
+        return found
+
+    def _needed(self, form: Form, meant: str, x: torch.Tensor, y: Any, classes: int) -> Any:
+        """What a parameter without a default is given."""
+        if meant in ("classes", "bins"):
+            return classes
+        if meant == "normaliser":
+            return 1.0
+        if meant == "cross_entropy":
+            return torch.nn.BCEWithLogitsLoss()
+        if meant == "positives":
+            return (y > 0).to(x.dtype)
+        return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
+
+    @property
+    def how(self) -> str:
+        """How it is called, in one line: which argument got what."""
+        logits, target = (p.name for p in (self.roles.data[::-1] if self.form.swapped else self.roles.data))
+        shapes = SHOWN[self.form.layout]
+        inputs = CANONICAL[self.loss].inputs
+        first = f"{logits} = {'probabilities' if self.form.probabilities else 'logits'} {shapes[0]}"
+        dense = inputs == "dense" and self.form.labels == "dense"
+        told = (
+            shapes[1]
+            if dense or inputs == "bins" or self.form.labels == "one_hot"
+            else "(N, H, W)"
+            if self.form.layout == "maps"
+            else "(N,)"
+        )
+        second = f"{target} = {TARGETS_SHOWN[self.form.labels]} {told}"
+        parts = [second, first] if self.form.swapped else [first, second]
+        parts += [
+            p.name if p.name == name else f"{p.name} = {name}"
+            for name, p in self.roles.canonical.items()
+            if name in self.accepts
+        ]
+        parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
+        parts += [f"{name} = {value!r}" for name, value in self.options.given]
+        parts += [f"{self.roles.canonical[name].name} = 1, one number for all classes" for name in self.scales]
+        return f"{_function_name(self.function)}({', '.join(parts)})"
+
+
+def _need_shown(meant: str, form: Form) -> str:
+    return {
+        "classes": "C", "bins": "K", "normaliser": "1", "cross_entropy": "BCEWithLogitsLoss()",
+        "positives": "targets > 0", "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
+    }[meant]  # fmt: skip
+
+
+def _function_name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _departures(form: Form, plain: Form) -> int:
+    return sum(a != b for a, b in zip(dataclasses.astuple(form), dataclasses.astuple(plain), strict=True))
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float, str, list, tuple)) or value is ...
+
+
+def _is_off(value: Any) -> bool:
+    """None, or a negative number: what signatures give for "off"."""
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0)
+
+
+def _own_classes(function: Any) -> int | None:
+    """The number of classes of a module that was made with a weight for each."""
+    if not isinstance(function, torch.nn.Module):
+        return None
+    tensors = [*dict(function.named_buffers()).values(), *(v for v in vars(function).values() if torch.is_tensor(v))]
+    counts = {len(tensor) for tensor in tensors if tensor.dim() == 1 and len(tensor) > 1}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _weights_as(form: str, value: Any) -> Any:
+    if value is None:
+        return None
+    tensor = value if torch.is_tensor(value) else torch.as_tensor(value)
+    return {"tensor": lambda: tensor, "list": tensor.tolist, "number": lambda: 1.0}[form]()
+
+
+def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
+    """Logits (N, C) and targets in the function's layout and form."""
+    x = logits
+    if form.probabilities:
+        x = x.sigmoid() if inputs == "dense" else x.softmax(-1)
+    if inputs == "index" and form.labels == "one_hot":
+        targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
+    if form.layout == "rows" or not torch.is_tensor(targets):
+        return x, targets
+    if form.layout == "flat":
+        return x.flatten(), targets.flatten()
+    if form.layout == "column":
+        return x.reshape(-1, 1), targets.reshape(-1, 1)
+    if form.layout == "maps":
+        maps = x[:, :, None, None]
+        return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
+    # the four sides of a box: of N rows, those that fill up the last box are the last row again
+    rows = torch.arange(4 * -(-len(x) // 4)).clamp(max=max(len(x) - 1, 0))
+    sides, four = x[rows], targets[rows].reshape(-1, 4)
+    return (sides.reshape(-1, 4, x.shape[-1]) if form.layout == "sides" else sides), four
+
+
+def _by_kind(
+    function: Any, parameters: tuple[inspect.Parameter, ...], data: tuple[Any, Any], named: dict[str, Any]
+) -> Any:
+    """The call itself: keyword-only data by name, positional-only parameters by place."""
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if any(p.kind is p.KEYWORD_ONLY for p in plain[:2]):
+        return function(**{p.name: value for p, value in zip(plain[:2], data, strict=True)}, **named)
+    positional = [named.pop(p.name) for p in plain[2:] if p.kind is p.POSITIONAL_ONLY and p.name in named]
+    return function(*data, *positional, **named)
+
+
+def _usual(loss: str, logits: torch.Tensor) -> dict[str, Any]:
+    """The usual parameters, class weights for as many classes and row weights for as many rows as the logits have."""
+    found: dict[str, Any] = {}
+    for parameter in CANONICAL[loss].parameters:
+        count = {"class_weights": logits.shape[-1], "row_weights": len(logits)}.get(parameter.role)
+        value = parameter.asked
+        if count is not None:
+            value = torch.tensor(tuple(itertools.islice(itertools.cycle(value), count)), dtype=logits.dtype)
+        found[parameter.name] = value
+    return found
+
+
+def _plain_calls(loss: str, classes: int | None, bins: int | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """A few calls of the plainest kind in several shapes, since a form that fits one by chance does not fit all."""
+    inputs = CANONICAL[loss].inputs
+    random = torch.Generator().manual_seed(0)
+    if inputs == "bins":
+        for rows, columns in ((4, bins or 6), (8, bins or 9), (4, bins or 5)):
+            yield (
+                torch.randn(rows, columns, generator=random, dtype=torch.float64),
+                torch.linspace(0.25, columns - 2.25, rows, dtype=torch.float64),
+            )
+        return
+    for rows, columns in ((3, classes or 4), (5, classes or 2), (3, classes or 3)):
+        logits = torch.randn(rows, columns, generator=random, dtype=torch.float64)
+        label = torch.arange(rows) % columns
+        if inputs == "index":
+            yield logits, label
+        else:
+            hot = torch.nn.functional.one_hot(label, columns).double()
+            if rows == columns:
+                hot[-1] = 0  # a row of background, which labels say by an index that not every function takes
+            yield logits, hot
+
+
+def _wrapper(function: Any, loss: str, roles: Roles) -> str:
+    """A refusal that names the argument nobody can know, and the wrapper to paste."""
+    name, missing = _function_name(function), ", ".join(roles.unknown)
+    parameters = "".join(f", {p}={CANONICAL[loss][p].recommended!r}" for p in roles.canonical)
+    passed = "".join(f", {place.name}={p}" for p, place in roles.canonical.items())
+    filled = "".join(f", {one}=..." for one in roles.unknown)
+    return (
+        f"{name} needs {missing}, and nobody says what to give; set it (--set {roles.unknown[0]}=VALUE), or check a "
+        f"wrapper: def wrapped(logits, targets{parameters}): return {name}(logits, targets{passed}{filled})"
+    )
+
+
+def _tensor(out: Any) -> torch.Tensor:
+    """The loss among what was returned: the first of several."""
+    if isinstance(out, dict):
+        out = next(iter(out.values()), None)
+    if isinstance(out, (tuple, list)):
+        out = out[0]
+    if isinstance(out, (int, float)):
+        return torch.tensor(float(out), dtype=torch.float64)
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"returned {type(out).__name__}, not a tensor")
+    if not out.is_floating_point():
+        raise TypeError(f"returned a tensor of {out.dtype}, not of floating point")
+    return out
+
+
+def with_reduction(options: Options, reduction: str | None) -> Options:
+    """The same options, with a reduction that the function must have."""
+    return replace(options, reduction=reduction)

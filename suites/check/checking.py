@@ -1,0 +1,117 @@
+"""One function from its name to its verdict: the stages of a check in order."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from focalbench_suite import adapters
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.check.binding import Binding, Bound, Options
+from focalbench_suite.suites.check.child import Asked, Child
+from focalbench_suite.suites.check.signature import CannotCall
+from focalbench_suite.suites.explainer import CannotAnswer, explain
+from focalbench_suite.suites.explainer.calls import Remembered
+from focalbench_suite.suites.explainer.examples import Finding
+from focalbench_suite.suites.explainer.explain import KNOWN
+from focalbench_suite.suites.explainer.vocabulary.option import change
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one function: `verdict` is same | fragile | different; `how` says how it was called."""
+
+    loss: str
+    verdict: str
+    reduction: str
+    formula: str
+    how: str
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Plain data, for a program that reads it."""
+        return vars(self) | {"findings": [finding.plain for finding in self.findings]}
+
+
+def check(function: Callable[..., Any] | str, loss: str, options: Options = Options()) -> Verdict:  # noqa: B008, frozen
+    """Is `function` (or what ``FILE.py:NAME`` names) the loss that it should be?
+
+    It is called as its names and a few trials say; `options` state what cannot be found out. With a reduction among
+    them, that is the one it must have; else the one it has is reported. Raises `CannotCall` with the reason where it
+    cannot be asked.
+    """
+    if loss not in KNOWN:
+        raise CannotCall(f"check knows {', '.join(KNOWN)}, not {loss}")
+    if options.labels in ("index", "label_score", "hard") and CANONICAL[loss].inputs != "dense":
+        raise CannotCall(
+            f"--labels {options.labels} is for losses of dense targets; {loss} takes {CANONICAL[loss].inputs}"
+        )
+    reference = function if isinstance(function, str) else reference_of(function)
+    given = None if isinstance(function, str) else function
+    with Child(Asked(reference, given, loss, options)) as child:
+        binding, fresh = child.bind()
+        ask = Remembered(child.ask)
+        try:
+            found = explain(
+                loss,
+                ask,
+                code_of(reference, loss, options),
+                accepts=set(binding.accepts),
+                labels=binding.labels,
+                reduction=options.reduction,
+                fresh=fresh,
+                off=binding.off,
+                columns=binding.bins if CANONICAL[loss].inputs == "bins" else binding.classes,
+            )
+        except CannotAnswer as error:
+            raise CannotCall(f"no call of the function gives a loss: {error}") from None
+    findings = [*found.findings, *_defaults(loss, binding)]
+    return Verdict(loss, found.verdict, found.reduction, found.formula, binding.how, findings)
+
+
+def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # noqa: B008, frozen
+    """The function that ``FILE.py:NAME`` or ``package.module:NAME`` names, behind the canonical call."""
+    return Bound(adapters.load_object(reference), loss, options)
+
+
+def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
+    """Defaults that are not the paper's: notes, since every call of a check names its parameters."""
+    for name in binding.scales:
+        yield Finding(change("alpha", "weights_are_one_number", parameter=name), "note")
+    for parameter in CANONICAL[loss].parameters:
+        default = binding.defaults.get(parameter.name)
+        number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0
+        if number and parameter.recommended is not None and default not in (parameter.recommended, parameter.absent):
+            told = change("defaults", "default", parameter=parameter.name, value=default, paper=parameter.recommended)
+            yield Finding(told, "note", "", f"{parameter.recommended:g}", f"{default:g}")
+
+
+def reference_of(function: Any) -> str | None:
+    """``FILE.py:NAME`` of a function that stands at the top of a file, relative to here where it can be."""
+    function = getattr(function, "_torchdynamo_inline", function)  # what torch.jit.script was given
+    name = getattr(function, "__qualname__", "")
+    with contextlib.suppress(TypeError):
+        file = inspect.getsourcefile(function)
+        if file and name.isidentifier():
+            path = Path(file)
+            with contextlib.suppress(ValueError):
+                path = path.relative_to(Path.cwd())
+            return f"{path}:{name}"
+    return None
+
+
+def code_of(reference: str | None, loss: str, options: Options) -> str:
+    """Python that binds the function to the name ``call``, for the examples."""
+    stated = "" if options == Options() else f", {options!r}"
+    names = "bind" if options == Options() else "Options, bind"
+    if reference is None:
+        names = names.replace("bind", "Bound")
+        return (
+            f"from focalbench_suite.suites.check.binding import {names}\ncall = Bound(your_function, {loss!r}{stated})"
+        )
+    return f"from focalbench_suite.suites.check import {names}\ncall = bind({reference!r}, {loss!r}{stated})"

@@ -1,0 +1,44 @@
+"""Stage four of a check: a verdict for people, as head line, formula, a block for each finding, and the examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+from focalbench_suite.suites.check.checking import Verdict
+
+COLOURS = {"same": "green", "fragile": "yellow", "different": "red"}
+
+
+def render(verdict: Verdict) -> Group:
+    """The answer for a terminal.
+
+    Print it with ``crop=False``: the examples' lines are as long as they are, so that they can be copied and pasted.
+    """
+    colour = COLOURS[verdict.verdict]
+    head = Text.assemble((verdict.verdict, f"bold {colour}"), f"   {verdict.loss}, reduction {verdict.reduction}")
+    parts: list[Any] = [head]
+    if verdict.formula:
+        parts.append(Text.assemble(("computes ", "dim"), verdict.formula))
+    parts.append(Text.assemble(("called as ", "dim"), verdict.how))
+    findings = [finding.plain for finding in verdict.findings]
+    for number, finding in enumerate(findings, 1):
+        numbers = Text.assemble(
+            ("expected ", "dim"),
+            (finding["expected"] or "-", "green"),
+            ("   got ", "dim"),
+            (finding["got"] or "-", "red"),
+        )
+        parts += [
+            Text.assemble("\n", (f"{number}. ", "dim"), (finding["kind"], f"bold {colour}")),
+            Padding.indent(Text(finding["statement"]), 3),
+            Padding.indent(numbers, 3),
+        ]
+    for number, finding in enumerate(findings, 1):
+        if finding["example"]:
+            example = f"\n# {number}. {finding['kind']}\n{finding['example']}"
+            parts.append(Text(example, style="dim", no_wrap=True, overflow="ignore"))
+    return Group(*parts)

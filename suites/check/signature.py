@@ -1,0 +1,211 @@
+"""What a function's signature says: which parameter is which, by the names that people give them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters.canon import Parameter
+
+LOGITS = (
+    "logits", "logit", "input", "inputs", "x", "z", "pred", "preds", "prediction", "predictions", "y_pred", "ypred",
+    "y_hat", "output", "outputs", "out", "score", "scores", "pred_score", "pred_scores", "pred_dist", "cls_score",
+    "cls_pred", "pred_logits", "y_logits", "src_logits", "predict",
+)  # fmt: skip
+PROBABILITIES = ("p", "prob", "probs", "proba", "probas", "probability", "probabilities", "y_prob", "pred_prob")
+TARGETS = (
+    "targets", "target", "labels", "label", "y", "t", "gt", "gts", "y_true", "ytrue", "true", "truth", "ground_truth",
+    "gt_score", "gt_scores", "gt_labels", "quality", "qualities", "teacher", "annotations",
+)  # fmt: skip
+PAIRS = ("pair", "target_pair", "label_and_score", "label_score")
+WEIGHTS = (  # of elements or rows
+    "weight", "weights", "w", "sample_weight", "sample_weights", "row_weight", "row_weights", "element_weight",
+    "element_weights", "label_weight", "label_weights", "bbox_weight", "target_weight",
+)  # fmt: skip
+POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
+NORMALISERS = ("avg_factor", "num_boxes", "num_pos", "num_positives", "normalizer", "normaliser", "num_total_samples")
+CLASS_COUNTS = ("num_classes", "n_classes", "nclasses", "classes", "class_num", "num_class", "n_class", "nc", "C")
+BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
+CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
+ALIASES = {  # role -> names under which functions take such a parameter, beside its canonical one
+    "power": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "focal_power", "beta", "b", "g", "power",
+              "exponent", "γ", "β"),
+    "balance": ("alpha", "focal_alpha", "alpha_pos", "pos_alpha", "balance", "balance_param", "a", "α"),
+    "class_weights": ("alpha", "class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "a", "α"),
+    "row_weights": WEIGHTS,
+    "coefficient": ("epsilon", "eps", "e", "poly_epsilon", "ε"),
+    "terms": (),
+}  # fmt: skip
+OTHER = {  # numbers that mean something else than a canonical parameter
+    "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth", "ignore_index",
+    "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
+    "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
+    "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
+    *WEIGHTS, *NORMALISERS, *CLASS_COUNTS, *BIN_COUNTS,
+}  # fmt: skip
+
+
+class CannotCall(Exception):
+    """The function cannot be called as a loss; the message says why."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The parameters of a function by what they are for.
+
+    `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
+    `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
+    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins`` or ``cross_entropy``.
+    `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
+    class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters.
+    """
+
+    data: tuple[inspect.Parameter, inspect.Parameter]
+    swapped: bool | None
+    probabilities: bool
+    pair: bool
+    canonical: dict[str, inspect.Parameter] = field(default_factory=dict)
+    needed: dict[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    counts: dict[str, str] = field(default_factory=dict)
+    own_classes: int | None = None
+    own_bins: int | None = None
+    constructor: frozenset[str] = frozenset()
+    call: tuple[inspect.Parameter, ...] = ()
+    reduction: bool = False
+    reduction_default: Any = None
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
+    """What a class takes when it is made (nothing for a function) and what is called takes."""
+    if isinstance(function, type):
+        forward = getattr(function, "forward", function.__call__)
+        return _signature(function), _signature(forward)[1:]
+    return [], _signature(function)
+
+
+def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters of a function, a module, a module class or a scripted function."""
+    if isinstance(function, torch.jit.ScriptFunction):
+        return [_scripted(argument) for argument in function.schema.arguments]
+    try:
+        told = function.forward if isinstance(function, torch.nn.Module) else function
+        return list(inspect.signature(told).parameters.values())
+    except (TypeError, ValueError):
+        raise CannotCall(f"{function!r} tells no signature; wrap it in a function NAME(logits, targets, ...)") from None
+
+
+def _scripted(argument: Any) -> inspect.Parameter:
+    default = argument.default_value if argument.has_default_value() else inspect.Parameter.empty
+    return inspect.Parameter(argument.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
+def read(function: Callable[..., Any], loss: str, given: dict[str, Any]) -> Roles:
+    """The roles of a function's parameters; `given` are those that the user sets. Raises `CannotCall`."""
+    made, called = parameters_of(function)
+    plain = [p for p in called if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(plain) < 2:
+        raise CannotCall(f"{_name(function)} takes {len(plain)} arguments; a loss takes logits and targets")
+    data = (plain[0], plain[1])
+    rest = [p for p in [*made, *plain[2:]] if p.name not in given]
+    named = {p.name: p for p in rest}
+    canonical = _canonical(loss, rest, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
+    free = {name: p for name, p in named.items() if p not in canonical.values()}
+    counts = {name: "classes" for name in free if name in CLASS_COUNTS}
+    counts |= {name: "bins" for name in free if name in BIN_COUNTS and CANONICAL[loss].inputs == "bins"}
+    required = [
+        name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    needed = {name: meant for name in required if (meant := _needed(name, counts, name in {p.name for p in made}))}
+    own = {meant: free[name].default for name, meant in counts.items() if _is_count(free[name].default)}
+    reduction = named.get("reduction")
+    return Roles(
+        data,
+        _swapped(data),
+        _inputs(data)[0].name in PROBABILITIES,
+        any(p.name in PAIRS for p in data),
+        canonical,
+        needed,
+        tuple(name for name in required if name not in needed),
+        {name: meant for name, meant in counts.items() if name in needed},
+        own.get("classes"),
+        own.get("bins"),
+        frozenset(p.name for p in made),
+        tuple(called),
+        reduction is not None,
+        None if reduction is None else reduction.default,
+    )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 1
+
+
+def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
+    """What a parameter without a default must be given, by its name; None where nobody knows."""
+    if name in counts:
+        return counts[name]
+    if made and name in CROSS_ENTROPIES:
+        return "cross_entropy"
+    for meant, names in (("normaliser", NORMALISERS), ("weight", WEIGHTS), ("positives", POSITIVES)):
+        if name in names:
+            return meant
+    return None
+
+
+def _swapped(data: tuple[inspect.Parameter, inspect.Parameter]) -> bool | None:
+    """Whether the names say that the targets come first; None where they say nothing."""
+    first, second = (p.name.lower() for p in data)
+    inputs = (*LOGITS, *PROBABILITIES)
+    if first in TARGETS and second in inputs:
+        return True
+    return False if first in inputs or second in (*TARGETS, *PAIRS) else None
+
+
+def _inputs(data: tuple[inspect.Parameter, inspect.Parameter]) -> tuple[inspect.Parameter, inspect.Parameter]:
+    return data[::-1] if _swapped(data) else data
+
+
+def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict[str, inspect.Parameter]:
+    """Canonical parameter -> the function's: equal names first, then known names, then, for numbers, by position."""
+    wanted = CANONICAL[loss].parameters
+    places: dict[str, inspect.Parameter] = {}
+    by_name = {p.name: p for p in free}
+    for parameter in wanted:
+        if parameter.name in by_name and _fits(parameter, by_name[parameter.name]):
+            places[parameter.name] = by_name[parameter.name]
+    for parameter in wanted:
+        for alias in ALIASES[parameter.role] if parameter.name not in places else ():
+            match = [p for p in free if p.name == alias and p not in places.values() and _fits(parameter, p)]
+            if match:
+                places[parameter.name] = match[0]
+                break
+    unknown = [p for p in free if p not in places.values() and _takes_number(p)]
+    for parameter in wanted:
+        if parameter.name not in places and parameter.role in ("power", "balance", "coefficient") and unknown:
+            places[parameter.name] = unknown.pop(0)
+    if anything and not places:
+        places = {p.name: inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY) for p in wanted}
+    return {parameter.name: places[parameter.name] for parameter in wanted if parameter.name in places}
+
+
+def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:
+    """Whether a default of this type can stand for the parameter: a string or a truth value is something else."""
+    return place.default is place.empty or not isinstance(place.default, (str, bool))
+
+
+def _takes_number(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter of an unknown name may be meant for a number such as gamma."""
+    if parameter.name in OTHER or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        return False
+    value = parameter.default
+    return value is parameter.empty or (isinstance(value, (int, float)) and not isinstance(value, bool))
