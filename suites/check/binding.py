@@ -66,6 +66,7 @@ class Form:
     labels: Labels = "dense"
     class_weights: Literal["tensor", "list", "number"] = "tensor"
     element_weight: Literal["elements", "rows"] = "elements"
+    sums_sides: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ class Bound:
     def raw(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
         """Targets in the function's own form, class labels among them; raises whatever the function raises."""
         try:
-            return _tensor(self._called(self.form, logits, targets, parameters))
+            out = _tensor(self._called(self.form, logits, targets, parameters))
+            return _one_side(out, len(logits), self.form) if self.form.layout in ("sides", "side_rows") else out
         except SystemExit as end:
             raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
 
@@ -161,10 +163,20 @@ class Bound:
                 if not error:
                     break
             if best is not None:
-                return best
+                return replace(best, sums_sides=self._adds(best))
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
         raise CannotCall(f"no call of the function gives a loss: {first_error or 'it takes no form that is known'}")
+
+    def _adds(self, form: Form) -> bool:
+        """Whether the loss of two boxes is the sum of the losses of each."""
+        if form.layout not in ("sides", "side_rows"):
+            return False
+        self.form = form
+        logits, targets = next(iter(_plain_calls(self.loss, self.classes, self.bins)))
+        one, other, both = (self(logits[rows], targets[rows], **_usual(self.loss, logits[rows])).sum()
+                            for rows in (slice(0, 1), slice(1, 2), slice(0, 2)))  # fmt: skip
+        return bool(torch.isclose(one + other, both, rtol=1e-6))
 
     def _tried(self, form: Form) -> tuple[int, int, str]:
         """How many of the plain calls give a finite loss and how many any loss, and the first error."""
@@ -344,10 +356,16 @@ def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tu
     if form.layout == "maps":
         maps = x[:, :, None, None]
         return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
-    # the four sides of a box: of N rows, those that fill up the last box are the last row again
-    rows = torch.arange(4 * -(-len(x) // 4)).clamp(max=max(len(x) - 1, 0))
-    sides, four = x[rows], targets[rows].reshape(-1, 4)
+    # every row stands for a box of four equal sides
+    sides, four = x.repeat_interleave(4, dim=0), targets[:, None].expand(-1, 4)
     return (sides.reshape(-1, 4, x.shape[-1]) if form.layout == "sides" else sides), four
+
+
+def _one_side(out: torch.Tensor, rows: int, form: Form) -> torch.Tensor:
+    """What one of the four equal sides of each box gives; a sum over boxes counts each of them four times."""
+    if out.numel() == 4 * rows:
+        return out.reshape(rows, 4)[:, 0]
+    return out / 4 if form.sums_sides else out
 
 
 def _by_kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy
@@ -31,6 +31,12 @@ class Batches:
     seen: list[Answer]
     labels: list[torch.Tensor] | None = None
 
+    def without(self, has: Callable[[Call], bool]) -> Batches:
+        """The batches that do not have a feature."""
+        rows = [i for i, call in enumerate(self.calls) if not has(call)]
+        labels = None if self.labels is None else [self.labels[i] for i in rows]
+        return Batches(self.loss, [self.calls[i] for i in rows], [self.seen[i] for i in rows], labels)
+
     def answered(self) -> Iterator[int]:
         return (i for i, one in enumerate(self.seen) if one.ok)
 
@@ -58,6 +64,25 @@ def put_labels(case: Examination) -> Batches:
     """Batches of class labels with background (C) and ignored rows (-1)."""
     calls = case.questions.labelled(case.settings[0])
     return Batches(case.loss, calls, case.ask(calls), [torch.tensor(call.targets) for call in calls])
+
+
+def _ignores(call: Call) -> bool:
+    return call.own_targets and -1 in call.targets
+
+
+def _has_background(call: Call) -> bool:
+    return call.own_targets and any(label in (-1, len(call.logits[0])) for label in call.targets)
+
+
+def _crowded(call: Call) -> bool:
+    rows = call.targets if call.targets and isinstance(call.targets[0], list) else []
+    return any(sum(target > 0 for target in row) > 1 for row in rows)
+
+
+# Batches that a loss may not be made for; what it makes of the others is known all the same.
+FEATURES: dict[str, Callable[[Call], bool]] = {
+    "ignored": _ignores, "background": _has_background, "several positives a row": _crowded
+}  # fmt: skip
 
 
 def find(fits: list[Fit], batches: Batches, tolerance: Tolerance) -> Whole | None:

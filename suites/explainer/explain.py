@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import batches, formula, limits, locality, side_effects
+from focalbench_suite.suites.explainer import batches, edges, formula, limits, locality, side_effects, slope
 from focalbench_suite.suites.explainer.batches import Batches, Whole
 from focalbench_suite.suites.explainer.calls import Ask, Remembered
 from focalbench_suite.suites.explainer.examination import Examination
@@ -14,6 +14,7 @@ from focalbench_suite.suites.explainer.examples import SEVERITIES, Finding
 from focalbench_suite.suites.explainer.formula import Elements, Fit, Reading
 from focalbench_suite.suites.explainer.questions import Questions
 from focalbench_suite.suites.explainer.telling import (
+    tell_apart,
     tell_changes,
     tell_edge,
     tell_labels,
@@ -70,6 +71,7 @@ def explain(
     accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
     case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts)
     side_effects.tell(case, fresh)
+    edges.tell(case)
     if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
         remembering = case.ask
         case.ask = Remembered(lambda calls: remembering([replace(call, anew=True) for call in calls]))
@@ -125,19 +127,26 @@ def _explained(
     asked = batches.put(case, soft=reading.where == "all")
     labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
+    apart = None
+    if whole is None:
+        apart, whole = _in_part(fits, labelled or asked, elements)
     fit = whole.fit if whole else fits[0]
+    fit = _with_its_slope(case, elements, reading, fit)
     share = formula.shares(elements)[fit.share] if fit.share else None
     tell_changes(case, elements, fit.semantics, share)
     if reading.where == "hard":
         tell_soft(case, elements, share)
     tell_labels(case, whole, labelled)
+    if apart is not None:
+        tell_apart(case, apart, whole, labelled or asked)
     tell_edge(case, elements)
     name = tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)
-    shown = reading.fits[fits.index(fit)].seen
+    shown = reading.fits[fits.index(fit)].seen if fit in fits else fit.seen
     told = elements.keep(
         elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
     )
-    tell_slope(case, shown, told, fit.share, whole, labelled or asked)
+    plain = labelled or asked
+    tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
     tell_off(case, fit.semantics, elements, share, off)
     if not case.has("state"):
         limits.tell(case, shown, told, fit.share)
@@ -158,6 +167,28 @@ def _in_batches(
         return first
     further = tried(formula.further(elements, case.varied, case.questions.labels, reading.fits))
     return first if further[-1] is None else further
+
+
+def _with_its_slope(case: Examination, elements: Elements, reading: Reading, fit: Fit) -> Fit:
+    """The fit, or one of a change that is too small to show in the values and shows in the gradients."""
+    if fit.semantics.changes or fit.share or reading.where != "all":
+        return fit
+    told = elements.keep(elements.answered & formula.near(elements))
+    if slope.check(fit.seen, told, None) is None:
+        return fit
+    for other in formula.one_more(elements, case.varied, case.questions.labels):
+        if slope.check(other.seen, told, None) is None:
+            return other
+    return fit
+
+
+def _in_part(fits: list[Fit], asked: Batches, elements: Elements) -> tuple[str | None, Whole | None]:
+    """What the batches without one feature say, where all of them together say nothing: the feature, and the whole."""
+    for feature, has in batches.FEATURES.items():
+        rest = asked.without(has)
+        if 2 <= len(rest.calls) < len(asked.calls) and (whole := batches.find(fits, rest, elements.tolerance)):
+            return feature, whole
+    return None, None
 
 
 def _without_labels(fit: Fit) -> Fit:

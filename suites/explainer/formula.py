@@ -19,7 +19,9 @@ from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
 
-LAYOUTS = ("one", "companion", "row", "mixed", "block")
+EVERY = 500  # fits of one change, of which one is sought that explains the gradients, too
+STEPS = (1.37e-3, 1.37e-6)  # to see roughness with; odd, since an even step can march with the grid of a dtype
+LAYOUTS = ("one", "companion", "row", "chosen", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 
 
@@ -84,8 +86,8 @@ def put(case: Examination) -> Elements:
     dense = CANONICAL[case.loss].inputs == "dense"
     asked = []
     for layout in LAYOUTS if dense else ("one",):
-        if layout == "mixed" and case.questions.labels != "dense":
-            continue  # which has two positives in a row
+        if (layout == "mixed" and case.questions.labels != "dense") or (layout == "chosen" and not case.questions.hard):
+            continue  # the one has two positives in a row, the other is for hard labels
         calls = case.questions.elements(case.settings, layout)
         tolerance = TOLERANCES[grain(case.ask, calls[0])]
         found = Elements(case.loss, calls, questions.points(case.loss, calls), case.ask(calls), layout, tolerance)
@@ -115,16 +117,16 @@ def _moves(found: Elements, label: float) -> bool:
 def grain(ask: Ask, example: Call) -> str:
     """The precision in which the value is computed, seen in its roughness: double, single or half."""
     rough = {}
-    for step in (1e-3, 1e-6):
+    for step in STEPS:
         jumps = []
         for start in (0.71, -1.37):
             values = [answer.value for answer in ask([_moved(example, start + i * step) for i in range(24)])]
             size = numpy.abs(values).max()
             jumps.append(numpy.abs(numpy.diff(values, 2)).max() / size if size > 0 else 0.0)
         rough[step] = min(jumps)
-    if rough[1e-3] > 3e-5:
+    if rough[STEPS[0]] > 3e-5:
         return "half"
-    return "single" if rough[1e-6] > 2e-9 or example.dtype == "float32" else "double"
+    return "single" if rough[STEPS[1]] > 2e-9 or example.dtype == "float32" else "double"
 
 
 def _moved(example: Call, logit: float) -> Call:
@@ -159,6 +161,13 @@ def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit])
     simpler = [set(fit.semantics.changes) for fit in fits]
     found = among.fits(1 + min(map(len, simpler)), simpler=simpler)
     return Reading([Fit(s, s) for s in found], "all" if found else "none")
+
+
+def one_more(elements: Elements, accepts: set[str], labels: str) -> list[Fit]:
+    """Combinations of one change, whatever fits without any."""
+    usable = _usable(elements)
+    among = Search(usable.points, usable.values, vocabulary(usable, accepts, labels), usable.tolerance)
+    return [Fit(s, s) for s in among.fits(1, most=EVERY)]
 
 
 def _usable(elements: Elements) -> Elements:
@@ -301,7 +310,6 @@ def _of_ones(reduction: Any, targets: tuple[float, ...]) -> torch.Tensor:
 
 
 CANCELLING = {"alpha_ignored", "alpha_fixed", "class_weights_ignored", "weight_ignored"}
-CANCELLED = {"alpha_exchanged"}  # weights that people have where they cancel, beside the paper's
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
@@ -312,9 +320,13 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
     for fit in fits:
         if not any(change.code in CANCELLING for change in fit.semantics.weight.changes):
             continue
-        for weight in (w for w in known.weights if {change.code for change in w.changes} <= CANCELLED):
+        for weight in (option for option in known.weights if option.cost <= 1 and not _soft(option)):
             weighted = replace(fit.semantics, weight=weight)
             found.append(replace(fit, semantics=weighted))
-            if any(change.kind == "gamma" for change in weighted.modulation.changes):
+            if weight.cost == 0 and any(change.kind == "gamma" for change in weighted.modulation.changes):
                 found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
     return found
+
+
+def _soft(option: Option) -> bool:
+    return any(change.kind == "soft_labels" for change in option.changes)

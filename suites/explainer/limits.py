@@ -20,13 +20,15 @@ from focalbench_suite.suites.explainer.formula import Elements, shares
 from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
 
 SCANNED = ("float32", "float64")
+HALF = ("bfloat16", "float16")  # scanned for what raises and for non-finite numbers alone
 # What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
 TOLD_ONCE = {
     "nonfinite_from": ("quantity", "nan"),
     "dtype_refused": ("dtype",),
     "setting_refused": ("setting",),
 }
-FAR = (20.0, 50.0, 100.0)  # logits at which a sigmoid is 1 in half, single and (nearly) double precision
+# logits at which a sigmoid is 1 in half, single and (nearly) double precision; exp(89) overflows in single
+FAR = {"float64": (20.0, 50.0, 100.0), "float32": (20.0, 50.0, 89.0)}
 
 
 def tell(case: Examination, semantics: Semantics, elements: Elements, share: str) -> None:
@@ -47,6 +49,11 @@ def tell(case: Examination, semantics: Semantics, elements: Elements, share: str
     _cut_off(case, fixed)
     sloped = not case.has("gradient")
     found = numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed)
+    found += [
+        one
+        for one in numerics.scan(case.ask, case.loss, case.code, HALF, fixed, usual_only=True)
+        if one.change.code != "digits_lost"
+    ]
     told = set()
     for one in (one for one in found if one.change.code != "digits_lost"):
         key = (one.change.code, *(dict(one.change.values).get(name) for name in TOLD_ONCE[one.change.code]))
@@ -139,8 +146,19 @@ def _cut_off(case: Examination, fixed: dict[str, Any]) -> None:
 def _nonfinite(case: Examination, elements: Elements) -> None:
     """NaN or infinity on saturated logits, in value or gradient, where moderate logits give numbers."""
     told = set()
-    for setting in case.settings[:4]:
-        calls = [call for x in FAR for sign in (1, -1) for call in _at(elements, sign * x, setting)]
+    undefined = {
+        str(call.parameters)
+        for call, answer in zip(elements.calls, elements.seen, strict=True)
+        if answer.output is not None and not numpy.isfinite(answer.output).all()
+    }
+    for setting in (one for one in case.settings[:4] if str(one) not in undefined):
+        calls = [
+            replace(call, dtype=dtype)
+            for dtype, far in FAR.items()
+            for x in far
+            for sign in (1, -1)
+            for call in _at(elements, sign * x, setting)
+        ]
         for call, answer in zip(calls, case.ask(calls), strict=True):
             for quantity, numbers in (("value", answer.output), ("gradient", answer.gradient)):
                 if numbers is None or numpy.isfinite(numbers).all() or quantity in told:

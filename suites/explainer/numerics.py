@@ -65,6 +65,16 @@ def points(loss: str, dtype: str, target: float, grid: Iterable[float] = GRID) -
     return [Point(x, target, [[0.0, x, 0.0, 0.0]], [target], (0, 1)) for x in rounded]
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A setting, dtype and target for which the loss raises."""
+
+    setting: dict[str, Any]
+    dtype: str
+    target: float
+    error: str
+
+
 class Refused(Exception):
     """The loss raises for a setting or a dtype; the message is its own."""
 
@@ -103,12 +113,15 @@ def scan(
     code: str,
     dtypes: Iterable[str] = ("float32", "bfloat16", "float16"),
     fixed: Mapping[str, Any] | None = None,
+    usual_only: bool = False,
 ) -> list[Finding]:
     """Findings of kind ``precision``, ``nonfinite`` and, for what raises, ``dtype`` and ``call``.
 
     `fixed` are values that the function uses whatever it is given; what it says it does not support yields none.
+    `usual_only` leaves the other settings than the usual one out.
     """
     settings = [{name: (fixed or {}).get(name, v) for name, v in one.items()} for one in CANONICAL[loss].scanned]
+    settings = settings[:1] if usual_only else settings
     traces, refused = [], []
     for dtype in dtypes:
         for setting in settings:
@@ -118,23 +131,24 @@ def scan(
                 except Unsupported:
                     continue
                 except Refused as error:
-                    refused.append((dtype, setting, str(error)))
+                    refused.append(Refusal(setting, dtype, target, str(error)))
     found = [*_refusals(loss, traces, refused), *_nonfinite(loss, code, traces)]
     return [*found, *_lost(loss, code, traces, settings[0])]
 
 
-def _refusals(loss: str, traces: list[Trace], refused: list[tuple[str, dict[str, Any], str]]) -> Iterator[Finding]:
-    """A dtype or a setting for which the loss raises, though it takes another."""
-    for dtype in dict.fromkeys(dtype for dtype, _, _ in refused):
-        mine = [(setting, error) for name, setting, error in refused if name == dtype]
-        if all(one.dtype != dtype for one in traces):
-            if traces:
-                told = change("dtype", "dtype_refused", dtype=dtype, error=mine[0][1])
-                yield Finding(told, "fragile", "", "", mine[0][1])
+def _refusals(loss: str, traces: list[Trace], refused: list[Refusal]) -> Iterator[Finding]:
+    """A dtype for which the loss raises, and a setting for which it does though it takes another one."""
+    answered = {(one.dtype, one.target) for one in traces}
+    for dtype in dict.fromkeys(one.dtype for one in refused):
+        mine = [one for one in refused if one.dtype == dtype]
+        if not {(dtype, 0.0), (dtype, 1.0)} & answered:
+            yield Finding(
+                change("dtype", "dtype_refused", dtype=dtype, error=mine[0].error), "fragile", got=mine[0].error
+            )
             continue
-        for setting, error in mine:
-            told = change("call", "setting_refused", setting=_varied(loss, setting), dtype=dtype, error=error)
-            yield Finding(told, "fragile", "", "", error)
+        for one in (one for one in mine if (dtype, one.target) in answered):
+            told = change("call", "setting_refused", setting=_varied(loss, one.setting), dtype=dtype, error=one.error)
+            yield Finding(told, "fragile", got=one.error)
 
 
 def _nonfinite(loss: str, code: str, traces: list[Trace]) -> Iterator[Finding]:

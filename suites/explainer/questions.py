@@ -28,7 +28,15 @@ ROWS = (  # logits of one row: peaked, flat, and with nearly equal entries; more
 )
 FROM_BELOW = (1.75, 0.0, 0.3, 1.0, 1.5)  # targets between the first bins …
 FROM_ABOVE = (2.4, 1.75, 1.0, 0.6, 0.1, 0.005, 0.0005, 0.0)  # … and by how much others lie below the last bin
-SHAPES = ((3, 4), (5, 2), (1, 4), (4, 1), (2, 3), (6, 3))  # of batches: no two have the same rows, classes and product
+SHAPES = (
+    (3, 4),
+    (5, 2),
+    (1, 4),
+    (4, 1),
+    (2, 3),
+    (6, 3),
+    (1, 1),
+)  # of batches: no two have the same rows, classes and product
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,9 @@ class Questions:
         """Single elements (dense) or single rows (index, bins) over the whole grid, in every setting.
 
         `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives);
-        ``row``, with two negatives beside it; ``mixed``, with a positive and a negative beside it; or ``block``, with a
-        row of negatives below.
+        ``row``, with two negatives beside it; ``chosen``, with a positive beside a negative and a negative beside a
+        positive, so that every row has one class; ``mixed``, with a positive and a negative beside it; or ``block``,
+        with a row of negatives below.
         """
         return [self.call(x, y, setting) for setting in settings for x, y in self._grid(layout)]
 
@@ -175,6 +184,8 @@ def bin_targets(bins: int) -> list[float]:
 def _laid_out(x: float, y: float, layout: str) -> tuple[Any, Any]:
     if layout == "companion":
         return [[x], [0.3]], [[y], [1.0]]
+    if layout == "chosen":
+        return [[x, 0.3, -0.7]], [[y, 1 - y, 0.0]]
     if layout == "mixed":
         return [[x, 0.3, -0.7]], [[y, 1.0, 0.0]]
     if layout == "block":

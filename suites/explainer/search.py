@@ -67,12 +67,14 @@ class Search:
         self.few, self.screened = points.take(self.rows), observed[screen]
         self.tables: dict[tuple, tuple[list[Option], numpy.ndarray]] = {}
 
-    def fits(self, cost: int, share: str = "", simpler: Iterable[set[Change]] = ()) -> list[Semantics]:
+    def fits(
+        self, cost: int, share: str = "", simpler: Iterable[set[Change]] = (), most: int = ENOUGH
+    ) -> list[Semantics]:
         """Combinations of exactly `cost` changes that reproduce every call and contain none of the `simpler` ones."""
         points = replace(self.points, share=self.shares[share]) if share else self.points
         new = (s for s in self._matching(cost, share) if not any(known <= set(s.changes) for known in simpler))
         found = (s for s in new if reproduces(s, points, self.observed, self.tolerance))
-        return list(itertools.islice(found, ENOUGH))
+        return list(itertools.islice(found, most))
 
     def _matching(self, cost: int, share: str) -> Iterator[Semantics]:
         few = replace(self.few, share=self.shares[share][self.rows]) if share else self.few

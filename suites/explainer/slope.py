@@ -38,6 +38,9 @@ def check(
     if not wrong.any():
         return None
     usable &= finite
+    at_zero = (elements.points.x == 0).any(-1).numpy()
+    if not (wrong & ~at_zero).any() and (usable & ~at_zero).any():
+        return change("gradient", "gradient_at_zero"), wrong, right
     for code, forward in DETACHED.items():
         if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
             return change("gradient", code), wrong, right

@@ -41,6 +41,23 @@ def tell_changes(case: Examination, elements: Elements, semantics: Semantics, sh
         if i is not None:
             severity = "fragile" if told.kind == "precision" and _slight(elements, paper) else "different"
             _tell(case, told, elements, i, paper[i], severity)
+        else:
+            _tell_by_gradient(case, told, elements)
+
+
+def _tell_by_gradient(case: Examination, told: Change, elements: Elements) -> None:
+    """A change that is too small for the values: the call whose gradient is furthest from the paper's."""
+    apart = []
+    for i, (call, seen) in enumerate(zip(elements.calls, elements.seen, strict=True)):
+        right = truth(case.loss, call)[1].ravel()
+        if seen.gradient is not None and seen.gradient.size == right.size and numpy.isfinite(right).all():
+            with numpy.errstate(all="ignore"):
+                off = numpy.abs(seen.gradient.ravel() - right) / numpy.abs(right)
+            apart.append((float(numpy.nanmax(numpy.nan_to_num(off, posinf=0.0))), i, right))
+    if apart:
+        _, i, right = max(apart, key=lambda one: one[0])
+        got = elements.seen[i].gradient.ravel().tolist()
+        case.show(told, "different", elements.calls[i], right.tolist(), got, SLOPES)
 
 
 def _first_apart(elements: Elements, paper: numpy.ndarray, among: numpy.ndarray) -> int | None:
@@ -79,13 +96,10 @@ def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None
         return
     for call, seen in zip(labelled.calls, labelled.seen, strict=True):
         ignored, background = -1 in call.targets, 3 in call.targets
-        if seen.ok or not (ignored or background):
-            continue
-        if ignored and not _raises_background(labelled):
-            told = change("ignore_label", "label_refused", label=-1, error=seen.error)
-        else:
-            told = change("background_index", "label_refused", label="C", error=seen.error)
-        case.show(told, "different", call, "", seen.error)
+        if seen.ok or ignored == background:
+            continue  # of a batch with both nobody can say which of them raises
+        kind, label = ("ignore_label", -1) if ignored else ("background_index", "C")
+        case.show(change(kind, "label_refused", label=label, error=seen.error), "different", call, "", seen.error)
     for told in whole.labels.changes if whole and whole.labels else ():
         wanted = -1 if told.kind == "ignore_label" else 3
         i = next((i for i, c in enumerate(labelled.calls) if wanted in c.targets and labelled.seen[i].ok), 0)
@@ -95,10 +109,22 @@ def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None
         case.show(told, "different", labelled.calls[i], float(expected), labelled.seen[i].value)
 
 
-def _raises_background(labelled: Batches) -> bool:
-    return any(
-        not s.ok for c, s in zip(labelled.calls, labelled.seen, strict=True) if 3 in c.targets and -1 not in c.targets
-    )
+def tell_apart(case: Examination, feature: str, whole: Whole, asked: Batches) -> None:
+    """Batches with a feature that the function does not treat as the others."""
+    has = batches.FEATURES[feature]
+    i = next(i for i, call in enumerate(asked.calls) if has(call) and asked.seen[i].ok)
+    right = replace(whole, labels=MAPS[0]) if asked.labels is not None else whole
+    with torch.no_grad():
+        expected = right.reduction.apply(batches.batch_of(right.semantics, asked, i, right.labels)).sum()
+    told, severity = {
+        "ignored": (change("ignore_label", "ignored_rows_counted"), "different"),
+        "background": (change("background_index", "background_read_otherwise"), "different"),
+        "several positives a row": (
+            change("target_range", "several_positives_a_row"),
+            "note" if CANONICAL[case.loss].soft else "different",
+        ),
+    }[feature]
+    case.show(told, severity, asked.calls[i], float(expected), asked.seen[i].value)
 
 
 def tell_edge(case: Examination, elements: Elements) -> None:
@@ -166,7 +192,14 @@ def tell_slope(
         i = _showing(case, told, wrong, right)
         got = told.seen[i].gradient
         shown = "none" if got is None else got.reshape(-1).tolist()
-        case.show(why, "different", told.calls[i], right[i].tolist(), shown, SLOPES)
+        case.show(
+            why,
+            "fragile" if why.code == "gradient_at_zero" else "different",
+            told.calls[i],
+            right[i].tolist(),
+            shown,
+            SLOPES,
+        )
     elif whole is not None and told.tolerance.relative < 1e-2 and not case.has("state"):
         _tell_batch_slope(case, whole, asked)
 
@@ -204,7 +237,8 @@ def tell_off(
     """A parameter's "off", None or a negative number, must leave every element unweighted."""
     usual = case.settings[0]
     for name, value in off.items():
-        if name not in usual or semantics.weight.cost:
+        weighs_rows = CANONICAL[case.loss][name].role == "row_weights"  # then None means ones, which single rows are
+        if name not in usual or semantics.weight.cost or weighs_rows:
             continue
         mine = [i for i, call in enumerate(elements.calls) if call.parameters == usual]
         points = elements.points.without(name).take(torch.as_tensor(mine))

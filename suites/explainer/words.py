@@ -632,6 +632,14 @@ def _state(what: str) -> Callable[[Values], str]:
     return told
 
 
+def _no_positives_nonfinite(values: Values) -> str:
+    return f"is {_nan(values)} for a batch without positives"
+
+
+def _all_ignored_nonfinite(values: Values) -> str:
+    return f"is {_nan(values)} where every row is ignored (label -1)"
+
+
 def _shape_refused(values: Values) -> str:
     shape = {
         "rows_unlike_classes": "N ≠ C", "square": "a square batch", "one_row": "one row", "one_class": "one class"
@@ -723,6 +731,15 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "float64_not_kept": "does not compute in float64: {detail}",
     "integer_targets_refused": "integer targets are refused: {detail}",
     "setting_refused": _setting_refused,
+    "default_refused": "raises with the defaults of its own signature: {error}",
+    "no_rows_refused": "raises for a batch without rows (N = 0): {error}",
+    "no_positives_refused": "raises for a batch without positives: {error}",
+    "no_positives_nonfinite": _no_positives_nonfinite,
+    "all_ignored_nonfinite": _all_ignored_nonfinite,
+    "ignored_rows_counted": "rows to ignore (label -1) change the result, in no known way",
+    "background_read_otherwise": "background rows (label C) are read in no known way",
+    "several_positives_a_row": "made for at most one positive a row: with several, it is another function",
+    "gradient_at_zero": "the gradient is wrong where a logit is exactly 0: a kink of its formula lies there",
     "shape_refused": _shape_refused,
     "label_refused": _label_refused,
     "last_bin_refused": "raises for a target on the last bin, K-1: {error}",

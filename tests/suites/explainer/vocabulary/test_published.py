@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import grid
+from focalbench_suite.suites.explainer import questions
 from focalbench_suite.suites.explainer.search import Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
 from tests.suites.explainer.losses import published
@@ -27,7 +27,8 @@ def vocabulary(loss, accepts, points, observed):
 def test_a_published_family_is_named(name, codes, function):
     loss = CANONICAL[name]
     accepts = set(inspect.signature(function).parameters) & set(loss.names)
-    points = grid.points(name, grid.elements(name, grid.settings(name, accepts)))
+    asked = questions.Questions(name)
+    points = questions.points(name, asked.elements(asked.settings(accepts)))
     observed = function(points.x, points.y, **{name: points.parameters[name] for name in accepts})[:, 0].numpy()
     kept = numpy.isfinite(observed)
     points = points.take(torch.as_tensor(numpy.flatnonzero(kept)))

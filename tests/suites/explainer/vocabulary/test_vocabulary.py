@@ -9,8 +9,8 @@ import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import Canonical, Factors, Parameter
-from focalbench_suite.suites.agreement import oracle
-from focalbench_suite.suites.explainer import grid, words
+from focalbench_suite.suites import oracle
+from focalbench_suite.suites.explainer import questions, words
 from focalbench_suite.suites.explainer.search import ONE, Search, Tolerance
 from focalbench_suite.suites.explainer.vocabulary import bins, labels, reduction, sigmoid, softmax
 from focalbench_suite.suites.explainer.vocabulary.option import Points, Semantics, change
@@ -64,7 +64,8 @@ def vocabulary(loss: Canonical, accepts: set[str]):
 
 
 def asked(loss: Canonical, accepts: set[str], layout: str = "one") -> Points:
-    return grid.points(loss.name, grid.elements(loss.name, grid.settings(loss.name, accepts), layout=layout))
+    asked = questions.Questions(loss.name)
+    return questions.points(loss.name, asked.elements(asked.settings(accepts), layout))
 
 
 def entries(known):
@@ -188,9 +189,10 @@ def sample(known, count):
 @pytest.mark.parametrize("name", EXPLAINED)
 def test_the_first_entry_is_the_papers_formula(name):
     loss = CANONICAL[name]
-    calls = grid.elements(name, grid.settings(name, set(loss.names)))
-    known, points = vocabulary(loss, set(loss.names)), grid.points(name, calls)
-    paper = Semantics(known.contexts[0], known.weights[0], known.modulations[0], known.entropies[0])
+    asked = questions.Questions(name)
+    calls = asked.elements(asked.settings(set(loss.names)))
+    known, points = vocabulary(loss, set(loss.names)), questions.points(name, calls)
+    paper = known.paper
     assert paper.changes == ()
     for i in range(0, len(calls), 3):
         call = calls[i]
@@ -231,7 +233,7 @@ def every_code() -> set[str]:
 
 
 def test_every_code_has_a_sentence_and_every_sentence_a_code():
-    assert every_code() == set(words.TEMPLATES) - set(words.SAID)
+    assert every_code() == set(words.TEMPLATES) - set(words.STAGES)
 
 
 def test_every_change_can_be_told():

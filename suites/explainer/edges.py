@@ -1,0 +1,74 @@
+"""The edges of a batch: no rows, no positives, nothing but ignored rows, and the defaults of the signature."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy
+
+from focalbench_suite.suites.explainer.calls import Call, ask_one
+from focalbench_suite.suites.explainer.examination import Examination
+from focalbench_suite.suites.explainer.vocabulary.option import change
+
+
+def tell(case: Examination) -> None:
+    """What raises or is no number there, though the plain batch is answered."""
+    _defaults(case)
+    plain = case.questions.batches(case.settings[:1], soft=False)[0]
+    if not ask_one(case.ask, plain).ok:
+        return
+    _no_rows(case, plain)
+    _no_positives(case)
+    if case.questions.labels == "index":
+        _ignored_alone(case)
+
+
+def _defaults(case: Examination) -> None:
+    """A call that leaves every parameter to the signature."""
+    plain = case.questions.batches(case.settings[:1], soft=False)[0]
+    answer = ask_one(case.ask, replace(plain, parameters={}))
+    if not answer.ok and not answer.unsupported and ask_one(case.ask, plain).ok:
+        told = change("defaults", "default_refused", error=answer.error)
+        case.show(told, "fragile", replace(plain, parameters={}), "", answer.error, (None, "out"))
+
+
+def _no_rows(case: Examination, plain: Call) -> None:
+    columns, inputs = len(plain.logits[0]), case.questions.canonical.inputs
+    logits = numpy.zeros((0, columns))
+    targets = logits if inputs == "dense" else numpy.zeros(0, dtype=int if inputs == "index" else float)
+    call = replace(case.questions.call(logits, targets, {}), parameters=_without_rows(case, plain))
+    answer = ask_one(case.ask, call)
+    if not answer.ok and not answer.unsupported:
+        case.show(
+            change("shape", "no_rows_refused", error=answer.error), "fragile", call, "", answer.error, (None, "out")
+        )
+
+
+def _without_rows(case: Examination, plain: Call) -> dict:
+    role = {parameter.name: parameter.role for parameter in case.questions.canonical.parameters}
+    return {name: () if role[name] == "row_weights" else value for name, value in plain.parameters.items()}
+
+
+def _no_positives(case: Examination) -> None:
+    if case.questions.canonical.inputs != "dense":
+        return
+    columns = case.questions.columns or 3
+    logits = [[-1.0 - 0.5 * i + 0.25 * j for j in range(columns)] for i in range(3)]
+    call = case.questions.call(logits, [[0.0] * columns] * 3, case.settings[0])
+    answer = ask_one(case.ask, call)
+    labelled = case.questions.labels == "index"  # then it is the label of background that is refused
+    if not answer.ok and not answer.unsupported and not labelled:
+        told = change("nonfinite", "no_positives_refused", error=answer.error)
+        case.show(told, "fragile", call, "", answer.error, (None, "out"))
+    elif answer.ok and not numpy.isfinite(answer.output).all():
+        told = change("nonfinite", "no_positives_nonfinite", nan=bool(numpy.isnan(answer.output).any()))
+        case.show(told, "fragile", call, "a number", answer.value, (None, "out"))
+
+
+def _ignored_alone(case: Examination) -> None:
+    call = case.questions.call([[0.5, -1.0, 2.0]] * 2, [-1, -1], case.settings[0], own_targets=True)
+    answer = ask_one(case.ask, call)
+    if answer.ok and not math.isfinite(answer.value):
+        told = change("nonfinite", "all_ignored_nonfinite", nan=math.isnan(answer.value))
+        case.show(told, "fragile", call, "a number", answer.value)
