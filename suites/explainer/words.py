@@ -165,6 +165,10 @@ GAMMA = {
     "power_times_miss": "the power is {parameter} (1-p_t)",
     "power_times_p_t": "the power is {parameter} p_t",
     "power_of_product": "p_t (1-p_t) is raised to the power {parameter} in place of 1-p_t",
+    "capped_at_half": "the modulating factor is 1 up to p_t = 0.5, and (2 (1-p_t))^{parameter} beyond (reduced focal "
+    "loss)",
+    "asymmetric_with_margin": "computes the asymmetric loss: the power is {positive} for positives and {negative} for "
+    "negatives, whose p is lowered by {margin:g} first",
     "distance_without_absolute": "the modulating factor takes y-p without its absolute value",
     "distance_negated_without_absolute": "the modulating factor takes p-y without its absolute value",
     "distance_cut_at_zero": "the modulating factor cuts y-p off at 0, so that confident negatives weigh nothing",
@@ -209,6 +213,7 @@ SOFT_LABELS = {
     "soft_labels_geometric": "for soft labels, the modulating factor takes 1-p_t = p^(1-y) (1-p)^y",
     "soft_labels_in_logit": "for soft labels, the modulating factor takes 1-p_t = sigmoid(x (1-2y))",
     "soft_labels_by_rule": "for soft labels, the modulating factor takes p_t = p if {rule} else 1-p",
+    "power_blended": "for soft labels, the powers of positives and negatives are blended by the target",
     "powers_blended": "for soft labels, the modulating factors of a positive and of a negative are blended by the "
     "target, not p_t",
     "cross_entropy_of_interpolated_p_t": "for soft labels, the cross entropy is -log p_t with p_t = y p + (1-y)(1-p)",

@@ -138,8 +138,11 @@ def _two_powers(g: str) -> list[Option]:
     found = []
     for (code, one, zero), (positive, negative) in pairs.items():
         values = {"value": one} if zero is None else {"positive": one, "negative": zero}
+        told = change("gamma", code, **values)
         text = blend(put("q**g", g=positive), put("p**g", g=negative))
-        found.append(option(text, SIGMOID, change("gamma", code, **values)))
+        found.append(option(text, SIGMOID, told))
+        text = put("miss**(g)", g=blend(positive, negative))
+        found.append(option(text, SIGMOID, told, change("soft_labels", "power_blended")))
     return found
 
 

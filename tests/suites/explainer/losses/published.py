@@ -221,3 +221,21 @@ def cut_anywhere(z, y):
 @example("distribution_focal", "weight_ignored", "constant_weight")
 def quarter_without_weight(z, y, weight):
     return -(two_hot(y, z.shape[-1]) * z.log_softmax(-1)).sum(-1, keepdim=True) / 4
+
+
+@example("focal", "asymmetric_with_margin")
+def asymmetric_with_margin(x, y):
+    p, q = x.sigmoid(), (torch.sigmoid(-x) + 0.05).clamp(max=1)
+    p_t = p * y + q * (1 - y)
+    return -((1 - p_t) ** (y + 4 * (1 - y))) * (y * p.log() + (1 - y) * q.log())
+
+
+@example("focal", "gamma_on_positives_fixed_on_negatives", "power_blended")
+def powers_by_target(x, y, gamma):
+    return miss_of(x, y) ** (gamma * y + 4 * (1 - y)) * bce(x, y)
+
+
+@example("focal", "capped_at_half", "soft_labels_exponential")
+def reduced(x, y, gamma):
+    p_t = (-bce(x, y)).exp()
+    return torch.where(p_t < 0.5, 1.0, ((1 - p_t) / 0.5) ** gamma) * bce(x, y)
