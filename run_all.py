@@ -21,6 +21,7 @@ if __name__ == "__main__" and sys.path[0] == str(ROOT):
 
 import click
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from focalbench_suite import adapters, suites
@@ -237,41 +238,117 @@ def list_command(names, cells, **options):
         click.echo(cell.key)
 
 
+def stating(command):
+    """The options that state what cannot be found out of a function, for `check` and `scan`."""
+    options = (
+        click.option("--labels", type=click.Choice(["dense", "hard", "index", "label_score", "one_hot"])),
+        click.option("--inputs", type=click.Choice(["logits", "probabilities"]), help="What it takes as logits."),
+        click.option("--classes", type=click.IntRange(min=1), help="The number of classes it is made for."),
+        click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for."),
+        click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call."),
+        click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The one it should have."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.argument("references", metavar="FILE.py:NAME ...", nargs=-1, required=True)
-@click.option("--as", "loss", required=True, type=click.Choice(EXPLAINED), help="The loss it should be.")
-@click.option("--labels", type=click.Choice(["dense", "hard", "index", "label_score", "one_hot"]), help="Their form.")
-@click.option("--inputs", type=click.Choice(["logits", "probabilities"]), help="What it takes in place of logits.")
-@click.option("--classes", type=click.IntRange(min=1), help="The number of classes it is made for.")
-@click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for.")
-@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call.")
-@click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The reduction it should have.")
+@click.argument("references", metavar="FILE.py[:NAME] ...", nargs=-1, required=True)
+@click.option("--as", "loss", type=click.Choice(EXPLAINED), help="The loss it should be; without it: which one is it?")
+@stating
 @click.option("--accept", type=click.Path(exists=True, dir_okay=False), help="A file of accepted differences.")
 @click.option("--strict", is_flag=True, help="Exit 1 for fragile, too.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def check(context, references, loss, labels, inputs, classes, bins, given, reduction, accept, strict, as_json):
-    """Is my loss that loss? The verdict is same, fragile or different."""
+def check(context, references, loss, accept, strict, as_json, **stated):
+    """Is my loss that loss? The verdict is same, fragile or different; of a whole FILE.py, each loss in it."""
     from focalbench_suite.suites import check as checking
 
-    probabilities = None if inputs is None else inputs == "probabilities"
-    options = checking.Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)))
+    wanted = [one for reference in references for one in functions_of(reference)]
+    found = dict(checking.check_many(wanted, loss, stated_options(**stated)))
+    verdicts = [(one, found[one]) for one in wanted]
+    if len(wanted) == 1 and isinstance(verdicts[0][1], str):
+        raise click.UsageError(verdicts[0][1])
     try:
-        found = [(one, checking.check(one, loss, options)) for one in references]
-        failed = [line for _, verdict in found for line in checking.objections(verdict, accept, strict)]
-    except (LookupError, checking.CannotCall, checking.BadFile) as error:
+        failed = [
+            line
+            for _, verdict in verdicts
+            if not isinstance(verdict, str)
+            for line in checking.objections(verdict, accept, strict)
+        ]
+    except checking.BadFile as error:
         raise click.UsageError(str(error)) from None
-    if as_json:
-        told = [{"reference": one} | verdict.plain for one, verdict in found]
-        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
-    else:
-        for one, verdict in found:
-            if len(found) > 1:
-                console.rule(one, align="left")
-            console.print(checking.render(verdict), crop=False)
+    show_verdicts(verdicts, as_json)
     for line in failed if accept else ():
         click.echo(f"{Path(sys.argv[0]).name}: {line}", err=True)
     context.exit(REGRESSION if failed else FINE)
+
+
+def functions_of(reference: str) -> list[str]:
+    """What a reference names; of a whole ``FILE.py`` every function and module in it that may be a loss."""
+    from focalbench_suite.suites.check import discover
+
+    if ":" in reference or not reference.endswith(".py"):
+        return [reference]
+    if not Path(reference).is_file():
+        raise click.UsageError(f"no file {reference!r}; give FILE.py or FILE.py:NAME")
+    if found := discover.in_file(Path(reference)):
+        return [candidate.reference for candidate in found]
+    raise click.UsageError(f"{reference} has no function of logits and targets; give FILE.py:NAME")
+
+
+def stated_options(labels, inputs, classes, bins, given, reduction):
+    """What the user states of a function."""
+    from focalbench_suite.suites.check import Options
+
+    probabilities = None if inputs is None else inputs == "probabilities"
+    return Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)))
+
+
+def show_verdicts(verdicts, as_json: bool) -> None:
+    """Verdicts as JSON, or for people: of several a table first, then each."""
+    from focalbench_suite.suites import check as checking
+
+    if as_json:
+        told = [{"reference": r} | ({"error": v} if isinstance(v, str) else v.plain) for r, v in verdicts]
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+        return
+    if len(verdicts) > 1:
+        console.print(checking.table(verdicts))
+    for reference, verdict in verdicts:
+        if isinstance(verdict, str):
+            continue
+        if len(verdicts) > 1:
+            console.print()
+            console.rule(reference, align="left")
+        console.print(checking.render(verdict), crop=False)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@stating
+@click.option("--json", "as_json", is_flag=True)
+def scan(folder, as_json, **stated):
+    """The losses of a whole repository, found by their names: what each is, the verdict and the first reason."""
+    from focalbench_suite.suites import check as checking
+    from focalbench_suite.suites.check import discover
+
+    candidates = discover.in_folder(folder)
+    if not candidates:
+        raise click.UsageError(f"{folder}: no function or class is named like a focal, quality or distribution loss")
+    references = [candidate.reference for candidate in candidates]
+    found = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for reference, verdict in progress.track(
+            checking.check_many(references, None, stated_options(**stated)), len(references), description="losses"
+        ):
+            found[reference] = verdict
+    verdicts = [(reference, found[reference]) for reference in references]
+    if as_json:
+        show_verdicts(verdicts, as_json)
+    else:
+        console.print(checking.table(verdicts))
 
 
 def argument(text: str) -> tuple[str, object]:

@@ -4,7 +4,21 @@ from focalbench_suite.suites.check.accepting import BadFile
 from focalbench_suite.suites.check.asserting import assert_loss, objections
 from focalbench_suite.suites.check.binding import Options
 from focalbench_suite.suites.check.checking import bind, check
-from focalbench_suite.suites.check.show import render
+from focalbench_suite.suites.check.identify import identify
+from focalbench_suite.suites.check.many import check_many
+from focalbench_suite.suites.check.show import render, table
 from focalbench_suite.suites.check.signature import CannotCall
 
-__all__ = ["BadFile", "CannotCall", "Options", "assert_loss", "bind", "check", "objections", "render"]
+__all__ = [
+    "BadFile",
+    "CannotCall",
+    "Options",
+    "assert_loss",
+    "bind",
+    "check",
+    "check_many",
+    "identify",
+    "objections",
+    "render",
+    "table",
+]

@@ -294,6 +294,8 @@ class Bound:
             for name, p in self.roles.canonical.items()
             if name in self.accepts
         ]
+        if self.form.class_weights == "list":
+            parts[-1] += " (a list: a tensor is refused)"
         parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
         parts += [f"{self.roles.canonical[name].name} = 1, one number for all classes" for name in self.scales]

@@ -23,19 +23,54 @@ from focalbench_suite.suites.explainer.vocabulary.option import change
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one function: `verdict` is same | fragile | different; `how` says how it was called."""
+    """What is said of one function: `verdict` is same | fragile | different.
+
+    `head` says it in a line for people, `how` how the function was called, with the canonical parameters `accepts`.
+    """
 
     loss: str
     verdict: str
     reduction: str
     formula: str
     how: str
+    accepts: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def head(self) -> str:
+        """What the function is and how it reduces; hard and soft labels apart, the cause before its consequences."""
+        name = (
+            f"the {self.loss.replace('_', ' ')} loss"
+            if not self.loss.endswith("entropy")
+            else self.loss.replace("_", " ")
+        )
+        reduced = f"; reduced by {self.reduction}" if self.reduction not in ("unknown", "none") else ""
+        different = list(dict.fromkeys(f.kind for f in self.findings if f.severity == "different"))
+        fragile = list(dict.fromkeys(f.kind for f in self.findings if f.severity == "fragile"))
+        if different == ["soft_labels"]:
+            return f"{name} on hard labels, another function for soft ones{reduced}"
+        if different:
+            return f"not {name}: {', '.join(kind.replace('_', ' ') for kind in different)}{reduced}"
+        but = f", but {' and '.join(FRAGILE.get(kind, kind) for kind in fragile)}" if fragile else ""
+        return f"{name}{but}{reduced}"
 
     @property
     def plain(self) -> dict[str, Any]:
         """Plain data, for a program that reads it."""
-        return vars(self) | {"findings": [finding.plain for finding in self.findings]}
+        names = ("loss", "verdict", "head", "reduction", "formula", "how")
+        return {name: getattr(self, name) for name in names} | {"findings": [one.plain for one in self.findings]}
+
+
+FRAGILE = {  # kinds of findings as the head line says them
+    "precision": "with lost digits",
+    "nonfinite": "with NaN or infinity",
+    "dtype": "not in every dtype",
+    "shape": "not for every shape",
+    "call": "not for every setting",
+    "defaults": "not with its own defaults",
+    "gradient": "with a kink",
+    "target_range": "not for every target",
+}
 
 
 def check(function: Callable[..., Any] | str, loss: str, options: Options = Options()) -> Verdict:  # noqa: B008, frozen
@@ -71,7 +106,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
         except CannotAnswer as error:
             raise CannotCall(f"no call of the function gives a loss: {error}") from None
     findings = [*found.findings, *_defaults(loss, binding)]
-    return Verdict(loss, found.verdict, found.reduction, found.formula, binding.how, findings)
+    return Verdict(loss, found.verdict, found.reduction, found.formula, binding.how, binding.accepts, findings)
 
 
 def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # noqa: B008, frozen

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from focalbench_suite.suites.check.checking import Verdict
@@ -19,7 +20,7 @@ def render(verdict: Verdict) -> Group:
     Print it with ``crop=False``: the examples' lines are as long as they are, so that they can be copied and pasted.
     """
     colour = COLOURS[verdict.verdict]
-    head = Text.assemble((verdict.verdict, f"bold {colour}"), f"   {verdict.loss}, reduction {verdict.reduction}")
+    head = Text.assemble((verdict.verdict, f"bold {colour}"), f"   {verdict.head}")
     parts: list[Any] = [head]
     if verdict.formula:
         parts.append(Text.assemble(("computes ", "dim"), verdict.formula))
@@ -42,3 +43,16 @@ def render(verdict: Verdict) -> Group:
             example = f"\n# {number}. {finding['kind']}\n{finding['example']}"
             parts.append(Text(example, style="dim", no_wrap=True, overflow="ignore"))
     return Group(*parts)
+
+
+def table(verdicts: list[tuple[str, Verdict | str]]) -> Table:
+    """One line for each function: what it is, the verdict and the first reason; or why it could not be asked."""
+    shown = Table("function", "verdict", "what it is", "first reason", box=None, pad_edge=False)
+    for reference, verdict in verdicts:
+        if isinstance(verdict, str):
+            shown.add_row(reference, Text("-", "dim"), "", Text(verdict))
+            continue
+        reasons = [finding.plain["statement"] for finding in verdict.findings if finding.severity != "note"]
+        told = Text(verdict.verdict, COLOURS[verdict.verdict])
+        shown.add_row(reference, told, Text(verdict.head), Text(reasons[0] if reasons else ""))
+    return shown

@@ -91,6 +91,18 @@ def explain(
     return _conclude(case, told, name)
 
 
+def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float | None:
+    """How far a function is from a loss, found quickly: the changes that its single elements need; None: too many.
+
+    Raises `CannotAnswer` where no call succeeds.
+    """
+    case = _prepare(Questions(loss, labels, columns=columns), Remembered(ask), "", accepts)
+    elements = formula.put(case)
+    if locality.constant(case, elements):
+        return None
+    return formula.changes_needed(elements, case.varied, labels)
+
+
 def _tell_located(case: Examination, located: locality.Located) -> None:
     told, call, answer, expected = located
     case.show(told, "different", call, expected, answer.error or answer.value)

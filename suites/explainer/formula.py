@@ -154,6 +154,22 @@ def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Readin
     return Reading(fits, "hard" if fits else "none")
 
 
+def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float | None:
+    """How many changes make the function of the paper's: 0 or 1, a half more where only hard labels fit; else None."""
+    usable = _usable(elements)
+    known = vocabulary(usable, accepts, labels)
+    parts = [(usable, known, 0.0)]
+    if CANONICAL[elements.loss].inputs == "dense" and not usable.hard.all():
+        parts.append((usable.keep(usable.hard), _hard(known), 0.5))
+    for cost in (0, 1):
+        for part, vocabulary_of_part, more in parts:
+            among = Search(part.points, part.values, vocabulary_of_part, part.tolerance, shares(part))
+            normalisers = among.shares if cost == 0 else [""]  # all of them for every change would take too long
+            if any(among.fits(cost, share, most=1) for share in normalisers):
+                return cost + more
+    return None
+
+
 def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit]) -> Reading:
     """Combinations of one change more than `fits`, which they do not contain."""
     usable = _usable(elements)

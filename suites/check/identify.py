@@ -1,0 +1,68 @@
+"""What is it? Every loss of the canon is tried quickly, and the nearest is checked in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.suites.check.binding import Binding, Options
+from focalbench_suite.suites.check.checking import Verdict, check, reference_of
+from focalbench_suite.suites.check.child import Asked, Child
+from focalbench_suite.suites.check.signature import CannotCall
+from focalbench_suite.suites.explainer.explain import KNOWN, CannotAnswer, changes_needed
+
+# Changes that say that nothing is known of the function: it is not this loss with something else.
+FAR = {
+    "unexplained", "logits_ignored", "constant", "never_finite", "rest_is_no_cross_entropy", "equal_in_part",
+    "explained_in_part", "equal_without_factor_only", "probability_as_measured", "factor_as_measured",
+}  # fmt: skip
+
+
+def identify(function: Callable[..., Any] | str, options: Options = Options()) -> Verdict | None:  # noqa: B008, frozen
+    """The verdict for the loss of the canon that the function is nearest to; None where it is near to none.
+
+    Raises `CannotCall` where it cannot be called as any of them.
+    """
+    near, refusals = [], []
+    for loss in KNOWN:
+        try:
+            found = _distance(function, loss, options)
+        except CannotCall as refusal:
+            refusals.append(str(refusal))
+            continue
+        if found is not None:
+            near.append((found, loss))
+    if len(refusals) == len(KNOWN):
+        raise CannotCall(refusals[0])
+    for _, loss in sorted(near)[:1]:
+        return check(function, loss, options)
+    named = [loss for loss in KNOWN if loss.partition("_")[0] in _name(function).lower()]
+    for loss in named:  # it may need more changes than were tried, but it says what it is
+        verdict = check(function, loss, options)
+        if not any(finding.change.code in FAR for finding in verdict.findings):
+            return verdict
+    return None
+
+
+def _name(function: Callable[..., Any] | str) -> str:
+    return function.rpartition(":")[2] if isinstance(function, str) else getattr(function, "__name__", "")
+
+
+def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> tuple[float, int, int] | None:
+    """Changes needed, parameters of the loss that the function lacks, and, of two alike, the loss with more of them."""
+    reference = function if isinstance(function, str) else reference_of(function)
+    with Child(Asked(reference, None if isinstance(function, str) else function, loss, options)) as child:
+        binding, _ = child.bind()
+        try:
+            changes = changes_needed(loss, child.ask, set(binding.accepts), binding.labels, _columns(loss, binding))
+        except CannotAnswer as error:
+            raise CannotCall(str(error)) from None
+    if changes is None:
+        return None
+    count = len(CANONICAL[loss].parameters)
+    return changes, count - len(binding.accepts), -count
+
+
+def _columns(loss: str, binding: Binding) -> int | None:
+    return binding.bins if CANONICAL[loss].inputs == "bins" else binding.classes
