@@ -28,6 +28,6 @@ LOSS = Canonical(
         ),
     ),
     exact=exact,
-    factors=Factors(weight="weight", modulation="pair(1 - fraction, fraction)", entropy="-log_S"),
+    factors=Factors(weight="weight", modulation="pair(rest, fraction)", entropy="-log_S"),
     order=7,
 )

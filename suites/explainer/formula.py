@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy
@@ -294,18 +295,22 @@ def shares(elements: Elements) -> dict[str, torch.Tensor]:
     if CANONICAL[elements.loss].inputs != "dense":
         return {"": torch.ones_like(points.x[:, :1])}  # one row: what normalisers there are show in batches
     shares: dict[str, torch.Tensor] = {"": torch.ones_like(points.x)}
+    seen = {shares[""].numpy().tobytes()}
     labels, which = points.y.unique(dim=0, return_inverse=True)
     for reduction in REDUCTIONS:
         if reduction.early:
             continue
-        found = torch.stack([_of_ones(reduction, y) for y in labels])[which]
-        known = any(torch.equal(found.nan_to_num(-1), one.nan_to_num(-1)) for one in shares.values())
-        if not known and torch.isfinite(found).any():
+        found = torch.stack([_of_ones(reduction, tuple(y.tolist())) for y in labels])[which]
+        key = found.nan_to_num(-1).numpy().tobytes()
+        if key not in seen and torch.isfinite(found).any():
             shares[reduction.name] = found
+            seen.add(key)
     return shares
 
 
-def _of_ones(reduction: Any, y: torch.Tensor) -> torch.Tensor:
+@cache
+def _of_ones(reduction: Any, targets: tuple[float, ...]) -> torch.Tensor:
+    y = torch.tensor(targets, dtype=torch.float64)
     terms = (
         torch.ones(1, len(y), dtype=torch.float64, requires_grad=True)
         if len(y) == 1

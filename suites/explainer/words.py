@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change
-from focalbench_suite.suites.explainer.vocabulary.reduction import BATCH, FLOORED, GUARDED, ROWS
+from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS, WEIGHING
 
 Values = dict[str, Any]
 
@@ -32,6 +32,7 @@ NAMED: dict[str, str] = {
     "class_weights_sum_to_one": "alpha[y]/sum(alpha)",
     "class_weights_average_one": "alpha[y]/mean(alpha)",
     "class_weights_at_most_one": "alpha[y]/max(alpha)",
+    "none": "no reduction",
     "smoothed_over_classes": "evenly over all classes",
     "smoothed_over_others": "evenly over the other classes",
     "smoothed_without_sharing": "without giving it to any class",
@@ -164,6 +165,10 @@ GAMMA = {
     "power_times_miss": "the power is {parameter} (1-p_t)",
     "power_times_p_t": "the power is {parameter} p_t",
     "power_of_product": "p_t (1-p_t) is raised to the power {parameter} in place of 1-p_t",
+    "capped_at_half": "the modulating factor is 1 up to p_t = 0.5, and (2 (1-p_t))^{parameter} beyond (reduced focal "
+    "loss)",
+    "asymmetric_with_margin": "computes the asymmetric loss: the power is {positive} for positives and {negative} for "
+    "negatives, whose p is lowered by {margin:g} first",
     "distance_without_absolute": "the modulating factor takes y-p without its absolute value",
     "distance_negated_without_absolute": "the modulating factor takes p-y without its absolute value",
     "distance_cut_at_zero": "the modulating factor cuts y-p off at 0, so that confident negatives weigh nothing",
@@ -208,6 +213,7 @@ SOFT_LABELS = {
     "soft_labels_geometric": "for soft labels, the modulating factor takes 1-p_t = p^(1-y) (1-p)^y",
     "soft_labels_in_logit": "for soft labels, the modulating factor takes 1-p_t = sigmoid(x (1-2y))",
     "soft_labels_by_rule": "for soft labels, the modulating factor takes p_t = p if {rule} else 1-p",
+    "power_blended": "for soft labels, the powers of positives and negatives are blended by the target",
     "powers_blended": "for soft labels, the modulating factors of a positive and of a negative are blended by the "
     "target, not p_t",
     "cross_entropy_of_interpolated_p_t": "for soft labels, the cross entropy is -log p_t with p_t = y p + (1-y)(1-p)",
@@ -222,7 +228,6 @@ SOFT_LABELS = {
     "target_plus_blended_negatives": "the weight is y + (1-y) alpha p^gamma, not y or alpha p^gamma by y > 0",
     "target_added_to_negatives": "the weight is y + alpha p^gamma, not one of both by y > 0",
     "distance_weights_blended": "the weight is y |y-p|^gamma + (1-y) alpha p^gamma, not y or alpha p^gamma by y > 0",
-    "target_weighs_every_element": "positives are modulated with p^gamma like negatives",
 }
 
 CROSS_ENTROPY = {
@@ -363,20 +368,14 @@ TARGET_RANGE = {
     "targets_one_down_wrapped": "targets are moved one bin down, and from the first bin to the last",
     "targets_half_up": "targets are moved half a bin up",
     "targets_half_down": "targets are moved half a bin down",
-    "targets_rounded": "targets are rounded to the nearest bin",
-    "targets_rounded_down": "targets are rounded down",
-    "targets_rounded_up": "targets are rounded up",
     "targets_scaled_by_last_bin": "targets are multiplied by K-1",
     "targets_shrunk_by_one_bin": "targets are multiplied by (K-1)/K",
     "bins_reversed": "bins are counted from the other end",
-    "right_bin_is_left_bin": "the right bin is the left bin",
     "right_bin_two_further": "the right bin is two bins to the right",
     "right_bin_is_one_before": "the right bin is the one left of the left bin",
-    "right_bin_wraps_around": "the right bin of the last is the first bin",
     "left_bin_rounded": "the left bin is the nearest one, so a weight can be negative",
     "right_bin_cut_before_last": "the right bin is cut off at K-2",
     "left_bin_cut_with_old_parts": "the left bin is cut off at K-2, with the weights of the uncut one",
-    "bins_from_the_right": "the left bin is ceil(y)-1, so a whole target has all its weight on the right bin",
     "whole_targets_silent": "a target on a bin has no loss: the right bin is ceil(y), so both weights are 0",
     "last_bin_silent": "a target on the last bin has no loss: both weights are 0 there",
     "parts_exchanged": "the weights of the left and the right bin are exchanged",
@@ -426,6 +425,9 @@ CALL = {
 
 NORMALISER = {
     "divided_by_classes": "divides by the number of classes or bins",
+    "over_nonzero": "averages over the elements whose loss is not 0",
+    "over_nonzero_at_least_one": "averages over the elements whose loss is not 0 (at least 1)",
+    "weighted_mean_over_constant": "divides the weighted mean by the constant {value:g}",
     "over_factors": "divides the sum by the sum of the modulating factors",
     "over_factors_detached": "divides the sum by the sum of the modulating factors, which is detached",
     "over_weighted_factors": "divides the sum by the sum of weights times modulating factors",
@@ -434,12 +436,9 @@ NORMALISER = {
     "over_elements_less_one": "divides the sum by the number of elements less one",
     "over_elements_plus_one": "divides the sum by the number of elements plus one",
     "over_root_of_elements": "divides the sum by the square root of the number of elements",
-    "over_twice_elements": "divides the sum by twice the number of elements",
-    "over_half_elements": "divides the sum by half the number of elements",
     "over_elements_and_classes": "divides the mean by the number of classes once more",
     "over_elements_and_rows": "divides the mean by the number of rows once more",
     "over_elements_twice": "divides the mean by the number of elements once more",
-    "over_four_times_weights": "divides the sum by four times the sum of weights: a quarter of the weighted mean",
     "over_rows_twice": "divides the sum by the number of rows, twice",
     "over_rows_and_positives": "divides the sum by the number of rows and by that of positives (at least 1)",
     "over_positives_plus_rows": "divides the sum by the number of positives plus that of rows",
@@ -448,28 +447,44 @@ NORMALISER = {
     "mean_over_targets": "divides the mean by the sum of targets (at least 1)",
     "mean_over_constant": "divides the mean by the constant {value:g}",
     "sum_over_constant": "divides the sum by the constant {value:g}",
-    "over_factor_sum_plus_epsilon": "divides the sum by the sum of modulating factors + {epsilon:g}",
-    "over_weighted_factor_sum_plus_epsilon": "divides the sum by the sum of weights times modulating factors + "
-    "{epsilon:g}",
-    "over_weight_sum_plus_epsilon": "divides the sum by the sum of weights + {epsilon:g}",
-    "over_kept_elements_plus_epsilon": "divides the sum by the number of elements that are not ignored + {epsilon:g}",
+}
+# what a quantity of the batch is called in a sentence
+COUNTED = {
+    "positives": "the number of positives",
+    "ones": "the number of targets that are 1",
+    "target_sum": "the sum of the targets",
+    "kept_elements": "the number of elements that are not ignored",
+    "kept_rows": "the number of rows that are not ignored",
+    "labelled": "the number of labels that are not -1",
+    "class_labels": "the number of labels that are classes",
+    "positive_rows": "the number of rows with a positive",
+    "weight_sum": "the sum of the weights",
+    "factor_sum": "the sum of the modulating factors",
+    "weighted_factor_sum": "the sum of weights times modulating factors",
+    "negative_sum": "the sum of 1-y, the negatives",
+    "row_positives": "the number of its positives",
+    "row_ones": "the number of its targets that are 1",
+    "row_targets": "the sum of its targets",
 }
 for _quantity in (*GUARDED, *FLOORED):
-    _told = BATCH.quantities[_quantity][0]
-    NORMALISER[f"over_{_quantity}"] = f"divides the sum by: {_told}; nothing guards against 0"
-    NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by: {_told} (at least 1)"
+    _guard = ", with no guard against 0" if _quantity in GUARDED else ""  # the others are not asked at 0
+    NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}{_guard}"
+    NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
-    _told = BATCH.quantities[_quantity][0]
-    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by: {_told} + 1"
-    NORMALISER[f"over_{_quantity}_plus_epsilon"] = f"divides the sum by: {_told} + {{epsilon:g}}"
-    NORMALISER[f"over_{_quantity}_at_least_epsilon"] = f"divides the sum by: {_told} (at least {{epsilon:g}})"
-for _what, _quantity in ROWS.items():
-    _told, _then = BATCH.quantities[_quantity][0], "; of the rows: {then}"
-    NORMALISER[f"each_row_over_its_{_what}_at_least_one"] = f"each row is divided by: {_told} (at least 1){_then}"
-    NORMALISER[f"each_row_over_its_{_what}_unguarded"] = (
-        f"each row is divided by: {_told}, where nothing guards against 0{_then}"
+    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
+for _quantity in GUARDED:
+    NORMALISER[f"over_{_quantity}_guarded_by_epsilon"] = (
+        f"divides the sum by {COUNTED[_quantity]}, with {{epsilon:g}} as a guard against 0"
     )
-    NORMALISER[f"each_row_over_its_{_what}_plus_epsilon"] = f"each row is divided by: {_told} + {{epsilon:g}}{_then}"
+for _quantity in WEIGHING:
+    NORMALISER[f"over_{_quantity}_guarded"] = f"divides the sum by {COUNTED[_quantity]}, with a guard against 0"
+for _what, _quantity in ROWS.items():
+    _row = f"divides each row by {COUNTED[_quantity]}"
+    NORMALISER[f"each_row_over_its_{_what}_at_least_one"] = f"{_row} (at least 1); of the rows: {{then}}"
+    NORMALISER[f"each_row_over_its_{_what}_unguarded"] = f"{_row}, with no guard against 0; of the rows: {{then}}"
+    NORMALISER[f"each_row_over_its_{_what}_guarded_by_epsilon"] = (
+        f"{_row}, with {{epsilon:g}} as a guard against 0; of the rows: {{then}}"
+    )
 
 _FIRST = "the cross entropy is {} over {} before it is modulated, with p_t = exp(-{})"
 
@@ -482,8 +497,6 @@ REDUCTION = {
     "mean_of_each_column": "returns the mean of each column",
     "side_means_added": "adds the mean of the positives and the mean of the negatives",
     "side_means_averaged": "averages the mean of the positives and the mean of the negatives",
-    "mean_of_nonzero": "averages over the elements whose loss is not 0",
-    "mean_of_nonzero_at_least_one": "averages over the elements whose loss is not 0 (at least 1)",
     "mean_of_positives": "averages over the positives only",
     "largest": "returns the largest loss of the batch",
     "median": "returns the median loss of the batch",
@@ -519,8 +532,6 @@ REDUCTION = {
     "modulated_summed_first": "the modulated cross entropy is summed over the batch before it is weighted; then {then}",
     "all_factors_averaged_first": "weight, modulating factor and cross entropy are each averaged over the batch before "
     "they are multiplied; then {then}",
-    "factor_and_weighted_averaged_first": "the modulating factor and the weighted cross entropy are each averaged over "
-    "the batch before they are multiplied; then {then}",
     "weighted_factor_averaged_first": "the weighted modulating factor is averaged over the batch before it multiplies "
     "the cross entropy; then {then}",
     "all_pairs_of_rows": "a factor (N, 1) meets one of (N,), so every row is multiplied with every other; then {then}",

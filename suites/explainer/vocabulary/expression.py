@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -38,10 +39,10 @@ class Form:
     """
 
     name: str
-    fields: Mapping[str, str]
-    quantities: Mapping[str, tuple[str, str]]
-    element: Callable[[Any], Tensor]
-    compiled: dict[str, Callable[[Any], Value]] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(repr=False)
+    quantities: Mapping[str, tuple[str, str]] = field(repr=False)
+    element: Callable[[Any], Tensor] = field(repr=False)
+    compiled: dict[str, Callable[[Any], Value]] = field(default_factory=dict, repr=False)
 
     def shown(self, name: str) -> str:
         """What people read for a name; a parameter is called by its own name."""
@@ -326,12 +327,18 @@ def show(text: str, form: Form) -> str:
     return _shown(_parsed(text), form)[0]
 
 
+@cache
+def show_factor(text: str, form: Form) -> str:
+    """The same, in brackets where it could not stand in a product without."""
+    return _inside(_parsed(text), form, PRODUCT)
+
+
 def _shown(node: ast.expr, form: Form) -> tuple[str, int]:
     if isinstance(node, ast.Constant):
         return f"{node.value:g}", ATOM
     if isinstance(node, ast.Name):
         told = form.shown(node.id)
-        return told, SUM if "-" in told and "(" not in told else ATOM
+        return told, SUM if "-" in ENCLOSED.sub("", told) else ATOM
     if isinstance(node, ast.UnaryOp):
         return f"-{_inside(node.operand, form, PRODUCT)}", PRODUCT
     if isinstance(node, ast.Compare):
@@ -362,6 +369,7 @@ def _binary(node: ast.BinOp, form: Form) -> tuple[str, int]:
     return f"{left} {sign} {right}" if " " in left + right else f"{left}{sign}{right}", SUM
 
 
+ENCLOSED = re.compile(r"\([^()]*\)|\[[^]]*\]|\|[^|]*\|")
 BRACKETS = {
     "abs": "|{}|",
     "at": "{}[{}]",

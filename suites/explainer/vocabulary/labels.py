@@ -3,82 +3,87 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor, change
 
+NOTHING, LEFT_OUT = None, -1  # what a row is that sets no class, and one that does not count
+LAST = "last"  # the class C-1, whatever C is
+
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Labels (N,) and the number of classes to targets (N, C) and a mask (N, C) that is 0 where a row is ignored."""
+    """How a function reads labels: its changes, and what each label becomes.
 
-    changes: tuple[Change, ...]
-    apply: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+    `background`, `ignore` and `zero` are what becomes of rows with the labels C, -1 and 0: a class, `NOTHING` or
+    `LEFT_OUT`. All others are moved by `offset`; what then lies outside 0 … C-1 sets nothing, or, where `wraps`, comes
+    in again at the other end.
+    """
 
+    changes: tuple[Change, ...] = ()
+    background: int | str | None = NOTHING
+    ignore: int | str | None = LEFT_OUT
+    zero: int | str | None = 0
+    offset: int = 0
+    wraps: bool = False
 
-Row = Callable[[int], int | None]  # the number of classes to the class that is set; None sets none
-
-IGNORED = -2  # a row that does not count
-BACKGROUND: dict[str, tuple[Change | None, Row]] = {
-    "": (None, lambda c: None),
-    "last": (change("background_index", "background_is_last_class"), lambda c: c - 1),
-    "first": (change("background_index", "background_is_first_class"), lambda c: 0),
-    "ignored": (change("background_index", "background_left_out"), lambda c: IGNORED),
-}
-IGNORE: dict[str, tuple[Change | None, Row]] = {
-    "": (None, lambda c: IGNORED),
-    "background": (change("ignore_label", "ignored_rows_are_background"), lambda c: None),
-    "last": (change("ignore_label", "ignored_rows_are_last_class"), lambda c: c - 1),
-    "first": (change("ignore_label", "ignored_rows_are_first_class"), lambda c: 0),
-}
-
-
-def _map(
-    background: Row, ignore: Row, classes: Callable[[int, int], int | None], changes: tuple[Change, ...]
-) -> LabelMap:
-    def apply(labels: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    def apply(self, labels: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Labels (N,) as targets (N, C) of `count` classes, and a mask (N, C) that is 0 where a row is left out."""
         targets = torch.zeros(len(labels), count, dtype=torch.float64)
         kept = torch.ones_like(targets)
         for row, label in enumerate(labels.tolist()):
-            if label == -1:
-                chosen = ignore(count)
-            elif label == count:
-                chosen = background(count)
-            else:
-                chosen = classes(label, count)
-            if chosen == IGNORED:
+            read = self._read(label, count)
+            if read == LEFT_OUT:
                 kept[row] = 0
-            elif chosen is not None:
-                targets[row, chosen] = 1
+            elif read is not NOTHING:
+                targets[row, read] = 1
         return targets, kept
 
-    return LabelMap(changes, apply)
+    def _read(self, label: int, count: int) -> int | None:
+        if label in (-1, count):
+            read = self.ignore if label == -1 else self.background
+            return count - 1 if read == LAST else read
+        if label == 0 and self.zero != 0:
+            return self.zero
+        moved = label + self.offset
+        return moved % count if self.wraps else moved if 0 <= moved < count else NOTHING
 
 
-def _maps() -> list[LabelMap]:
-    found = []
-    for (change_b, background), (change_i, ignore) in itertools.product(BACKGROUND.values(), IGNORE.values()):
-        found.append(_map(background, ignore, lambda label, c: label, tuple(filter(None, (change_b, change_i)))))
-    shifted = change("background_index", "label_zero_is_background")
-    wrapped = change("background_index", "labels_one_down_wrapped")
-    for change_i, ignore in IGNORE.values():
-        changes = (change_i,) if change_i else ()
-        found.append(_map(lambda c: c - 1, ignore, lambda label, c: label - 1 if label else None, (shifted, *changes)))
-        found.append(_map(lambda c: c - 1, ignore, lambda label, c: (label - 1) % c, (wrapped, *changes)))
-    up = change("background_index", "labels_one_up")
-    for change_i, ignore in IGNORE.values():
-        changes = (change_i,) if change_i else ()
-        found.append(
-            _map(lambda c: None, ignore, lambda label, c: label + 1 if label + 1 < c else None, (up, *changes))
-        )
-    left_out = change("background_index", "label_zero_left_out")
-    no_class = change("background_index", "label_zero_is_background_too")
-    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or IGNORED, (left_out,)))
-    found.append(_map(lambda c: None, lambda c: IGNORED, lambda label, c: label or None, (no_class,)))
-    return sorted(found, key=lambda mapping: len(mapping.changes))
+BACKGROUND = {
+    None: NOTHING,
+    "background_is_last_class": LAST,
+    "background_is_first_class": 0,
+    "background_left_out": LEFT_OUT,
+}
+IGNORE = {
+    None: LEFT_OUT,
+    "ignored_rows_are_background": NOTHING,
+    "ignored_rows_are_last_class": LAST,
+    "ignored_rows_are_first_class": 0,
+}
+MOVED = {
+    "label_zero_is_background": LabelMap(background=LAST, offset=-1),
+    "labels_one_down_wrapped": LabelMap(background=LAST, offset=-1, wraps=True),
+    "labels_one_up": LabelMap(offset=1),
+}
+ZERO = {"label_zero_left_out": LEFT_OUT, "label_zero_is_background_too": NOTHING}
 
 
-MAPS = _maps()
+def _maps() -> Iterator[LabelMap]:
+    def changes(kind: str, code: str | None) -> tuple[Change, ...]:
+        return () if code is None else (change(kind, code),)
+
+    for (background, read), (ignore, then) in itertools.product(BACKGROUND.items(), IGNORE.items()):
+        told = changes("background_index", background) + changes("ignore_label", ignore)
+        yield LabelMap(told, read, then)
+    for (moved, rule), (ignore, then) in itertools.product(MOVED.items(), IGNORE.items()):
+        told = changes("background_index", moved) + changes("ignore_label", ignore)
+        yield replace(rule, changes=told, ignore=then)
+    for code, zero in ZERO.items():
+        yield LabelMap(changes("background_index", code), zero=zero)
+
+
+MAPS = sorted(_maps(), key=lambda mapping: len(mapping.changes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form, put, show
+from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form, put, show, show_factor
 
 Tensor = torch.Tensor
 
@@ -82,7 +82,7 @@ def option(text: str, form: Form, *changes: Change, shown: str = "") -> Option:
 
     `shown` is the expression that people read, where that which is computed has another shape.
     """
-    formula = show(shown or text, form)
+    formula = show_factor(put(shown or text), form)
     return Option(changes, "" if formula == "1" else formula, Expression(put(text), form))
 
 

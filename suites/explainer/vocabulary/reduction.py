@@ -63,9 +63,9 @@ BATCH = Form(
         "factor_sum": ("sum of modulating factors", "sum(modulation*kept)"),
         "weighted_factor_sum": ("sum of weights times modulating factors", "sum(weight*modulation*kept)"),
         "nonzero": ("elements with a loss", "count(terms != 0)"),
-        "row_positives": ("positives of the row", "sum_rows(is_positive)"),
-        "row_ones": ("targets of the row that are 1", "sum_rows((targets == 1) & (kept > 0))"),
-        "row_targets": ("sum of the row's targets", "sum_rows(targets*kept)"),
+        "row_positives": ("positives", "sum_rows(is_positive)"),
+        "row_ones": ("targets that are 1", "sum_rows((targets == 1) & (kept > 0))"),
+        "row_targets": ("sum of targets", "sum_rows(targets*kept)"),
         "positive_mean": ("mean of positives", "sum(terms*is_positive)/max(positives, 1)"),
         "negative_mean": ("mean of negatives", "sum(terms*(targets <= 0))/max(count(targets <= 0), 1)"),
         "modulated_row_mean": (
@@ -122,17 +122,16 @@ SHAPES: dict[str, tuple[str, str]] = {
     "first_row_only": ("first row only", "sum(first_row(terms))"),
     "root_of_mean_square": ("square root of the mean of squares", "sqrt(mean(terms**2))"),
 }
-OF_NONZERO = {  # elements that are left out are 0, so a count of those that are kept is believed first
-    "mean_of_nonzero": ("mean over the elements that are not 0", "sum(terms)/nonzero"),
-    "mean_of_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "sum(terms)/max(nonzero, 1)"),
-}
 HARDEST = (0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9)  # shares of the batch that people keep
 EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 # quantities of the batch that people divide by, guarded against 0 in every way
 GUARDED = ("positives", "ones", "target_sum")
+WEIGHING = ("weight_sum", "factor_sum", "weighted_factor_sum")  # where they are 0 so is the loss, whatever the guard
 FLOORED = ("kept_elements", "kept_rows", "labelled", "class_labels", "positive_rows", "weight_sum", "negative_sum")
 # code: (name, divisor); the others
 DIVISORS: dict[str, tuple[str, str]] = {
+    "over_nonzero": ("mean over the elements that are not 0", "nonzero"),
+    "over_nonzero_at_least_one": ("sum / max(elements that are not 0, 1)", "max(nonzero, 1)"),
     "over_factors": ("sum / sum of modulating factors", "factor_sum"),
     "over_factors_detached": ("sum / detached sum of modulating factors", "detach(factor_sum)"),
     "over_weighted_factors": ("sum / sum of weight and modulating factor", "weighted_factor_sum"),
@@ -143,13 +142,10 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_elements_less_one": ("sum / (elements - 1)", "count_all - 1"),
     "over_elements_plus_one": ("sum / (elements + 1)", "count_all + 1"),
     "over_root_of_elements": ("sum / square root of the elements", "sqrt(count_all)"),
-    "over_twice_elements": ("sum / (2 elements)", "2*count_all"),
-    "over_half_elements": ("2 sum / elements", "count_all/2"),
     "over_elements_and_classes": ("mean / classes", "count_all*classes"),
     "over_elements_and_rows": ("mean / rows", "count_all*N"),
     "over_elements_twice": ("mean / elements", "count_all**2"),
     "over_rows_twice": ("sum / rows^2", "N**2"),
-    "over_four_times_weights": ("sum / (4 sum of weights)", "4*weight_sum"),
     "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
     "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
     "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
@@ -200,27 +196,27 @@ EARLY: dict[str, tuple[str, str]] = {
         "sum(modulated_row_mean)",
     ),
 }
-# factors that are averaged or summed apart, before they are multiplied
-APART = {  # what is reduced before it is multiplied with the rest
-    "weight*modulation*mean(entropy)": "cross_entropy_averaged_first",
-    "weight*modulation*sum(entropy)": "cross_entropy_summed_first",
-    "weight*mean(modulation)*entropy": "factor_averaged_first",
-    "mean(weight)*modulation*entropy": "weight_averaged_first",
-    "sum(weight)*modulation*entropy": "weight_summed_first",
-    "weight*mean(modulation*entropy)": "modulated_averaged_first",
-    "weight*sum(modulation*entropy)": "modulated_summed_first",
-    "mean(weight)*mean(modulation)*mean(entropy)": "all_factors_averaged_first",
-    "mean(modulation)*mean(weight*entropy)": "factor_and_weighted_averaged_first",
-    "mean(weight*modulation)*entropy": "weighted_factor_averaged_first",
-    "sum(modulation)*entropy*weight": "factor_summed_first",
+# what is averaged or summed before it is multiplied with the rest: the code, and what then becomes of the product
+APART: dict[str, tuple[str, tuple[str, ...]]] = {
+    "weight*modulation*mean(entropy)": ("cross_entropy_averaged_first", ("mean", "sum", "none")),
+    "weight*modulation*sum(entropy)": ("cross_entropy_summed_first", ("sum", "none")),
+    "weight*mean(modulation)*entropy": ("factor_averaged_first", ("mean", "sum", "none")),
+    "weight*sum(modulation)*entropy": ("factor_summed_first", ("sum", "none")),
+    "mean(weight)*modulation*entropy": ("weight_averaged_first", ("mean", "sum", "none")),
+    "sum(weight)*modulation*entropy": ("weight_summed_first", ("sum", "none")),
+    "weight*mean(modulation*entropy)": ("modulated_averaged_first", ("none",)),
+    "weight*sum(modulation*entropy)": ("modulated_summed_first", ("none",)),
+    "mean(weight*modulation)*entropy": ("weighted_factor_averaged_first", ("none",)),
+    "mean(weight)*mean(modulation)*mean(entropy)": ("all_factors_averaged_first", ("none",)),
 }
-# rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied
-PAIRS = (
-    "pairs(weight, modulation*entropy)",
-    "pairs(weight*modulation, entropy)",
-    "pairs(modulation, weight*entropy)",
-    "pairs(modulation*entropy, weight)",
-)
+# rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied; and what then becomes of the pairs
+PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pairs(weight, modulation*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(weight*modulation, entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(modulation, weight*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
+    "pairs(modulation*entropy, weight)": ("all_pairs_of_rows", ("none",)),
+}
+THEN = {"mean": "mean({})", "sum": "sum({})", "none": "{}", "sum / rows": "sum({})/N"}
 
 
 def _divided() -> Iterator[Reduction]:
@@ -231,28 +227,29 @@ def _divided() -> Iterator[Reduction]:
 
     for quantity in (*GUARDED, *FLOORED):
         told = BATCH.quantities[quantity][0]
-        yield over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")
-        yield over(f"over_{quantity}", f"sum / {told}", quantity)
+        plain = over(f"over_{quantity}", f"sum / {told}", quantity)
+        floored = over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")
+        yield from (floored, plain) if quantity in GUARDED else (plain, floored)
     for quantity in GUARDED:
         told = BATCH.quantities[quantity][0]
         yield over(f"over_{quantity}_plus_one", f"sum / ({told} + 1)", f"({quantity} + 1)")
-        for e in EPSILONS:
-            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
-            yield over(
-                f"over_{quantity}_at_least_epsilon",
-                f"sum / max({told}, {e:g})",
-                f"max({quantity}, {e!r})",
-                epsilon=e,
-            )
-    for e in EPSILONS:
-        for quantity in ("weight_sum", "factor_sum", "weighted_factor_sum", "kept_elements"):
-            told = BATCH.quantities[quantity][0]
-            yield over(f"over_{quantity}_plus_epsilon", f"sum / ({told} + {e:g})", f"({quantity} + {e!r})", epsilon=e)
+    for quantity in GUARDED:
+        told = BATCH.quantities[quantity][0]
+        for e in EPSILONS:  # added, or the least: a sum that is not 0 does not tell which
+            name = f"sum / ({told}, guarded by {e:g})"
+            yield over(f"over_{quantity}_guarded_by_epsilon", name, f"({quantity} + {e!r})", epsilon=e)
+    for quantity in WEIGHING:
+        told = BATCH.quantities[quantity][0]
+        yield over(f"over_{quantity}_guarded", f"sum / ({told}, guarded)", f"({quantity} + 1e-12)")
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
     for constant in CONSTANTS:
-        yield over("mean_over_constant", f"mean / {constant:g}", f"({constant:g}*count_all)", value=constant)
-        yield over("sum_over_constant", f"sum / {constant:g}", f"{constant:g}", value=constant)
+        for code, name, divisor in (
+            ("mean_over_constant", "mean / {:g}", "({:g}*count_all)"),
+            ("weighted_mean_over_constant", "sum / ({:g} sum of weights)", "({:g}*weight_sum)"),
+            ("sum_over_constant", "sum / {:g}", "{:g}"),
+        ):
+            yield over(code, name.format(constant), divisor.format(constant), value=constant)
 
 
 def _by_row() -> Iterator[Reduction]:
@@ -260,10 +257,13 @@ def _by_row() -> Iterator[Reduction]:
     for what, quantity in ROWS.items():
         told = BATCH.quantities[quantity][0]
         guards = {"at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}), "unguarded": ("", quantity, {})}
-        guards |= {f"plus_epsilon {e:g}": (f"+ {e:g}", f"({quantity} + {e!r})", {"epsilon": e}) for e in EPSILONS}
+        guards |= {
+            f"guarded_by_epsilon {e:g}": (f"guarded by {e:g}", f"({quantity} + {e!r})", {"epsilon": e})
+            for e in EPSILONS
+        }
         for guard, (guarded, divisor, values) in guards.items():
             for then, wrap in {"none": "{}", "mean": "mean({})", "sum": "sum({})"}.items():
-                name = " ".join(filter(None, ("each row over its", told, guarded))) + (
+                name = " ".join(filter(None, ("each row over its own", told, guarded))) + (
                     "" if then == "none" else f", {then}"
                 )
                 code = f"each_row_over_its_{what}_{guard.partition(' ')[0]}"
@@ -274,20 +274,11 @@ def _by_row() -> Iterator[Reduction]:
 def _early() -> Iterator[Reduction]:
     for code, (name, text) in EARLY.items():
         yield Reduction(name, text, change("reduction", code), early=True)
-    for text, code in APART.items():
+    for text, (code, endings) in (APART | PAIRS).items():
         shown = Expression(text, BATCH).formula
-        for then, wrap in {"mean": "mean({})", "sum": "sum({})", "none": "{}"}.items():
+        for then in endings:
             told = change("reduction", code, then=then)
-            yield Reduction(f"{then} of {shown}", wrap.format(text), told, early=True)
-    for pairs in PAIRS:
-        for then, text in {
-            "mean": f"mean({pairs})",
-            "sum": f"sum({pairs})",
-            "none": pairs,
-            "sum / rows": f"sum({pairs})/N",
-        }.items():
-            told = change("reduction", "all_pairs_of_rows", then=then)
-            yield Reduction(f"{then} over all pairs of rows", text, told, early=True)
+            yield Reduction(f"{then} of {shown}", THEN[then].format(text), told, early=True)
 
 
 def _all() -> Iterator[Reduction]:
@@ -295,8 +286,6 @@ def _all() -> Iterator[Reduction]:
     for code, (name, text) in SHAPES.items():
         yield Reduction(name, text, change("reduction", code))
     yield from _divided()
-    for code, (name, text) in OF_NONZERO.items():
-        yield Reduction(name, text, change("reduction", code))
     yield from _by_row()
     for share in HARDEST:
         told = change("reduction", "hardest_only", share=share)

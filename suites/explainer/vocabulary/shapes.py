@@ -28,4 +28,6 @@ SHAPES: dict[str, str] = {
     "power_times_miss": "miss**(g*miss)",
     "power_times_p_t": "miss**(g*hit)",
     "power_of_product": "(hit*miss)**g",
+    "capped_at_half": "where(hit < 0.5, 1, (2*miss)**g)",
 }
+SYMMETRIC = ("root_of_both_powers", "both_powers_added", "power_of_product")  # in p_t and 1-p_t

@@ -13,11 +13,17 @@ from focalbench_suite.suites.explainer.vocabulary.expression import put, show
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Tensor, View, change, context
 
 PAPER = {"left": "floor(y)", "right": "floor(y) + 1", "fraction": "y - floor(y)"}
-WITHIN = {  # the same loss, with bins that exist; with other parts, another one on the last bin
-    "left": "min(floor(y), K - 2)",
-    "right": "min(floor(y), K - 2) + 1",
-    "fraction": "y - min(floor(y), K - 2)",
-}
+# the same loss; with other parts, another one
+SAME = (
+    {  # bins that exist
+        "left": "min(floor(y), K - 2)",
+        "right": "min(floor(y), K - 2) + 1",
+        "fraction": "y - min(floor(y), K - 2)",
+    },
+    {"right": "(floor(y) + 1) % K"},  # the right bin of the last is the first
+    {"left": "max(ceil(y) - 1, 0)", "right": "ceil(y)", "fraction": "y - max(ceil(y) - 1, 0)"},  # from the right
+)
+TEMPERATURES = (0.1, 0.25, 0.5, 2, 4, 10)
 CUTS = (0.01, 0.1, 1e-3, 1e-4, 1e-6, 1, 1.01)  # how far below the last bin people cut targets off
 # code: what the target is before bins are chosen
 TARGETS: dict[str, str] = {
@@ -26,9 +32,6 @@ TARGETS: dict[str, str] = {
     "targets_one_down": "max(y - 1, 0)",
     "targets_half_up": "min(y + 0.5, K - 1)",
     "targets_half_down": "max(y - 0.5, 0)",
-    "targets_rounded": "round(y)",
-    "targets_rounded_down": "floor(y)",
-    "targets_rounded_up": "ceil(y)",
     "targets_scaled_by_last_bin": "clamp(y*(K - 1), 0, K - 1)",
     "targets_shrunk_by_one_bin": "y*(K - 1)/K",
     "bins_reversed": "K - 1 - y",
@@ -36,18 +39,11 @@ TARGETS: dict[str, str] = {
 # code: the rule that chooses bins and fraction, where it differs from the paper's
 RULES: dict[str, dict[str, str]] = {
     "targets_one_down_wrapped": {"left": "(floor(y) - 1) % K", "right": "floor(y)"},
-    "right_bin_is_left_bin": {"right": "floor(y)"},
     "right_bin_two_further": {"right": "min(floor(y) + 2, K - 1)"},
     "right_bin_is_one_before": {"right": "max(floor(y) - 1, 0)"},
-    "right_bin_wraps_around": {"right": "(floor(y) + 1) % K"},
     "left_bin_rounded": {"left": "round(y)", "right": "round(y) + 1", "fraction": "y - round(y)"},
     "right_bin_cut_before_last": {"right": "min(floor(y) + 1, K - 2)"},
     "left_bin_cut_with_old_parts": {"left": "min(floor(y), K - 2)", "right": "min(floor(y), K - 2) + 1"},
-    "bins_from_the_right": {
-        "left": "max(ceil(y) - 1, 0)",
-        "right": "ceil(y)",
-        "fraction": "y - max(ceil(y) - 1, 0)",
-    },
 }
 # code: which targets have any loss at all
 SILENT: dict[str, str] = {"whole_targets_silent": "y != floor(y)", "last_bin_silent": "y < K - 1"}
@@ -86,9 +82,20 @@ class Weighed:
         return replace(self.chosen(points), share=weighed.expand(-1, 2))
 
 
+@dataclass(frozen=True)
+class Heated:
+    """Points with bins, and logits over a temperature."""
+
+    chosen: Chosen
+    logits: View
+
+    def __call__(self, points: Points) -> Points:
+        return self.chosen(self.logits(points))
+
+
 def contexts(cuts: Iterable[float] = ()) -> list[Context]:
     """The paper's rule first; `cuts` are distances from the last bin at which targets seem to be cut off."""
-    found = [_context(PAPER, ""), _context(WITHIN, "")]
+    found = [_context(PAPER, ""), *(_context({**PAPER, **rule}, "") for rule in SAME)]
     for cut in dict.fromkeys((*cuts, *CUTS)):
         text = f"clamp(y, 0, K - 1 - {cut!r})"
         told = change("target_range", "targets_cut_below_last_bin", distance=cut)
@@ -97,6 +104,10 @@ def contexts(cuts: Iterable[float] = ()) -> list[Context]:
     for code, rule in RULES.items():
         where = ", ".join(f"{_NAMES[name]} = {show(text, BINS)}" for name, text in rule.items())
         found.append(_context({**PAPER, **rule}, where, change("target_range", code)))
+    for t in TEMPERATURES:
+        heated = context(BINS, {"x": f"x/{t:g}"})
+        told = change("activation", "temperature", value=t)
+        found.append(Context((told,), heated.where, Heated(found[0].apply, heated.apply)))
     for code, share in SILENT.items():
         told = change("target_range", code)
         found.append(_context(PAPER, f"only {show(share, BINS)}", told, share=share))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from focalbench_suite.adapters.canon import Canonical
-from focalbench_suite.suites.explainer.vocabulary.bins.quantities import BINS, EPSILONS
+from focalbench_suite.suites.explainer.vocabulary.bins.quantities import ADDED, BINS, LIMITS
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
@@ -56,13 +56,11 @@ ENTROPIES: dict[tuple[str, str], str] = {
     (CE, "squared_error"): "(1 - S)**2",
     (CE, "binary_cross_entropies_of_bins"): "sum_c(softplus(x)) - at(x, bins)",
 }
-TEMPERATURES = (0.1, 0.25, 0.5, 2, 4, 10)
 POWERS = (0.5, 1, 2, 3)  # of a modulating factor, which this loss has not
 SMOOTHING = (0.01, 0.05, 0.1, 0.2)
 GUARDS = {
-    "epsilon_added_in_logarithms": "-log(S + e)",
-    "epsilon_clips_p": "-log(clamp(S, e, 1 - e))",
-    "epsilon_floors_logarithms": "-log(max(S, e))",
+    "epsilon_added_in_logarithms": ("-log(S + e)", ADDED),
+    "epsilon_floors_logarithms": ("-log(max(S, e))", LIMITS),  # a limit above as well shows nowhere
 }
 # code: losses that are no sum over two bins
 WHOLES: dict[str, str] = {
@@ -85,9 +83,10 @@ def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     found = [option(loss.factors.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
     ignored = change("alpha", "weight_ignored")
-    found += [option(f"{c:g}", BINS, ignored, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
-    scaled = [option(f"{c:g}*weight", BINS, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
-    return [*found, *scaled, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
+    for c in CONSTANTS:
+        constant = change("normaliser", "constant_weight", value=c)
+        found += [option(f"{c:g}*weight", BINS, constant), option(f"{c:g}", BINS, ignored, constant)]
+    return [*found, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
 def parts(loss: Canonical) -> list[Option]:
@@ -108,8 +107,6 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The entropy of both bins."""
     found = options_of(loss.factors.entropy, BINS, loss, accepts)
     found += [option(text, BINS, change(*told)) for told, text in ENTROPIES.items()]
-    for t in TEMPERATURES:
-        found.append(option(f"-at(log_softmax(x/{t:g}), bins)", BINS, change(ACT, "temperature", value=t)))
     for power in POWERS:
         told = change("gamma", "modulated_by_power", value=power)
         found.append(option(put("-(1 - S)**g*log_S", g=f"{power:g}"), BINS, told))
@@ -118,8 +115,8 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
         found.append(option(f"-({1 - e!r}*log_S + {e!r}*mean_c(log_softmax(x)))", BINS, told))
     return found + [
         option(put(text, e=repr(e)), BINS, change("precision", code, epsilon=e))
-        for e in EPSILONS
-        for code, text in GUARDS.items()
+        for code, (text, epsilons) in GUARDS.items()
+        for e in epsilons
     ]
 
 

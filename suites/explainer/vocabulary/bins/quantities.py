@@ -20,4 +20,6 @@ BINS = Form(
     element=lambda points: points.x[..., :1],
 )
 
-EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+# epsilons that show at the moderate logits that are asked; smaller ones, the scan of large logits tells
+ADDED = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+LIMITS = (0.01, 0.05, 0.1)

@@ -24,6 +24,14 @@ LOGITS: dict[tuple[str, str], str] = {
     ("activation", "negative_logits_cut"): "relu(x)",
     ("activation", "softmax_for_sigmoid"): "logit(softmax(x))",  # undefined for one class: its probability is 1
 }
+# changes of the logit that people make together with changes of the target; pairs of all would be hundreds
+COMBINED = ("logits_for_probabilities", "sigmoid_twice", "softmax_for_sigmoid")
+# what people read in place of the logit's expression, which takes the inverse of the sigmoid
+WHERE = {
+    "logits_for_probabilities": "p = logit",
+    "tanh_for_sigmoid": "p = tanh(logit)",
+    "softmax_for_sigmoid": "p = softmax(logits)",
+}
 # (kind, code): what the target is, or how much the element counts
 TARGETS: dict[tuple[str, str], tuple[str, str]] = {
     ("cross_entropy", "labels_inverted"): ("y", "1 - y"),
@@ -42,21 +50,30 @@ INDEX = {
 
 
 def contexts(loss: Canonical, accepts: set[str], smoothing: Iterable[tuple[float, float]]) -> list[Context]:
-    """Nothing first; then what people do, the usual before the rare."""
+    """Nothing first; then what people do to logits, to targets, to both, and to the order of arguments."""
     smoothing = list(smoothing)
-    found = [context(SIGMOID, {})]
-    found += [one for pair in smoothing for one in (_smoothed(*pair), _clamped(*pair))]
-    found += [context(SIGMOID, {"x": text}, change(*told)) for told, text in LOGITS.items()]
-    found += [_limited(limit) for limit in LOGIT_LIMITS]
-    found += [_clipped(e) for e in PROBABILITY_LIMITS]
-    found += [context(SIGMOID, {name: text}, change(*told)) for told, (name, text) in TARGETS.items()]
-    found.append(_exchanged())
-    found += [_read_as_hard(rule) for rule in RULES]
-    found += _raised(loss, accepts)
-    if "where(y > 0" not in loss.factors.weight:  # there both sides have their own rule for soft labels
-        found.append(two_sided())
-        found += [two_sided(*pair) for pair in smoothing]
-    return found + _parameters_exchanged(loss, accepts)
+    logits = [context(SIGMOID, {"x": text}, change(*told), where=WHERE.get(told[1])) for told, text in LOGITS.items()]
+    logits += [_limited(limit) for limit in LOGIT_LIMITS] + [_clipped(e) for e in PROBABILITY_LIMITS]
+    smoothed = [one for pair in smoothing for one in (_smoothed(*pair), _clamped(*pair))]
+    soft = [_read_as_hard(rule) for rule in RULES] + _raised(loss, accepts) + _two_sided(loss, smoothing)
+    targets = [context(SIGMOID, {name: text}, change(*told)) for told, (name, text) in TARGETS.items()]
+    order = [_exchanged(), *_parameters_exchanged(loss, accepts)]
+    both = [
+        _after(one, other) for one in logits if one.changes[0].code in COMBINED for other in soft if other.cost == 1
+    ]
+    return [context(SIGMOID, {}), *smoothed, *logits, *targets, *soft, *order, *both]
+
+
+def _two_sided(loss: Canonical, smoothing: list[tuple[float, float]]) -> list[Context]:
+    """Both sides blended, unless the loss has a rule of its own for soft labels."""
+    if "where" in loss.factors.weight:
+        return []
+    return [two_sided(), *(two_sided(*pair) for pair in smoothing)]
+
+
+def _after(logit: Context, target: Context) -> Context:
+    """A change of the logit and one of the target."""
+    return Context(logit.changes + target.changes, f"{logit.where}, {target.where}", Chain((logit.apply, target.apply)))
 
 
 def _raised(loss: Canonical, accepts: set[str]) -> list[Context]:

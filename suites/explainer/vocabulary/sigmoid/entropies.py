@@ -6,7 +6,7 @@ from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import EPSILONS, RULES, SIGMOID
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import ADDED, LIMITS, RULES, SIGMOID
 
 CE, ACT = "cross_entropy", "activation"
 # (kind, code): the entropy, where the binary cross entropy is meant
@@ -47,6 +47,8 @@ GUARDS: dict[str, tuple[str, str]] = {
     "epsilon_scales_p": ("log(p*(1 - 2*e) + e)", "log(q*(1 - 2*e) + e)"),
 }
 
+LIMITING = ("epsilon_clips_p", "epsilon_floors_logarithms")  # where they do nothing for most p
+
 
 def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
@@ -57,8 +59,8 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
         found.append(option(f"softplus(x) - x*where({rule}, 1, 0)", SIGMOID, told))
     return found + [
         option(put(f"-(y*{positive} + (1 - y)*{negative})", e=repr(e)), SIGMOID, change("precision", code, epsilon=e))
-        for e in EPSILONS
         for code, (positive, negative) in GUARDS.items()
+        for e in (LIMITS if code in LIMITING else ADDED)
     ]
 
 

@@ -6,8 +6,8 @@ from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import departures, options_of, own_values, symbol
-from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULES, SIGMOID, blend, choose
+from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES, SYMMETRIC
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import ADDED, LIMITS, RULES, SIGMOID, blend, choose
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
 # code: what stands for 1-p_t and for p_t; all are the same on hard labels
@@ -15,10 +15,12 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "soft_labels_interpolated": ("miss", "hit"),
     "soft_labels_distance": ("abs(y - p)", "1 - abs(y - p)"),
     "soft_labels_exponential": ("1 - exp(-bce)", "exp(-bce)"),
-    "soft_labels_geometric": ("p**(1 - y)*q**y", "q**(1 - y)*p**y"),
+    "soft_labels_geometric": ("p**(1 - y)*q**y", "exp(-bce)"),
     "soft_labels_in_logit": ("sigmoid(x*(1 - 2*y))", "sigmoid(x*(2*y - 1))"),
     **{f"soft_labels_by_rule {rule}": (choose(rule, "q", "p"), choose(rule, "p", "q")) for rule in RULES},
 }
+# families that swap p and 1-p by another rule, or keep their product: alike in a shape that is symmetric in both
+ALIKE = ("soft_labels_geometric", *(f"soft_labels_by_rule {rule}" for rule in RULES[1:]))
 # (kind, code): what is raised to the power, where it changes hard labels, too
 BASES: dict[tuple[str, str], str] = {
     ("gamma", "distance_without_absolute"): "y - p",
@@ -35,7 +37,6 @@ BASES: dict[tuple[str, str], str] = {
 SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sign(p - y)*abs(y - p)**g"}
 POWERS_OF_EACH_SIDE = ((0, 4), (1, 4), (0, 2), (1, 2), (2, 4), (0, 1), (2, 1), (2, 3), (0, 3), (1, 3))
 FIXED_POWERS = (0, 1, 2, 3, 4)  # of the side that does not follow gamma
-FACTOR_EPSILONS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 SMOOTHED = (0.01, 0.05, 0.1, 0.2)
 # (kind, code): the factor of a positive, where the paper modulates negatives alone with p^gamma
 ON_POSITIVES: dict[tuple[str, str], tuple[str, str]] = {
@@ -88,6 +89,8 @@ def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
         for told, text in make(put("m**g", m=miss, g=power.name), power):
             found.append(option(text, SIGMOID, *soft, told))
         for shape, text in SHAPES.items():
+            if shape in SYMMETRIC and code in ALIKE:
+                continue
             told = change("gamma", shape, parameter=power.name)
             found.append(option(put(text, miss=miss, hit=hit, g=g), SIGMOID, *soft, told))
     found += [option(put("b**g", b=base, g=g), SIGMOID, change(*told)) for told, base in BASES.items()]
@@ -135,8 +138,11 @@ def _two_powers(g: str) -> list[Option]:
     found = []
     for (code, one, zero), (positive, negative) in pairs.items():
         values = {"value": one} if zero is None else {"positive": one, "negative": zero}
+        told = change("gamma", code, **values)
         text = blend(put("q**g", g=positive), put("p**g", g=negative))
-        found.append(option(text, SIGMOID, change("gamma", code, **values)))
+        found.append(option(text, SIGMOID, told))
+        text = put("miss**(g)", g=blend(positive, negative))
+        found.append(option(text, SIGMOID, told, change("soft_labels", "power_blended")))
     return found
 
 
@@ -160,7 +166,7 @@ def _guarded(g: str, miss: str) -> list[Option]:
     return [
         option(put(text, m=miss, e=f"{e!r}", g=g), SIGMOID, change("precision", code, epsilon=e))
         for code, text in forms.items()
-        for e in FACTOR_EPSILONS
+        for e in (LIMITS if code == "p_clipped_in_factor" else ADDED[1:])
     ]
 
 

@@ -23,14 +23,17 @@ SIGMOID = Form(
 )
 
 RULES = ("y > 0.5", "y >= 0.5", "y == 1", "y > 0")  # how people read a soft label as a hard one
-EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+# Epsilons that show within |logit| <= 5, where p is at least 0.0067; where a smaller one cuts the loss off, the scan of
+# large logits tells.
+ADDED = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+LIMITS = (0.01, 0.05, 0.1)
 
 
 def blend(positive: str, negative: str) -> str:
     """What a positive and a negative get; a soft label gets of both."""
     if positive == negative:
         return positive
-    return f"y*({positive}) + (1 - y)*({negative})"
+    return f"({positive})*y + ({negative})*(1 - y)"
 
 
 def choose(rule: str, positive: str, negative: str) -> str:

@@ -31,7 +31,7 @@ FIXED_SIDES = (0.25, 0.5, 0.75, 2)
 # (of a positive, of a negative): weights of a function that should have none, or takes no alpha
 FIXED = (
     (0.75, 0.25), (0.5, 0.5), (0.25, 1), (0.75, 1), (1, 0.25), (1, 0.75), (0.25, 0.25), (0.75, 0.75),
-    (1, 0.5), (2, 1), (1, 0), (0, 1),
+    (1, 0.5), (2, 1), (0, 1),
 )  # fmt: skip
 # code: weights computed from f, the mean target of the batch
 BALANCED: dict[str, tuple[str, str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from focalbench_suite.adapters.canon import Canonical
+from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
@@ -13,13 +13,15 @@ STAR = "softplus(-(g*x_t + shift))/g"
 STAR_GAMMAS, STAR_SHIFTS = (1, 2, 3, 4), (0, 0.5, 1, 2)  # the appendix of the focal loss paper uses 2, 1 and 4, 0
 PENALTY_POWERS = (1, 2, 3, 4)  # CenterNet's negatives near a peak are weighted with (1-y)^4
 PENALTY = "where(y == 1, -q**g*log_p, -(1 - y)**k*p**g*log_q)"
+# the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
+ASYMMETRIC = "-(y*q + (1 - y)*max(p - m, 0))**(a*y + b*(1 - y))*(y*log_p + (1 - y)*log(min(q + m, 1)))"
+MARGINS, ASYMMETRIC_POWERS = (0.05, 0.1, 0.2), ((1, 4), (0, 4), (0, 2), (2, 2), (1, 2))
 # (kind, code): weight and modulation in one, where the paper's are chosen by y > 0
 JOINT_BLENDS: dict[tuple[str, str], str] = {
     ("soft_labels", "cases_blended"): "y*y + (1 - y)*alpha*p**g",
     ("soft_labels", "target_plus_blended_negatives"): "y + (1 - y)*alpha*p**g",
     ("soft_labels", "target_added_to_negatives"): "y + alpha*p**g",
     ("soft_labels", "distance_weights_blended"): "y*abs(y - p)**g + (1 - y)*alpha*p**g",
-    ("soft_labels", "target_weighs_every_element"): "where(y > 0, y, alpha)*p**g",
 }
 
 
@@ -38,9 +40,26 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
     for k in PENALTY_POWERS:
         told = change("soft_labels", "penalty_reduced", power=k)
         found.append(option(put(PENALTY, g=g, k=f"{k:g}"), SIGMOID, told))
+    found += _asymmetric(power, accepts)
     return [
         *found,
         option(put("-(1 - bce)**g*log(bce)", g=g), SIGMOID, change("cross_entropy", "cross_entropy_for_p_t")),
+    ]
+
+
+def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:
+    """Powers and a margin of the asymmetric loss; where the function takes a power, it may be either side's."""
+    pairs = [(f"{one:g}", f"{zero:g}") for one, zero in ASYMMETRIC_POWERS]
+    if power.name in accepts:
+        pairs += [(power.name, power.name), (power.name, "4"), ("0", power.name), ("1", power.name)]
+    return [
+        option(
+            put(ASYMMETRIC, a=positive, b=negative, m=f"{margin!r}"),
+            SIGMOID,
+            change("gamma", "asymmetric_with_margin", positive=positive, negative=negative, margin=margin),
+        )
+        for positive, negative in pairs
+        for margin in MARGINS
     ]
 
 

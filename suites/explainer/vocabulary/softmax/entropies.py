@@ -6,7 +6,7 @@ from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of
-from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import ADDED, LIMITS, SMOOTHED, SMOOTHING, SOFTMAX
 
 CE, ACT = "cross_entropy", "activation"
 # (kind, code): the entropy of a row
@@ -35,9 +35,8 @@ ENTROPIES: dict[tuple[str, str], str] = {
 }
 # code: -log with an epsilon e
 GUARDS = {
-    "epsilon_added_in_logarithms": "-log(p_y + e)",
-    "epsilon_clips_p": "-log(clamp(p_y, e, 1 - e))",
-    "epsilon_floors_logarithms": "-log(max(p_y, e))",
+    "epsilon_added_in_logarithms": ("-log(p_y + e)", ADDED),
+    "epsilon_floors_logarithms": ("-log(max(p_y, e))", LIMITS),  # a limit above as well shows nowhere
 }
 
 
@@ -48,12 +47,14 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     for e in SMOOTHING:
         for how, labels in SMOOTHED.items():
             told = change("label_smoothing", "labels_smoothed_in_cross_entropy_of_row", epsilon=e, how=how)
-            found.append(option(put("-sum_c(t*log_p)", t=put(labels, e=repr(e))), SOFTMAX, told))
+            text = put("-sum_c(t*log_p)", t=put(labels, e=repr(e)))
+            found.append(option(text, SOFTMAX, told, shown="-sum_c(smoothed(hot)*log_p)"))
         found.append(
             option(
                 put("-log(sum_c(t*p))", t=put(SMOOTHED["smoothed_over_others"], e=repr(e))),
                 SOFTMAX,
                 change("label_smoothing", "logarithm_of_smoothed_p_t", epsilon=e),
+                shown="-log(sum_c(smoothed(hot)*p))",
             )
         )
         if "alpha" in accepts:
@@ -62,6 +63,6 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
             found.append(option(put("-sum_c(t*alpha_ratio*log_p)", t=labels), SOFTMAX, told))
     return found + [
         option(put(text, e=repr(e)), SOFTMAX, change("precision", code, epsilon=e))
-        for e in EPSILONS
-        for code, text in GUARDS.items()
+        for code, (text, epsilons) in GUARDS.items()
+        for e in epsilons
     ]

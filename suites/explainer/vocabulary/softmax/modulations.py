@@ -7,7 +7,7 @@ from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, symbol
 from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
-from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import EPSILONS, SMOOTHED, SMOOTHING, SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import ADDED, LIMITS, SMOOTHED, SMOOTHING, SOFTMAX
 from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS
 
 # (kind, code): the factor, with the power g
@@ -25,7 +25,6 @@ FACTORS: dict[tuple[str, str], str] = {
 # code: the factor, with a weight w that has entered p_t
 WEIGHTED = {"alpha_inside_p_t": "(1 - exp(w*log_p_y))**g", "alpha_times_p_t": "(1 - w*p_y)**g"}
 NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_weights_at_most_one")
-FACTOR_EPSILONS = tuple(e for e in EPSILONS if 1e-8 <= e <= 1e-2)
 
 
 def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
@@ -60,7 +59,7 @@ def _guarded(g: str) -> list[Option]:
     return [
         option(put(text, e=repr(e), g=g), SOFTMAX, change("precision", code, epsilon=e))
         for code, text in forms.items()
-        for e in FACTOR_EPSILONS
+        for e in (LIMITS if code == "p_clipped_in_factor" else ADDED)
     ]
 
 
@@ -75,6 +74,7 @@ def _smoothed(g: str, accepts: set[str]) -> list[Option]:
             put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
             SOFTMAX,
             change("label_smoothing", code, epsilon=e, how=how),
+            shown=put(text, t="smoothed(hot)", g=g),
         )
         for code, text in forms.items()
         for how in ("smoothed_over_classes", "smoothed_over_others")

@@ -9,15 +9,15 @@ SOFTMAX = Form(
     fields={"x": "x", "y": "y", "share": "share"},
     quantities={
         "C": ("C", "count_c(x)"),
-        "hot": ("one-hot", "one_hot(x, y)"),
+        "hot": ("onehot", "one_hot(x, y)"),
         "p": ("p", "softmax(x)"),
         "log_p": ("log p", "log_softmax(x)"),
         "x_y": ("x_y", "at(x, y)"),
         "log_p_y": ("log p_t", "at(log_p, y)"),
         "p_y": ("p_t", "exp(log_p_y)"),
         "miss": ("1-p_t", "sum_c(p*(1 - hot))"),  # without the cancellation of 1 - p_t
-        "bce": ("BCE(x, one-hot)", "softplus(x) - x*hot"),
-        "sigmoid_miss": ("|one-hot - sigmoid(x)|", "hot*sigmoid(-x) + (1 - hot)*sigmoid(x)"),
+        "bce": ("BCE(x, onehot)", "softplus(x) - x*hot"),
+        "sigmoid_miss": ("|onehot - sigmoid(x)|", "hot*sigmoid(-x) + (1 - hot)*sigmoid(x)"),
         "alpha_y": ("alpha[y]", "at(alpha, y)"),
         "alpha_ratio": ("alpha/alpha[y]", "alpha/at(alpha, y)"),
     },
@@ -25,7 +25,9 @@ SOFTMAX = Form(
 )
 
 SMOOTHING = (0.01, 0.05, 0.1, 0.2)
-EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+# epsilons that show at the moderate logits that are asked; smaller ones, the scan of large logits tells
+ADDED = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05)
+LIMITS = (0.01, 0.05, 0.1)
 # code: what the labels of a row become when they are smoothed by e
 SMOOTHED = {
     "smoothed_over_classes": "(1 - e)*hot + e/C",

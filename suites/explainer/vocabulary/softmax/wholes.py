@@ -45,6 +45,7 @@ def _smoothed(g: str) -> list[Option]:
             put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
             SOFTMAX,
             change("label_smoothing", code, epsilon=e, how=how),
+            shown=put(text, t="smoothed(hot)", g=g),
         )
         for code, text in forms.items()
         for how in ("smoothed_over_classes", "smoothed_over_others")
