@@ -298,7 +298,6 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "sum_columns": _columns(torch.sum, 0),
     "mean_columns": _columns(torch.mean, 0),
     "first_row": lambda batch: batch[:1],
-    "column": lambda vector: vector[..., None],
     "any_rows": lambda batch: batch.reshape(len(batch), -1).any(-1),
     "detach": lambda value: value.detach(),
     "hardest": _hardest,
