@@ -85,6 +85,12 @@ def test_it_holds_one_package_with_all_rooms_and_no_measurements(wheels):
     assert not any("/runs/" in name or "/reference/" in name or "__pycache__" in name for name in names)
 
 
+def test_it_is_the_same_by_way_of_the_source_archive(wheels, tmp_path):
+    called(sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT)
+    again = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
+    assert again.namelist() == zipfile.ZipFile(wheels["focalbench_suite"]).namelist()
+
+
 def test_the_command_is_the_checkouts(wheels):
     wheel = zipfile.ZipFile(wheels["focalbench_suite"])
     assert wheel.read("focalbench_suite/run_all.py") == (ROOT / "run_all.py").read_bytes()

@@ -54,7 +54,6 @@ AT_IMPORT = {
 def check(tmp_path, monkeypatch, capfd):
     """Write a file of losses and check `focal` in it: status, standard output and error."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(child, "PATIENCE_S", 2.0)
     monkeypatch.setattr(sys, "argv", ["focalbench", "check", "losses.py:focal", "--as", "focal", "--json"])
 
     def checked(text):
@@ -66,16 +65,24 @@ def check(tmp_path, monkeypatch, capfd):
     return checked
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """For calls that are to be waited for in vain; a verdict may take its time on a busy machine."""
+    monkeypatch.setattr(child, "PATIENCE_S", 2.0)
+
+
 def function(body):
     return LOSS.format(body=body)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", IN_THE_FUNCTION)
 def test_what_a_function_does_is_one_line(check, name):
     body, words = IN_THE_FUNCTION[name]
     assert_one_line(check(function(body)), words)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", AT_IMPORT)
 def test_what_a_file_does_when_it_is_imported_is_one_line(check, name):
     line, words = AT_IMPORT[name]
