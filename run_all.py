@@ -25,6 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from focalbench_suite import adapters, suites
+from focalbench_suite.installation import CHECKOUT, Incomplete, need
 from focalbench_suite.results.store import Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
@@ -60,7 +61,7 @@ def selecting(command):
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @selecting
-@click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>.")
+@click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>; installed, focalbench-runs/<time>.")
 @click.option("--resume", metavar="DIR", help="Do only the cells of this run that have no record yet.")
 @click.option("--baseline", metavar="RUN", help="Compare with this run when done.")
 @click.option("--executor", type=click.Choice(EXECUTORS), help="Train coco-map's cells as jobs, many at once.")
@@ -70,10 +71,12 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     """Do implementations of dense-detection losses agree, how fast are they, what do they do to a detector?"""
     if context.invoked_subcommand:
         return
+    need_suites(names)
     if baseline:
         open_baseline(baseline)  # a wrong name is said before hours of measuring
     run = open_run(resume) if resume else None
     names, selection = stored_selection(run) if run else (names or tuple(SUITES), make_selection(**options))
+    need_suites(names)
     check_processes(names, out or resume, executor)
     tasks = plan(names, selection)
     run = run or create_run(out, names, selection)
@@ -92,6 +95,14 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
     context.exit(FAILED if failed else compared)
+
+
+def need_suites(names: tuple[str, ...]) -> None:
+    """Raise `Incomplete` where a suite lacks a package, before anything is measured; no names stand for every suite."""
+    for name in names:
+        need(f"--suite {name}", name)
+    if not names:
+        need("a run of every suite", "all")
 
 
 def check_processes(names: tuple[str, ...], folder: str | None, executor: str | None) -> None:
@@ -148,10 +159,9 @@ def devices(asked: tuple[str, ...]) -> tuple[str, ...]:
 
 def create_run(out: str | None, names: tuple[str, ...], selection: Selection) -> Run:
     """A new run folder that remembers what it was asked for."""
-    from focalbench_suite.suites.environment import capture, git
+    from focalbench_suite.suites.environment import capture
 
-    default = f"{time.strftime('%Y%m%d-%H%M%S')}-{git('rev-parse', '--short', 'HEAD')}"
-    folder = Path(out or ROOT / "results" / "runs" / default)
+    folder = Path(out or default_folder())
     asked = {"suites": names, "selection": vars(selection)}
     try:
         if folder.is_file():
@@ -165,6 +175,16 @@ def create_run(out: str | None, names: tuple[str, ...], selection: Selection) ->
         return Run.create(folder, capture(suites.adapters_of(selection), sys.argv) | asked)
     except OSError as error:
         raise click.UsageError(f"--out {folder} cannot be written: {error.strerror}; name another folder") from None
+
+
+def default_folder() -> Path:
+    """Where a run goes that was given no folder: into the checkout, or beside the work of who installed the command."""
+    from focalbench_suite.suites.environment import git
+
+    now = time.strftime("%Y%m%d-%H%M%S")
+    if CHECKOUT is None:
+        return Path("focalbench-runs") / now
+    return CHECKOUT / "results" / "runs" / f"{now}-{git('rev-parse', '--short', 'HEAD')}"
 
 
 def open_run(folder: str) -> Run:
@@ -221,6 +241,7 @@ def finish(run: Run, quiet: bool) -> None:
 @click.option("--cells", is_flag=True, help="Also every cell of the selection.")
 def list_command(names, cells, **options):
     """Adapters (version, or why not available), suites, and how many cells a selection has."""
+    need("list", "results", "workers")
     selection = make_selection(**options)
     table = Table("adapter", "version", "state", "losses", title="Adapters")
     for name, adapter in suites.adapters_of(selection).items():
@@ -377,6 +398,7 @@ def compare_command(context, old, new, rerun, adapter, loss):
     """What changed between runs, baselines or files of pytest --benchmark-json; exit 1 where something got worse."""
     if not rerun and not (old and new):
         raise click.UsageError("compare takes two runs, OLD and NEW, or --rerun COMMIT")
+    need(*(("compare --rerun", "throughput") if rerun else ("compare", "results")))
     try:
         comparison = compare_again(rerun, adapter, loss) if rerun else compare_sources(old, new)
     except ValueError as error:
@@ -414,6 +436,7 @@ def tell(comparison, quiet: bool = False) -> int:
 @click.option("--paper", is_flag=True, help="Also the reproduction report, paper tables beside ours.")
 def report_command(folder, paper):
     """Tables and report again, from the records."""
+    need("report", "results")
     run = open_run(folder)
     finish(run, quiet=False)
     if paper:
@@ -428,9 +451,12 @@ def report_command(folder, paper):
 @click.argument("name")
 def baseline(folder, name):
     """Commit a run's tables as results/reference/NAME, and say what changed against those that were there."""
+    if CHECKOUT is None:
+        raise click.UsageError("baseline writes into results/reference of a checkout; call run_all.py in one")
+    need("baseline", "results")
     from focalbench_suite.results.baseline import renew
 
-    run, place = open_run(folder), ROOT / "results" / "reference" / name
+    run, place = open_run(folder), CHECKOUT / "results" / "reference" / name
     if any(place.glob("*.csv")):
         click.echo(compare_sources(str(place), folder).markdown)
     renew(run, place)
@@ -441,6 +467,7 @@ def baseline(folder, name):
 @click.pass_context
 def calibrate(context):
     """This machine's noise: the smallest slowdown it can see, and at what error rates."""
+    need("calibrate", "throughput")
     from focalbench_suite.suites.throughput import calibrate as calibration
 
     console.print(calibration.calibrate())
@@ -453,6 +480,9 @@ def command_line() -> None:
         status = main(standalone_mode=False)
     except click.UsageError as error:
         click.echo(f"{program}: {' '.join(error.format_message().split())}", err=True)
+        status = USAGE
+    except Incomplete as error:
+        click.echo(f"{program}: {error}", err=True)
         status = USAGE
     except click.Abort:
         click.echo(f"{program}: stopped", err=True)

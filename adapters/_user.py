@@ -6,14 +6,34 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from focalbench_suite.adapters._adapter import Adapter
 from focalbench_suite.adapters.canon import CANONICAL
+
+MISSING = object()  # an attribute may be None
+
+
+class OwnFirst:
+    """Finds the modules of a user's project before installed ones of the same names, as Python does from its folder.
+
+    The standard library stays in front of both: a project's ``random.py`` must not hide it from torch. So does an
+    installed package in front of a folder without ``__init__.py``, which is any folder of data.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """What Python's import asks of everything that finds modules."""
+        if path is not None or name in sys.stdlib_module_names:
+            return None
+        found = PathFinder.find_spec(name, [self.folder], target)
+        return found if found is not None and found.has_location else None
 
 
 def load_object(reference: str) -> Any:
@@ -24,50 +44,68 @@ def load_object(reference: str) -> Any:
     if place.endswith(".py") and not Path(place).is_file():
         raise LookupError(f"no file {place!r}; give FILE.py:NAME")
     try:
-        module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+        module = _load_file(Path(place).resolve()) if place.endswith(".py") else _load_module(place)
+        found = getattr(module, name, MISSING)
     except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
-        raise LookupError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
-    if not hasattr(module, name):
+        raise LookupError(f"{place} cannot be imported: {_in_words(error)}") from error
+    if found is MISSING:
         raise LookupError(f"{place} has no {name!r}")
-    return getattr(module, name)
+    return found
+
+
+def _in_words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # a user's exception may raise when it is asked what it says
+        return type(error).__name__
 
 
 def _load_module(name: str) -> ModuleType:
     """A module of a package that is installed, or that stands in the current folder as for ``python -m``."""
-    _put_before_installed(str(Path.cwd()))
+    _find_first(Path.cwd())
     return importlib.import_module(name)
 
 
 def _load_file(path: Path) -> ModuleType:
     """The module of a file, under the name by which its own project imports it.
 
-    A file of a package is imported as part of it, so that its relative imports work. The folder from which it is
-    imported is put before the installed distributions, as a user's own packages come before them, and behind the
-    standard library, which a file of the same name must not hide from everybody else in this process.
+    A file of a package is imported as part of it, so that its relative imports work. What it imports otherwise is
+    looked for in the folder of the outermost package, then in the current one.
     """
-    path, names = path.resolve(), [path.stem]
+    names = [] if path.stem == "__init__" else [path.stem]
     folder = path.parent
     while (folder / "__init__.py").is_file() and folder.name.isidentifier():
         names.insert(0, folder.name)
         folder = folder.parent
-    _put_before_installed(str(folder))
-    name = ".".join(names)
-    if len(names) > 1 and _is_at(importlib.util.find_spec(name), path):
-        return importlib.import_module(name)
+    _find_first(Path.cwd())
+    _find_first(folder)
+    if path.parent == folder or not names:
+        return _executed(path.stem, path, sys.modules.setdefault)
+    outermost = folder / names[0] / "__init__.py"
+    if not _is_at(names[0], outermost):  # a package called `test` or `code`, as one of the standard library is
+        _executed(names[0], outermost, sys.modules.__setitem__)
+    return importlib.import_module(".".join(names))
+
+
+def _executed(name: str, path: Path, register: Callable[[str, ModuleType], Any]) -> ModuleType:
     specification = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(specification)
-    sys.modules.setdefault(name, module)
+    register(name, module)
     specification.loader.exec_module(module)
     return module
 
 
-def _put_before_installed(folder: str) -> None:
-    if folder not in sys.path:
-        installed = [i for i, place in enumerate(sys.path) if Path(place).name in ("site-packages", "dist-packages")]
-        sys.path.insert(min(installed, default=len(sys.path)), folder)
+def _find_first(folder: Path) -> None:
+    """Put a folder in front of everything that finds modules, and at the end of the path for what reads that."""
+    if any(isinstance(finder, OwnFirst) and finder.folder == str(folder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, OwnFirst(str(folder)))
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
-def _is_at(specification: ModuleSpec | None, path: Path) -> bool:
+def _is_at(name: str, path: Path) -> bool:
+    specification = importlib.util.find_spec(name)
     return specification is not None and specification.origin is not None and Path(specification.origin) == path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
+from focalbench_suite.installation import CHECKOUT, DISTRIBUTION
+
 PACKAGES = (
     "torch", "triton", "torchvision", "numpy", "pandas", "mpmath", "mmengine", "mmcv", "mmcv-lite", "pycocotools",
     "faster-coco-eval",
@@ -27,6 +29,7 @@ def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
+        "suite": _version(DISTRIBUTION),
         "commit": git("rev-parse", "HEAD"),
         "changed": bool(git("status", "--porcelain")),
         "python": sys.version.split()[0],
@@ -45,8 +48,10 @@ def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
 
 
 def git(*arguments: str) -> str:
-    """What git prints, or nothing where this is no checkout."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    """What git prints of this suite's checkout; nothing where it is installed, whatever project it is installed in."""
+    if CHECKOUT is None or not shutil.which("git"):
+        return ""
+    done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 

@@ -17,7 +17,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from focalbench_suite.suites import Record, Task, processes, progress
 from focalbench_suite.suites.jobs import run_jobs
-from focalbench_suite.suites.worker import ALLOCATOR, MOST_WORKERS, complete, cores, failed, work
+from focalbench_suite.suites.worker import ALLOCATOR, MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
 
 UNFINISHED, LOG = "unfinished", "worker.log"  # in a run's folder
 TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on one file system, none measures time
@@ -64,7 +64,8 @@ def _tidy(unfinished: Path, wanted: set[Path]) -> None:
 def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, list[Record]]]:
     if not tasks:
         return
-    os.environ.update(ALLOCATOR | {"OMP_NUM_THREADS": str(cores() // workers)})  # read by workers when they start
+    threads = {"OMP_NUM_THREADS": str(cores() // workers)}
+    os.environ.update(ALLOCATOR | SAFE_PATH | threads)  # read by workers when they start
     context = multiprocessing.get_context("spawn")
     with ProcessPool(max_workers=workers, context=context, initializer=_print_to, initargs=[log]) as pool:
         futures = {pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks}

@@ -13,22 +13,20 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import submitit
 from submitit.core.utils import FailedJobError
 from submitit.helpers import Checkpointable
 
-import focalbench_suite
+from focalbench_suite.installation import python_path
 from focalbench_suite.suites import Record, Task
-from focalbench_suite.suites.worker import MOST_WORKERS, complete, cores, failed, work
+from focalbench_suite.suites.worker import MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
 POLL_S = 2.0
 LATE_S = 5
 SPARE_MIN = 15  # submitit takes a job that is stopped in the last ten minutes of its time for one that timed out
-IMPORT_ROOT = Path(focalbench_suite.__file__).parents[1]  # the folder from which this suite is imported
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,8 @@ class Work(Checkpointable):
 
 def run_jobs(tasks: list[Task], executor: str) -> Iterator[tuple[Task, list[Record]]]:
     """Run the tasks as jobs and yield each, as it ends, with its records; cancels what runs when it is closed."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(IMPORT_ROOT), os.environ.get("PYTHONPATH"))))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (python_path(), os.environ.get("PYTHONPATH"))))
+    os.environ |= SAFE_PATH
     waiting, free = list(tasks), _places(executor, tasks)
     running: list[tuple[Task, Place, submitit.Job]] = []
     try:

@@ -17,6 +17,8 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+# Python puts the current folder first on the path of a worker; there, a user's random.py would hide the library's.
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a gigabyte
 
 

@@ -26,13 +26,15 @@ def assert_loss(
     `function` is a function, a module, a module class or ``FILE.py:NAME``; `loss` is a name such as ``focal``. `accept`
     is a file of accepted differences (YAML: code, why): a difference that is not in it fails, and so does an entry
     whose difference is gone. `strict` fails for a fragile loss, too. `options` are those of `suites.check.Options`:
-    labels, probabilities, classes, bins, reduction, given. Returns the verdict.
+    labels, probabilities, classes, bins, reduction, and `given`, the arguments to pass in every call, by name. Returns
+    the verdict.
 
     >>> import torch
     >>> from focalbench_suite.adapters.own import focal_loss
     >>> assert_loss(focal_loss, "focal").verdict
     'same'
     """
+    __tracebackhide__ = True  # pytest shows the line of the project's test, not this one
     from focalbench_suite.suites.check.asserting import assert_loss as asserting  # importing the suite stays cheap
 
     return asserting(function, loss, accept=accept, strict=strict, **options)

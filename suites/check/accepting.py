@@ -54,12 +54,22 @@ def read(file: str | Path) -> tuple[Entry, ...]:
         entries = yaml.safe_load(Path(file).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadFile(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    if entries is None:  # the last entry was taken out
+        return ()
     if not isinstance(entries, list):
         raise BadFile(f"{file} is no list; write entries such as - {{code: alpha_exchanged, why: ...}}")
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not {"code", "why"} <= set(entry) <= KEYS:
             raise BadFile(f"{file}, entry {number}: code and why are needed, kind and loss allowed, nothing else")
-    return tuple(Entry(**{key: str(value) for key, value in entry.items()}) for entry in entries)
+        if empty := [key for key, value in entry.items() if not (isinstance(value, str) and value.strip())]:
+            raise BadFile(f"{file}, entry {number}: {empty[0]} is no text")
+    return tuple(Entry(**entry) for entry in entries)
+
+
+def proposed(finding: Finding, loss: str) -> str:
+    """The entry that accepts a finding, to be pasted into the file; the reason is for its owner to write."""
+    entry = {"code": finding.change.code, "kind": finding.kind, "loss": loss, "why": "..."}
+    return yaml.safe_dump([entry], sort_keys=False).rstrip()
 
 
 def apply(entries: tuple[Entry, ...], loss: str, findings: list[Finding]) -> Accepted:

@@ -13,6 +13,7 @@ from focalbench_suite.suites.check import accepting
 from focalbench_suite.suites.check.binding import Options
 from focalbench_suite.suites.check.checking import Verdict, check
 from focalbench_suite.suites.check.show import render
+from focalbench_suite.suites.explainer.examples import Finding
 
 WIDTH = 100  # of the message
 
@@ -26,6 +27,9 @@ def assert_loss(
     **options: Any,
 ) -> Verdict:
     """Raise `AssertionError` unless `function` is the loss; see `focalbench_suite.assert_loss`."""
+    __tracebackhide__ = True  # pytest shows the line of the project's test, not this one
+    if "given" in options:
+        options["given"] = tuple(dict(options["given"]).items())
     verdict = check(function, loss, Options(**options))
     if problems := objections(verdict, accept, strict):
         raise AssertionError("\n".join([*problems, "", as_text(verdict)]))
@@ -33,16 +37,21 @@ def assert_loss(
 
 
 def objections(verdict: Verdict, accept: str | Path | None, strict: bool) -> list[str]:
-    """One line for each reason to fail: a difference, a new one, or an accepted one that is gone."""
+    """Why to fail: a difference; a new one, with the entry that would accept it; an accepted one that is gone."""
     worse = ("different", "fragile") if strict else ("different",)
     if accept is None:
         return [f"not the {verdict.loss} loss: {verdict.verdict}"] if verdict.verdict in worse else []
     held = accepting.apply(accepting.read(accept), verdict.loss, verdict.findings)
-    new = [finding.plain for finding in held.new if finding.severity in worse]
     return [
-        *(f"a new difference: {one['kind']}, {one['code']}: {one['statement']}" for one in new),
+        *(_as_new(finding, verdict.loss, accept) for finding in held.new if finding.severity in worse),
         *(f"accepted in {accept} but gone: {entry.code} ({entry.why}); take the entry out" for entry in held.stale),
     ]
+
+
+def _as_new(finding: Finding, loss: str, accept: str | Path) -> str:
+    statement = finding.plain["statement"]
+    entry = accepting.proposed(finding, loss)
+    return f"a new difference: {finding.kind}: {statement}; to accept it, add to {accept}:\n{entry}"
 
 
 def as_text(verdict: Verdict) -> str:

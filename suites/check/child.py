@@ -6,13 +6,17 @@ a call that takes too long or ends the process is a sentence, and the process th
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +29,8 @@ from focalbench_suite.suites.explainer.calls import Answer, Call
 from focalbench_suite.suites.explainer.here import Here, sentence
 
 PATIENCE_S = 60.0  # a round of some hundred calls on a few numbers each takes less than a second
+LEAVE_S = 5.0  # for a process whose end of the pipe is closed
+REFUSED, RAISED = "refused", "raised"  # why a question has no answer
 METHOD = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"  # a fork has torch imported already
 
 
@@ -37,6 +43,11 @@ class Asked:
     loss: str
     options: Options
 
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        return self.reference or "the function"
+
     def load(self, form: Form | None = None) -> Bound:
         """The bound function, its file loaded anew; raises `LookupError` or `CannotCall`."""
         function = self.function if self.function is not None else adapters.load_object(self.reference)
@@ -46,14 +57,14 @@ class Asked:
 class Child:
     """The process, as a context manager; it is ended when the context is left."""
 
-    def __init__(self, asked: Asked, patience_s: float = PATIENCE_S) -> None:
-        self.asked, self.patience_s = asked, patience_s
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
         self.rounds = 0
 
     def __enter__(self) -> Child:
         context = multiprocessing.get_context(METHOD)
         self._mine, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.asked, theirs), daemon=True)
+        self._process = context.Process(target=_serve, args=(self.asked, theirs, self._mine), daemon=True)
         self._process.start()
         theirs.close()
         return self
@@ -62,77 +73,96 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._mine.close()
+        with contextlib.suppress(OSError):  # it may have ended before it had a group of its own
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
 
     def bind(self) -> tuple[Binding, bool]:
         """How the function is called, and whether it can be loaded anew; raises `CannotCall` with a sentence."""
-        word, told = self._said("binding")
-        if word == "cannot":
-            raise CannotCall(told)
-        return told
+        return self._said(f"loading {self.asked.name} or its first call")
 
     def ask(self, calls: Sequence[Call]) -> list[Answer]:
         """The answers to a round of calls; raises `CannotCall` where the process ends or takes too long."""
         self.rounds += 1
-        self._mine.send(list(calls))
-        word, told = self._said("a call")
-        if word == "cannot":
-            raise CannotCall(told)
+        with contextlib.suppress(OSError):  # a process that is gone says so where its answer is read
+            self._mine.send(list(calls))
+        return self._said(f"a call of {self.asked.name}")
+
+    def _said(self, what: str) -> Any:
+        try:
+            if not self._mine.poll(PATIENCE_S):
+                raise CannotCall(f"{what} did not end within {PATIENCE_S:.0f} s")
+            cannot, told = self._mine.recv()
+        except (EOFError, OSError):
+            raise CannotCall(f"{what} ended the process: {self._death()}") from None
+        if cannot:
+            raise CannotCall(f"{what} raised {told}" if cannot == RAISED else told)
         return told
 
-    def _said(self, what: str) -> tuple[str, Any]:
-        try:
-            if not self._mine.poll(self.patience_s):
-                raise CannotCall(f"{what} of the function did not end within {self.patience_s:.0f} s")
-            return self._mine.recv()
-        except (EOFError, ConnectionResetError):
-            self._process.join()
-            raise CannotCall(f"{what} of the function ended the process: {_death(self._process.exitcode)}") from None
+    def _death(self) -> str:
+        self._process.join(LEAVE_S)
+        code = self._process.exitcode
+        if code is None:
+            return "it answers no more"
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        return signal.Signals(-code).name
-    return f"exit status {code}"
-
-
-def _serve(asked: Asked, talk: Connection) -> None:
+def _serve(asked: Asked, talk: Connection, other_end: Connection) -> None:
     """The child: load, bind, then answer rounds until the other end closes."""
+    os.setpgid(0, 0)  # what the function starts is ended together with this process
+    other_end.close()  # a copy of it that is kept open here would hide that the process that asks is gone
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    faulthandler.disable()  # pytest's own: a crash is one sentence
     torch.set_num_threads(1)  # on calls of a few numbers each, threads wait for each other
-    try:
-        bound = asked.load()
-    except (LookupError, CannotCall) as error:
-        talk.send(("cannot", str(error)))
+    with contextlib.suppress(EOFError, OSError):  # the other end has closed, or the function has closed this one
+        _converse(asked, talk, Path.cwd(), os.getpid())
+    os._exit(0)  # what the function left running or registered for the end is not waited for
+
+
+def _converse(asked: Asked, talk: Connection, home: Path, process: int) -> None:
+    cannot, loaded = _tried(lambda: _loaded(asked, home), process)
+    if cannot:
+        talk.send((cannot, loaded))
         return
-    except BaseException as error:  # a user's module may raise anything while it is loaded
-        talk.send(("cannot", sentence(error)))
-        return
-    fresh = _fresh(asked, bound.form)
-    talk.send(("bound", (bound.binding, fresh is not None)))
+    bound, fresh = loaded
+    talk.send(("", (bound.binding, fresh is not None)))
     here = Here(bound, bound.raw, fresh)
     while True:
-        try:
-            calls = talk.recv()
-        except EOFError:
-            return
-        try:
-            talk.send(("answers", here(calls)))
-        except BaseException as error:  # KeyboardInterrupt and its like, raised by the function itself
-            talk.send(("cannot", f"a call of the function ends the process: {sentence(error)}"))
-            return
+        talk.send(_tried(partial(here, talk.recv()), process))
 
 
-def _fresh(asked: Asked, form: Form) -> Callable[[], Bound] | None:
-    """What loads the function anew, without a call, where its file can be loaded alone."""
+def _tried(question: Callable[[], Any], process: int) -> tuple[str, Any]:
+    """Why a question cannot be answered, or nothing, and what is to be said."""
+    try:
+        found = "", question()
+    except (LookupError, CannotCall) as error:
+        found = REFUSED, str(error)
+    except BaseException as error:  # a user's module and function may raise anything, KeyboardInterrupt among it
+        found = RAISED, sentence(error).rstrip(": ")
+    if os.getpid() != process:
+        os._exit(0)  # a copy that the function made of this process must not answer, too
+    return found
+
+
+def _loaded(asked: Asked, home: Path) -> tuple[Bound, Callable[[], Bound] | None]:
+    bound = asked.load()
+    return bound, _fresh(asked, home, bound)
+
+
+def _fresh(asked: Asked, home: Path, bound: Bound) -> Callable[[], Bound] | None:
+    """What loads the function anew, where its file can be loaded alone: a module that is kept gives the same again."""
     if asked.reference is None:
         return None
     again = Asked(asked.reference, None, asked.loss, asked.options)
+
+    def load() -> Bound:
+        os.chdir(home)  # from where its name is read, wherever the function has gone
+        return again.load(bound.form)  # without a call
+
     try:
-        again.load(form)
+        return None if load().function is bound.function else load
     except (LookupError, CannotCall):
         return None
-    return lambda: again.load(form)

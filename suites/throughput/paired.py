@@ -11,11 +11,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import focalbench_suite
+from focalbench_suite.installation import python_path
 from focalbench_suite.suites.throughput.side import PairedCell
 from focalbench_suite.suites.worker import ALLOCATOR
-
-IMPORT_ROOT = Path(focalbench_suite.__file__).parents[1]  # the folder from which this suite is imported
 
 
 class SideFailed(Exception):
@@ -31,8 +29,7 @@ class Side:
 
     def _open(self) -> None:
         to_child, from_parent = os.pipe()[::-1], os.pipe()[::-1]
-        path = [str(folder) for folder in (*self.folders, IMPORT_ROOT)]
-        environment = os.environ | ALLOCATOR | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | ALLOCATOR | {"PYTHONPATH": python_path(*self.folders), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [
                 sys.executable,

@@ -19,7 +19,7 @@ from pathlib import Path
 import focalbench_suite
 from focalbench_suite import adapters as adapter_room
 from focalbench_suite.adapters.canon import CANONICAL
-from focalbench_suite.suites.environment import ROOT
+from focalbench_suite.installation import CHECKOUT
 from focalbench_suite.suites.throughput.calibrate import margins
 from focalbench_suite.suites.throughput.gate import Outcome
 from focalbench_suite.suites.throughput.gate import rerun as compare_sides
@@ -108,7 +108,9 @@ def code_of(old: str) -> Iterator[Path]:
     if Path(old).is_dir():
         yield Path(old).resolve()
         return
-    archive = subprocess.run(["git", "archive", old, "adapters"], cwd=ROOT, capture_output=True, check=False)
+    if CHECKOUT is None:
+        raise ValueError(f"{old} is no folder, and commits are read from a checkout; call run_all.py in one")
+    archive = subprocess.run(["git", "archive", old, "adapters"], cwd=CHECKOUT, capture_output=True, check=False)
     if archive.returncode:
         raise ValueError(f"{old} is neither a folder nor a commit with adapters in it")
     with tempfile.TemporaryDirectory() as folder:

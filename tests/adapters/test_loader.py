@@ -68,7 +68,7 @@ def test_an_object_of_an_installed_module():
 
 def test_an_adapter_in_a_file(tmp_path):
     path = tmp_path / "an_adapter.py"
-    path.write_text("from adapters import Adapter\nadapter = Adapter('theirs')")
+    path.write_text("from focalbench_suite.adapters import Adapter\nadapter = Adapter('theirs')")
     assert load(f"{path}:adapter").name == "theirs"
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_function_is_said(file):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Two packages that bring an adapter by entry point; the second cannot be imported."""
-    (tmp_path / "good_losses.py").write_text("from adapters import Adapter\nadapter = Adapter('good')")
+    (tmp_path / "good_losses.py").write_text("from focalbench_suite.adapters import Adapter\nadapter = Adapter('good')")
     (tmp_path / "bad_losses.py").write_text("import no_such_library")
     for name in ("good", "bad"):
         info = tmp_path / f"{name}_losses-1.0.dist-info"

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
+
+from focalbench_suite.run_all import check
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -19,7 +22,7 @@ def focal(logits, targets, gamma=2.0, alpha=0.25):
 """
 
 
-def run_check_step(project, **inputs):
+def run_check_step(project, commands=Path(sys.executable).parent, **inputs):
     """The exit status, outputs and summary of the check step with these inputs."""
     (step,) = (step for step in ACTION["runs"]["steps"] if step.get("id") == "check")
     values = {name: told.get("default", "") for name, told in ACTION["inputs"].items()} | inputs
@@ -32,7 +35,7 @@ def run_check_step(project, **inputs):
         cwd=project,
         env={
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
             "GITHUB_ACTION_PATH": str(ROOT),
             **{name: str(file) for name, file in files.items()},
             **environment,
@@ -59,6 +62,49 @@ def test_a_wrong_loss_fails_the_step_and_the_summary_says_why(tmp_path):
     assert left == {"losses.py", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}
     assert "`losses.py:focal` as `focal`" in summary
     assert "averaged over the batch before it is weighted and modulated" in " ".join(summary.split())
+
+
+def test_a_difference_that_is_accepted_passes(tmp_path):
+    (tmp_path / "losses.py").write_text(WRONG)
+    (tmp_path / "accepted.yaml").write_text("")
+    done, _, _ = run_check_step(tmp_path, function="losses.py:focal", loss="focal", accept="accepted.yaml")
+    assert done.returncode == 1
+    entries = [line for line in done.stderr.splitlines() if line.startswith(("- ", "  "))]
+    (tmp_path / "accepted.yaml").write_text("\n".join(entries))
+    done, output, _ = run_check_step(tmp_path, function="losses.py:focal", loss="focal", accept="accepted.yaml")
+    assert done.returncode == 0, done.stderr
+    assert output.splitlines()[-1] == "verdict=different"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "status", "said"),
+    [
+        ({"function": "losses.py:focal", "loss": "nope"}, 2, "'nope' is not one of"),
+        ({"function": "--help", "loss": "focal"}, 2, "'--help' names no function"),
+        ({"function": "losses.py:nothing", "loss": "focal"}, 2, "has no 'nothing'"),
+        ({"function": "losses.py:focal", "loss": "focal", "labels": "nope"}, 2, "'nope' is not one of"),
+        ({"function": "losses.py:focal", "loss": "focal", "set": "a=1\nb"}, 2, "--set b: write NAME=VALUE"),
+    ],
+)
+def test_without_a_verdict_the_step_fails(tmp_path, inputs, status, said):
+    (tmp_path / "losses.py").write_text(WRONG)
+    done, output, _ = run_check_step(tmp_path, **inputs)
+    assert done.returncode == status
+    assert output == "verdict=\n"
+    assert said in done.stderr
+
+
+def test_a_command_that_says_nothing_fails_the_step(tmp_path):
+    (tmp_path / "focalbench").write_text("#!/bin/sh\n")
+    (tmp_path / "focalbench").chmod(0o755)
+    done, output, _ = run_check_step(tmp_path, tmp_path, function="losses.py:focal", loss="focal")
+    assert (done.returncode, output) == (2, "verdict=\n")
+    assert "gave no verdict" in done.stderr
+
+
+def test_every_option_of_the_step_is_one_of_the_command():
+    options = {word for parameter in check.params for word in parameter.opts}
+    assert {f"--{name}" for name in ACTION["inputs"]} - options == {"--function", "--loss"}
 
 
 def test_inputs_reach_the_shell_as_data(tmp_path):

@@ -95,14 +95,14 @@ def test_an_asked_for_reduction_is_a_difference_where_another_is_found():
 
 def test_the_answer_is_plain_data_and_can_be_shown(capsys):
     verdict = check(wrong.labels_smoothed, "focal")
-    assert set(verdict) == {"loss", "verdict", "reduction", "formula", "how", "findings"}
+    assert set(verdict) == {"loss", "verdict", "head", "reduction", "formula", "how", "findings"}
     assert all(
         set(f) == {"kind", "code", "values", "severity", "statement", "example", "expected", "got"}
         for f in json.loads(json.dumps(verdict))["findings"]
     )
     Console(file=sys.stdout, width=40).print(render(checked(wrong.labels_smoothed, "focal")), crop=False)
     shown = capsys.readouterr().out
-    assert shown.splitlines()[0] == "different   focal, reduction mean"
+    assert shown.splitlines()[0] == "different   not the focal loss: label"
     for finding in verdict["findings"]:  # whole lines, whatever the width, in their order
         assert f"\n{finding['example']}\n" in shown
 
@@ -117,9 +117,9 @@ def detached(logits, targets, gamma=2.0, alpha=0.25):
 def test_a_gradient_that_is_another_s_is_not_said_to_lose_digits():
     findings = check(detached, "focal")["findings"]
     assert any(f["kind"] == "gradient" and "detached" in f["statement"] for f in findings)
-    precision = [f["statement"] for f in findings if f["kind"] == "precision"]
+    precision = [f["values"] for f in findings if f["kind"] == "precision"]
     assert precision
-    assert all(statement.startswith("value") for statement in precision)
+    assert all(values.get("quantity", "value") == "value" for values in precision)
 
 
 def chatty(logits, targets):

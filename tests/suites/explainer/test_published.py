@@ -57,7 +57,7 @@ RIGHT = {
         "focal",
         "different",
         "each row over its own positives guarded by 1e-09",
-        {"soft_labels_read_as_hard", "single_inside", "nonfinite_at", "each_row_over_its_positives_plus_epsilon"},
+        {"soft_labels_read_as_hard", "single_inside", "nonfinite_at", "each_row_over_its_positives_guarded_by_epsilon"},
     ),
     "nll_two": Said(
         "focal",
@@ -108,7 +108,7 @@ RIGHT = {
         "focal",
         "fragile",
         "sum / elements not ignored",
-        {"all_ignored_nonfinite", "nonfinite_from", "over_kept_elements_at_least_one"},
+        {"all_ignored_nonfinite", "nonfinite_from", "over_kept_elements"},
         labels="index",
     ),
     "refuses_empty": Said("focal", "fragile", "mean", {"no_rows_refused", "nonfinite_from"}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from focalbench_suite.suites.environment import ROOT
+from focalbench_suite.installation import CHECKOUT
 from focalbench_suite.suites.throughput import calibrate
 from focalbench_suite.suites.throughput.experiment import table
 from focalbench_suite.suites.throughput.gate import Outcome, as_plain, confirmed
@@ -93,7 +93,7 @@ BEFORE_THE_IMPORT_ROOT = "3727cb5"  # its modules say `from adapters import …`
 
 
 @pytest.mark.skipif(
-    subprocess.run(["git", "cat-file", "-e", BEFORE_THE_IMPORT_ROOT], cwd=ROOT, check=False).returncode != 0,
+    subprocess.run(["git", "cat-file", "-e", BEFORE_THE_IMPORT_ROOT], cwd=CHECKOUT, check=False).returncode != 0,
     reason="a shallow clone, without that commit",
 )
 def test_a_commit_from_before_the_one_import_root_is_timed():
