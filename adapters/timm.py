@@ -22,6 +22,14 @@ def focal_poly(logits, targets, *, gamma, alpha, reduction):
     return PolyBinaryCrossEntropy(epsilon=0.0, gamma=gamma, alpha=alpha, reduction=reduction)(logits, targets)
 
 
+@adapter.loss("poly1", origin="timm.loss:PolyCrossEntropy", defaults={"epsilon": 2.0}, **CHOICES)
+def poly1(logits, targets, *, epsilon, reduction):
+    """Without label smoothing, which is off by default."""
+    from timm.loss import PolyCrossEntropy
+
+    return PolyCrossEntropy(epsilon=epsilon, reduction=reduction)(logits, targets)
+
+
 @adapter.loss(
     "focal",
     variant="asymmetric",

@@ -16,8 +16,9 @@ def tell(case: Examination) -> None:
     """What raises or is no number there, though the plain batch is answered."""
     _defaults(case)
     plain = case.questions.batches(case.settings[:1], soft=False)[0]
-    if not ask_one(case.ask, plain).ok:
-        return
+    answer = ask_one(case.ask, plain)
+    if not answer.ok or not numpy.isfinite(answer.output).all():
+        return  # what the plain batch does not get is told elsewhere
     _no_rows(case, plain)
     _no_positives(case)
     if case.questions.labels == "index":
