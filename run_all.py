@@ -365,7 +365,8 @@ def scan(folder, as_json, **stated):
             checking.check_many(references, None, stated_options(**stated)), len(references), description="losses"
         ):
             found[reference] = verdict
-    verdicts = [(reference, found[reference]) for reference in references]
+    below = {candidate.reference: f"{candidate.file.relative_to(folder)}:{candidate.name}" for candidate in candidates}
+    verdicts = [(below[reference], found[reference]) for reference in references]
     if as_json:
         show_verdicts(verdicts, as_json)
     else:

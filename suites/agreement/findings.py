@@ -115,7 +115,7 @@ def _reduction(subject: Subject, usual: str) -> Finding:
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
     ask = functools.partial(evaluate, subject.call, subject.loss, parameters=case.parameters, dtype="float64")
     got = float(ask(case.logits, case.targets).value.sum())
-    kind = "normaliser" if usual.startswith("sum / ") else "reduction"
+    kind = "normaliser" if usual in reductions.NORMALISED else "reduction"
     told = change(kind, "reduces_by", reduction=usual)
     rows = numpy.asarray(case.logits).shape
     if usual == "mean over dim 1, then sum":

@@ -50,6 +50,7 @@ ARRAYS: dict[str, tuple[Callable[[numpy.ndarray], numpy.ndarray], Callable[[Shap
     "sum over dim 0": (lambda a: a.sum(axis=0), lambda s: 1.0),
     "mean over dim 0": (lambda a: a.sum(axis=0), lambda s: 1 / s.values[0]),
 }
+NORMALISED = tuple(name for name in SCALARS if name not in ("mean", "sum", "mean over dim 1, then sum"))
 PLAIN = ("none", "mean", "sum", "sum over dim 1")
 
 

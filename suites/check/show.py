@@ -47,7 +47,9 @@ def render(verdict: Verdict) -> Group:
 
 def table(verdicts: list[tuple[str, Verdict | str]]) -> Table:
     """One line for each function: what it is, the verdict and the first reason; or why it could not be asked."""
-    shown = Table("function", "verdict", "what it is", "first reason", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    for name in ("function", "verdict", "what it is", "first reason"):
+        shown.add_column(name, overflow="fold")
     for reference, verdict in verdicts:
         if isinstance(verdict, str):
             shown.add_row(reference, Text("-", "dim"), "", Text(verdict))

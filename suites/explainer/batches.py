@@ -120,7 +120,7 @@ def _gives(reduction: Reduction, batch: Batch, answer: Answer, tolerance: Tolera
     if not torch.isfinite(batch.entropy).all():
         return True  # the context says nothing of this batch: a softmax over one class
     out, seen = _reduced(reduction, batch), answer.output
-    if reduction.name == "none" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
+    if reduction.text == "terms" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
         seen = seen.sum(1)  # the row's loss, spread over the classes
     return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
 
