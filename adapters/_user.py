@@ -36,8 +36,11 @@ class OwnFirst:
         return found if found is not None and found.has_location else None
 
 
-def load_object(reference: str) -> Any:
-    """The object that ``FILE.py:NAME`` or ``package.module:NAME`` names; raises `LookupError` with a sentence."""
+def load_object(reference: str, anew: bool = False) -> Any:
+    """The object that ``FILE.py:NAME`` or ``package.module:NAME`` names; raises `LookupError` with a sentence.
+
+    With `anew`, of a module that is executed once more and forgotten, so that it has seen no earlier call.
+    """
     place, _, name = reference.rpartition(":")
     if not place:
         raise LookupError(f"{reference!r} names no function; give FILE.py:NAME")
@@ -45,6 +48,7 @@ def load_object(reference: str) -> Any:
         raise LookupError(f"no file {place!r}; give FILE.py:NAME")
     try:
         module = _load_file(Path(place).resolve()) if place.endswith(".py") else _load_module(place)
+        module = _once_more(module) if anew else module
         found = getattr(module, name, MISSING)
     except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
         raise LookupError(f"{place} cannot be imported: {_in_words(error)}") from error
@@ -85,6 +89,12 @@ def _load_file(path: Path) -> ModuleType:
     if not _is_at(names[0], outermost):  # a package called `test` or `code`, as one of the standard library is
         _executed(names[0], outermost, sys.modules.__setitem__)
     return importlib.import_module(".".join(names))
+
+
+def _once_more(module: ModuleType) -> ModuleType:
+    if module.__spec__ is None or module.__spec__.origin is None:
+        return module
+    return _executed(module.__spec__.name, Path(module.__spec__.origin), lambda name, found: None)
 
 
 def _executed(name: str, path: Path, register: Callable[[str, ModuleType], Any]) -> ModuleType:

@@ -48,10 +48,14 @@ class Asked:
         """What it is called in a sentence."""
         return self.reference or "the function"
 
-    def load(self, form: Form | None = None) -> Bound:
-        """The bound function, its file loaded anew; raises `LookupError` or `CannotCall`."""
+    def load(self) -> Bound:
+        """The bound function; raises `LookupError` or `CannotCall`."""
         function = self.function if self.function is not None else adapters.load_object(self.reference)
-        return Bound(function, self.loss, self.options, form)
+        return Bound(function, self.loss, self.options)
+
+    def load_anew(self, form: Form) -> Bound:
+        """The function of a module that has seen no call, bound as was found before; raises `LookupError`."""
+        return Bound(adapters.load_object(self.reference, anew=True), self.loss, self.options, form)
 
 
 class Child:
@@ -153,16 +157,15 @@ def _loaded(asked: Asked, home: Path) -> tuple[Bound, Callable[[], Bound] | None
 
 
 def _fresh(asked: Asked, home: Path, bound: Bound) -> Callable[[], Bound] | None:
-    """What loads the function anew, where its file can be loaded alone: a module that is kept gives the same again."""
+    """What loads the function anew, where its module can be found by a name."""
     if asked.reference is None:
         return None
-    again = Asked(asked.reference, None, asked.loss, asked.options)
 
     def load() -> Bound:
         os.chdir(home)  # from where its name is read, wherever the function has gone
-        return again.load(bound.form)  # without a call
+        return asked.load_anew(bound.form)
 
     try:
-        return None if load().function is bound.function else load
+        return None if load().function is load().function else load
     except (LookupError, CannotCall):
         return None

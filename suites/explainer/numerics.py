@@ -89,9 +89,10 @@ def trace(
     found = points(loss, dtype, target, grid)
     answers = ask([Call(p.logits, p.targets, setting, dtype) for p in found])
     for answer in answers:
-        if not answer.ok or answer.gradient is None:
-            error = answer.error or answer.backward_error or "the result has no gradient"
-            raise (Unsupported if answer.unsupported else Refused)(error)
+        if not answer.ok:
+            raise (Unsupported if answer.unsupported else Refused)(answer.error)
+        if answer.gradient is None:
+            raise Unsupported(answer.backward_error or "the result has no gradient")
     exact = [oracle.exact(loss, p.logits, p.targets, **setting) for p in found]
     values = [value.sum() for value, _ in exact]
     gradients = [gradient.map(lambda a, p=p: a[p.moving]) for p, (_, gradient) in zip(found, exact, strict=True)]

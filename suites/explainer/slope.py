@@ -19,6 +19,10 @@ def check(
     semantics: Semantics, elements: Elements, share: Tensor | None
 ) -> tuple[Change, numpy.ndarray, numpy.ndarray] | None:
     """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""
+    refusals = [seen.backward_error for seen in elements.seen if seen.backward_error]
+    if refusals and all(seen.gradient is None for seen in elements.seen):
+        nowhere = _model(semantics, elements, share, _whole)
+        return change("gradient", "backward_refused", error=refusals[0]), numpy.ones(len(elements.seen), bool), nowhere
     if all(seen.gradient is None for seen in elements.seen):
         return (
             change("gradient", "no_gradient"),

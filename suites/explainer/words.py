@@ -707,6 +707,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "reduces_by": "reduces by {reduction}",
     "reduces_by_shape": _reduces_by_shape,
     # gradient
+    "backward_refused": "the backward pass raises: {error}",
     "no_gradient": "the result has no gradient to the logits",
     "factor_detached": "the modulating factor is detached: the gradient is that of the cross entropy alone, times the "
     "factor",
