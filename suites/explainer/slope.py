@@ -103,7 +103,10 @@ def _pattern(observed: numpy.ndarray, right: numpy.ndarray, tolerance: Tolerance
         ratio = (observed / right)[numpy.abs(right) > 1e-9]
     middle = float(numpy.median(ratio))
     if numpy.abs(ratio - middle).max() <= 1e-4 * abs(middle):
-        return change("gradient", "gradient_scaled", factor=middle)
+        flat = abs(middle - 1) <= 1e-4  # then it is wrong only where the value does not change
+        return (
+            change("gradient", "gradient_through_cut") if flat else change("gradient", "gradient_scaled", factor=middle)
+        )
     limit = float(numpy.abs(observed).max())
     if _same(tolerance, observed, right.clip(-limit, limit)).all():
         return change("gradient", "gradient_cut_off", limit=limit)

@@ -719,6 +719,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "weight",
     "gradient_sign": "the gradient has the wrong sign",
     "gradient_zero": "the gradient is 0 everywhere",
+    "gradient_through_cut": "where the value is cut off and does not change, the gradient goes on as if it did",
     "gradient_scaled": "the gradient is {factor:.6g} times that of the value",
     "gradient_cut_off": "the gradient is cut off at ±{limit:.6g}",
     "gradient_another": "the gradient is not the derivative of the value",

@@ -95,7 +95,15 @@ def test_a_right_loss_and_an_accepted_difference_pass(outcome, name):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("different", ["not the focal loss: different", "different   not the focal loss: alpha; reduced by mean", "1. alpha", "expected"]),
+        (
+            "different",
+            [
+                "not the focal loss: different",
+                "different   not the focal loss: alpha; reduced by mean",
+                "1. alpha",
+                "expected",
+            ],
+        ),
         ("strict", ["not the focal loss: fragile"]),
         ("new", ["a new difference: alpha: ", "to accept it, add to none.yaml:", "- code: "]),
         ("gone", ["accepted in accepted.yaml but gone: ", "(our labels name the background); take the entry out"]),
