@@ -268,6 +268,8 @@ def stating(command):
         click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for."),
         click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call."),
         click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The one it should have."),
+        click.option("--dtype", type=click.Choice(DTYPES), help="The precision to explain in; default: float64."),
+        click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True),
     )
     for option in reversed(options):
         command = option(command)
@@ -319,12 +321,12 @@ def functions_of(reference: str) -> list[str]:
     raise click.UsageError(f"{reference} has no function of logits and targets; give FILE.py:NAME")
 
 
-def stated_options(labels, inputs, classes, bins, given, reduction):
+def stated_options(labels, inputs, classes, bins, given, reduction, dtype, device):
     """What the user states of a function."""
     from focalbench_suite.suites.check import Options
 
     probabilities = None if inputs is None else inputs == "probabilities"
-    return Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)))
+    return Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)), dtype, device)
 
 
 def show_verdicts(verdicts, as_json: bool) -> None:

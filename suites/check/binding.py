@@ -45,7 +45,8 @@ TARGETS_SHOWN = {
 class Options:
     """What the user states because it cannot be found out; None where it is to be found out.
 
-    `given` are arguments by name. `classes` and `bins` are the counts that the function is made for.
+    `given` are arguments by name. `classes` and `bins` are the counts that the function is made for. `dtype` is the one
+    to explain in, where that is not float64, and `device` where the tensors are.
     """
 
     labels: Labels | None = None
@@ -54,6 +55,8 @@ class Options:
     bins: int | None = None
     reduction: str | None = None
     given: tuple[tuple[str, Any], ...] = ()
+    dtype: str | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ class Bound:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    out = self(logits.clone(), targets.clone(), **_usual(self.loss, logits))
+                    given = (logits.to(self.options.device, copy=True), targets.to(self.options.device, copy=True))
+                    out = self(*given, **_usual(self.loss, given[0]))
             except Exception as error:  # a user's function may raise anything
                 first_error = first_error or sentence(error)
                 continue
@@ -388,7 +392,8 @@ def _usual(loss: str, logits: torch.Tensor) -> dict[str, Any]:
         count = {"class_weights": logits.shape[-1], "row_weights": len(logits)}.get(parameter.role)
         value = parameter.asked
         if count is not None:
-            value = torch.tensor(tuple(itertools.islice(itertools.cycle(value), count)), dtype=logits.dtype)
+            several = tuple(itertools.islice(itertools.cycle(value), count))
+            value = torch.tensor(several, dtype=logits.dtype, device=logits.device)
         found[parameter.name] = value
     return found
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.check.binding import Binding, Bound, Options
@@ -86,6 +88,8 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
         raise CannotCall(
             f"--labels {options.labels} is for losses of dense targets; {loss} takes {CANONICAL[loss].inputs}"
         )
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise CannotCall("--device cuda: torch sees no CUDA device here; use --device cpu")
     reference = function if isinstance(function, str) else reference_of(function)
     given = None if isinstance(function, str) else function
     with Child(Asked(reference, given, loss, options)) as child:
@@ -101,6 +105,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
                 reduction=options.reduction,
                 fresh=fresh,
                 off=binding.off,
+                dtype=options.dtype,
                 columns=binding.bins if CANONICAL[loss].inputs == "bins" else binding.classes,
             )
         except CannotAnswer as error:

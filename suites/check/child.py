@@ -133,7 +133,7 @@ def _converse(asked: Asked, talk: Connection, home: Path, process: int) -> None:
         return
     bound, fresh = loaded
     talk.send(("", (bound.binding, fresh is not None)))
-    here = Here(bound, bound.raw, fresh)
+    here = Here(bound, bound.raw, fresh, asked.options.device)
     while True:
         talk.send(_tried(partial(here, talk.recv()), process))
 

@@ -55,21 +55,23 @@ def explain(
     fresh: bool = False,
     off: dict[str, Any] | None = None,
     columns: int | None = None,
+    dtype: str | None = None,
 ) -> Explanation:
     """Examine a function by its answers to calls: a pure function of them, so that a record can be explained again.
 
     `code` is Python that binds the function to the name ``call``. `accepts` are the canonical parameters it takes (all,
-    where not given); `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
-    ``label_score``; `reduction` is the one it must have; `off` are the values that turn its parameters off, where it
-    has them; `columns` are the classes or bins that it is made for; `fresh` says that a call can be put to the function
-    as it is before its first call. Raises `CannotAnswer` where no call succeeds and `KeyError` for a loss
-    without factors.
+    where not given). `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
+    ``label_score``. `reduction` is the one it must have. `off` are the values that turn its parameters off, where it
+    has them. `columns` are the classes or bins that it is made for. `dtype` is the one to ask in (float64, where it
+    can). `fresh` says that a call can be put to the function as it is before its first call. Raises `CannotAnswer`
+    where no call succeeds and `KeyError` for a loss without factors.
     """
     if loss not in KNOWN:
         raise KeyError(loss)
     ask = ask if isinstance(ask, Remembered) else Remembered(ask)
     accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
-    case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts)
+    dtypes = ("float64", "float32") if dtype is None else (dtype,)
+    case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts, dtypes)
     side_effects.tell(case, fresh)
     edges.tell(case)
     if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
@@ -96,7 +98,7 @@ def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns:
 
     Raises `CannotAnswer` where no call succeeds.
     """
-    case = _prepare(Questions(loss, labels, columns=columns), Remembered(ask), "", accepts)
+    case = _prepare(Questions(loss, labels, columns=columns), Remembered(ask), "", accepts, ("float64", "float32"))
     elements = formula.put(case)
     if locality.constant(case, elements):
         return None
@@ -114,11 +116,13 @@ def _conclude(case: Examination, told: str, name: str) -> Explanation:
     return Explanation(case.loss, VERDICTS[SEVERITIES[worst]], name or "unknown", told, order)
 
 
-def _prepare(questions: Questions, ask: Remembered, code: str, accepts: set[str]) -> Examination:
+def _prepare(
+    questions: Questions, ask: Remembered, code: str, accepts: set[str], dtypes: tuple[str, ...]
+) -> Examination:
     """Find a dtype and the settings in which the loss answers at all."""
     errors = []
     weights = {p.name for p in questions.canonical.parameters if p.role.endswith("weights") or p.role == "balance"}
-    for dtype in ("float64", "float32"):
+    for dtype in dtypes:
         mine = replace(questions, dtype=dtype)
         for taken in (accepts, accepts - weights, set()):
             answered = []
@@ -140,6 +144,7 @@ def _explained(
     labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
     apart = None
+    whole = whole and batches.by_slope(whole, labelled or asked)
     if whole is None:
         apart, whole = _in_part(fits, labelled or asked, elements)
     fit = whole.fit if whole else fits[0]
@@ -158,7 +163,8 @@ def _explained(
         elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
     )
     plain = labelled or asked
-    tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
+    if not (whole and whole.reduction.detached):  # whose gradient is another's on purpose, and was held against it
+        tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
     tell_off(case, fit.semantics, elements, share, off)
     if not case.has("state"):
         limits.tell(case, shown, told, fit.share)

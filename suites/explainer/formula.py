@@ -329,18 +329,19 @@ CANCELLING = {"alpha_ignored", "alpha_fixed", "class_weights_ignored", "weight_i
 
 
 def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
-    """Where the weight seems ignored it may have cancelled in the normaliser, with the modulating factor or alone: the
-    batches will tell.
-    """
+    """Where a factor seems ignored it may have cancelled in the normaliser, alone or with another: batches tell."""
     found = []
     for fit in fits:
-        if not any(change.code in CANCELLING for change in fit.semantics.weight.changes):
+        lost = any(told.code == "gamma_ignored" for told in fit.semantics.modulation.changes)
+        modulated = replace(fit.semantics, modulation=known.modulations[0])
+        if lost:
+            found.append(replace(fit, semantics=modulated))
+        if not any(told.code in CANCELLING for told in fit.semantics.weight.changes):
             continue
         for weight in (option for option in known.weights if option.cost <= 1 and not _soft(option)):
-            weighted = replace(fit.semantics, weight=weight)
-            found.append(replace(fit, semantics=weighted))
-            if weight.cost == 0 and any(change.kind == "gamma" for change in weighted.modulation.changes):
-                found.append(replace(fit, semantics=replace(weighted, modulation=known.modulations[0])))
+            found.append(replace(fit, semantics=replace(fit.semantics, weight=weight)))
+            if weight.cost == 0 and any(told.kind == "gamma" for told in fit.semantics.modulation.changes):
+                found.append(replace(fit, semantics=replace(modulated, weight=weight)))
     return found
 
 

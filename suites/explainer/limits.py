@@ -91,7 +91,7 @@ def _coarse(case: Examination, model: numpy.ndarray, elements: Elements) -> None
         error = numpy.abs(elements.values - model) / numpy.abs(model)
     error = numpy.where(numpy.isfinite(error) & (numpy.abs(model) > 1e-9), error, 0)
     i = int(error.argmax())
-    if error[i] <= 1e-9:
+    if error[i] <= 1e-9 or case.questions.dtype != "float64":
         return
     half = elements.tolerance.relative > 1e-2
     told = change("precision", "half_inside" if half else "single_inside", error=float(error[i]))

@@ -38,13 +38,27 @@ def locate(case: Examination, elements: Elements) -> Located | None:
         paper = default.terms(elements.points).sum(-1).numpy()
     told = _over_rows(case, usable) or _separated(usable, default) or _part(usable, vocabulary)
     if told is None:
-        told = change("unexplained", "unexplained")
+        told = change("unexplained", "unexplained", factor=_factor(usable, default))
         kept = _shrunk(case, elements, default)
         if kept is not None:
             return told, kept, ask_one(case.ask, kept), _of_paper(default, case.loss, kept)
     values = elements.values
     i = simplest(elements.calls, lambda i: _wrong(values[i], paper[i]))
     return None if i is None else (told, elements.calls[i], elements.seen[i], float(paper[i]))
+
+
+def _factor(usable: Elements, default: Semantics) -> tuple[tuple[float, float, float, float], ...]:
+    """What multiplies the cross entropy, as measured under the usual parameters: (target, p, factor, the paper's)."""
+    if CANONICAL[usable.loss].inputs != "dense" or usable.layout != "one":
+        return ()
+    mine = [i for i, call in enumerate(usable.calls) if call.parameters == usable.calls[0].parameters]
+    points = usable.points.take(torch.as_tensor(mine))
+    with torch.no_grad():
+        weight, modulation, entropy, _ = default.factors(points)
+        paper = (weight * modulation)[:, 0].tolist()
+        found = (torch.as_tensor(usable.values[mine]) / entropy[:, 0]).tolist()
+    rows = zip(points.y[:, 0].tolist(), points.x[:, 0].sigmoid().tolist(), found, paper, strict=True)
+    return tuple(tuple(round(number, 6) for number in row) for row in rows)
 
 
 def constant(case: Examination, elements: Elements) -> Located | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -519,8 +520,8 @@ REDUCTION = {
     "modulated_after_row_means_and_summed": _FIRST.format("averaged", "each row", "mean") + "; rows are summed",
     "modulated_after_row_sums": _FIRST.format("summed", "each row", "sum") + "; rows are averaged",
     "modulated_after_row_sums_and_summed": _FIRST.format("summed", "each row", "sum") + "; rows are summed",
-    "cross_entropy_averaged_first": "the cross entropy is averaged over the batch before it is weighted and modulated; "
-    "then {then}",
+    "cross_entropy_averaged_first": "the cross entropy is averaged over the batch before it is weighted and modulated "
+    "(which a factor (N,) that meets a cross entropy (N, 1) does, too); then {then}",
     "cross_entropy_summed_first": "the cross entropy is summed over the batch before it is weighted and modulated; "
     "then {then}",
     "factor_averaged_first": "the modulating factor is averaged over the batch before it multiplies; then {then}",
@@ -637,6 +638,28 @@ def _state(what: str) -> Callable[[Values], str]:
     return told
 
 
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def bars(numbers: list[float]) -> str:
+    """Numbers as a small plot, the largest the full height; what is no number is a dot."""
+    top = max((abs(n) for n in numbers if math.isfinite(n)), default=0.0) or 1.0
+    return "".join(BARS[round(abs(n) / top * 7)] if math.isfinite(n) else "·" for n in numbers)
+
+
+def _unexplained(values: Values) -> str:
+    told = "no known combination reproduces every probe"
+    lines = []
+    for target in dict.fromkeys(y for y, *_ in values["factor"]):
+        rows = sorted(row[1:] for row in values["factor"] if row[0] == target)
+        shown = ", ".join(f"{p:.2g}: {found:.3g} ({paper:.3g})" for p, found, paper in rows[::2])
+        plot = f"{bars([row[1] for row in rows])} (paper {bars([row[2] for row in rows])})"
+        lines.append(f"y = {target:g}  {plot}  p: factor (paper's)  {shown}")
+    if not lines:
+        return told
+    return "\n".join([f"{told}; what multiplies the cross entropy, from p = 0 to 1, as measured:", *lines])
+
+
 def _no_positives_nonfinite(values: Values) -> str:
     return f"is {_nan(values)} for a batch without positives"
 
@@ -699,7 +722,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "equal_without_factor_only": "equal to the paper's at gamma = 0 only: the modulating factor is no known one",
     "explained_in_part": _explained_in_part,
     "equal_in_part": "equal to {formula} for {parameter} = {value:g} only: {parameter} is applied in no known way",
-    "unexplained": "no known combination reproduces every probe",
+    "unexplained": _unexplained,
     # reduction
     "no_weighted_sum": "with more than one element, what is returned is no weighted sum of the elements' losses",
     "unknown_normaliser": _unknown_normaliser,

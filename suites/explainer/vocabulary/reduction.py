@@ -98,10 +98,16 @@ class Reduction:
     def expression(self) -> Expression:
         return Expression(self.text, BATCH)
 
+    @property
+    def detached(self) -> bool:
+        """Whether the divisor is left out of the gradient."""
+        return self.change is not None and self.change.code in DETACHED
+
     def apply(self, batch: Batch) -> Tensor:
         return self.expression.value(batch)
 
 
+DETACHED = ("over_factors_detached", "over_weighted_factors_detached")
 PLAIN = [Reduction("none", "terms"), Reduction("mean", "mean(terms)"), Reduction("sum", "sum(terms)")]
 # code: (name, expression); shapes of the result, and means over something else than all elements
 SHAPES: dict[str, tuple[str, str]] = {
@@ -238,11 +244,11 @@ def _divided() -> Iterator[Reduction]:
         for e in EPSILONS:  # added, or the least: a sum that is not 0 does not tell which
             name = f"sum / ({told}, guarded by {e:g})"
             yield over(f"over_{quantity}_guarded_by_epsilon", name, f"({quantity} + {e!r})", epsilon=e)
-    for quantity in WEIGHING:
-        told = BATCH.quantities[quantity][0]
-        yield over(f"over_{quantity}_guarded", f"sum / ({told}, guarded)", f"({quantity} + 1e-12)")
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
+    for quantity in WEIGHING:  # where a guard cannot be seen, none is claimed
+        told = BATCH.quantities[quantity][0]
+        yield over(f"over_{quantity}_guarded", f"sum / ({told}, guarded)", f"({quantity} + 1e-12)")
     for constant in CONSTANTS:
         for code, name, divisor in (
             ("mean_over_constant", "mean / {:g}", "({:g}*count_all)"),
