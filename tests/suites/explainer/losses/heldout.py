@@ -11,7 +11,7 @@ from tests.suites.explainer.losses import collection
 EXAMPLES, example = collection()
 
 
-@example("focal", "alpha")
+@example("focal", "alpha", "soft_labels")
 class WithPositiveWeight(nn.Module):
     def __init__(self, gamma=2.0, alpha=0.25):
         super().__init__()
@@ -45,7 +45,7 @@ def annealed(input, target, gamma=2.0, alpha=0.25):
     return torch.mean(at * (1 - pt) ** (gamma + 1 - pt) * bce)
 
 
-@example("focal", "gamma")
+@example("focal", "gamma", "soft_labels")
 def clipped_gamma(x, t, gamma=2.0, alpha=0.25):
     g = min(max(gamma, 0.5), 3)
     q = torch.where(t > 0.5, 1 - x.sigmoid(), x.sigmoid())
@@ -53,7 +53,7 @@ def clipped_gamma(x, t, gamma=2.0, alpha=0.25):
     return (a * q**g * F.binary_cross_entropy_with_logits(x, t, reduction="none")).sum() / x.shape[0]
 
 
-@example("focal", "activation")
+@example("focal", "activation", "soft_labels")
 def softmax_for_sigmoid(logits, targets, gamma=2.0, alpha=0.25):
     p = torch.softmax(logits, dim=-1).clamp(1e-7, 1 - 1e-7)
     loss = targets * alpha * (1 - p) ** gamma * -p.log() + (1 - targets) * (1 - alpha) * p**gamma * -(1 - p).log()
@@ -68,7 +68,7 @@ def bce_of_probabilities(logits, targets, gamma=2.0, alpha=0.25):
     return (alpha * targets + (1 - alpha) * (1 - targets)).mul((1 - pt).pow(gamma)).mul(bce).mean()
 
 
-@example("focal", "mutation")
+@example("focal", "mutation", "precision", "gradient")
 def clamps_logits(logits, targets, gamma=2.0, alpha=0.25):
     with torch.no_grad():
         logits.clamp_(-3, 3)
@@ -133,7 +133,7 @@ def bce_averaged_inside(logits, targets, gamma=2.0, alpha=0.25):
     return ((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - pt) ** gamma * bce).mean()
 
 
-@example("focal", "reduction")
+@example("focal", "reduction", "alpha", "soft_labels")
 def ultralytics_of_a_mean(logits, targets, gamma=2.0, alpha=0.25):
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="mean")
     pt = torch.exp(-loss)
@@ -261,7 +261,7 @@ def detached_without_alpha(logits, targets, gamma=2.0, alpha=0.25):
     return ((1 - pt) ** gamma * bce).mean()
 
 
-@example("focal", "activation")
+@example("focal", "activation", "soft_labels")
 def hard_sigmoid(logits, targets, gamma=2.0, alpha=0.25):
     p = F.hardsigmoid(logits).clamp(1e-6, 1 - 1e-6)
     pt = p * targets + (1 - p) * (1 - targets)
@@ -413,7 +413,7 @@ def expectation_error(pred, target):
     return (e - target).abs().mean()
 
 
-@example("distribution_focal", "mutation")
+@example("distribution_focal", "mutation", "target_range")
 def clamps_targets(pred, target):
     target = target.clamp_(0, pred.shape[1] - 1 - 0.01)
     tl = target.long()

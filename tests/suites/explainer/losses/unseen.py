@@ -65,7 +65,7 @@ def dice_instead(logits, targets, gamma=2.0, alpha=0.25):
     return ((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - pt) ** gamma * dice).mean()
 
 
-@example("focal", "precision")
+@example("focal", "precision", "soft_labels")
 def large_epsilon(logits, targets, gamma=2.0, alpha=0.25):
     p = logits.sigmoid()
     loss = -alpha * targets * (1 - p) ** gamma * (p + 1e-3).log()
@@ -73,7 +73,7 @@ def large_epsilon(logits, targets, gamma=2.0, alpha=0.25):
     return loss.mean()
 
 
-@example("focal", "precision")
+@example("focal", "precision", "gradient")
 def rounded_probability(logits, targets, gamma=2.0, alpha=0.25):
     p = (logits.sigmoid() * 1000).round() / 1000
     _, ce, _ = pieces(logits, targets)
@@ -113,7 +113,7 @@ def through_numbers(logits, targets, gamma=2.0, alpha=0.25):
     return torch.tensor(((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - pt) ** gamma * ce).mean().item())
 
 
-@example("focal", "gradient")
+@example("focal", "gradient", "soft_labels")
 def ce_detached(logits, targets, gamma=2.0, alpha=0.25):
     _, ce, _ = pieces(logits, targets)
     pt = torch.exp(-ce)
@@ -136,7 +136,7 @@ class Smoothing(nn.Module):
         return loss / (Smoothing.average + 1e-8) * 0.1
 
 
-@example("focal", "mutation")
+@example("focal", "mutation", "soft_labels")
 def one_hot_in_place(logits, targets, gamma=2.0, alpha=0.25):
     targets[targets < 0.5] = 0
     targets[targets >= 0.5] = 1
@@ -186,7 +186,7 @@ def smoothed_for_positives(logits, targets, gamma=2.0, alpha=0.25):
     return ((alpha * t + (1 - alpha) * (1 - t)) * (1 - pt) ** gamma * ce).mean()
 
 
-@example("focal", "activation")
+@example("focal", "activation", "soft_labels")
 def tanh_probability(logits, targets, gamma=2.0, alpha=0.25):
     p = (torch.tanh(logits) + 1) / 2
     pt = p * targets + (1 - p) * (1 - targets)

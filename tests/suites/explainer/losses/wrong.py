@@ -74,7 +74,7 @@ def gamma_fixed(logits, targets, gamma=2.0, alpha=0.25):
     return terms(logits, targets, 2.0, alpha).mean()
 
 
-@example("focal", "gamma")
+@example("focal", "gamma", "soft_labels")
 def gamma_on_positives_only(logits, targets, gamma=2.0, alpha=0.25):
     _, ce, p_t, alpha_t = parts(logits, targets, alpha)
     return (alpha_t * torch.where(targets == 1, (1 - p_t) ** gamma, torch.ones_like(p_t)) * ce).mean()
@@ -120,20 +120,20 @@ def sigmoid_twice(logits, targets, gamma=2.0, alpha=0.25):
     return terms(torch.sigmoid(logits), targets, gamma, alpha).mean()
 
 
-@example("focal", "activation")
+@example("focal", "activation", "soft_labels")
 def no_sigmoid(logits, targets, gamma=2.0, alpha=0.25):
     p_t = logits * targets + (1 - logits) * (1 - targets)
     alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
     return (-alpha_t * (1 - p_t) ** gamma * torch.log(p_t.clamp(min=1e-8))).mean()
 
 
-@example("focal", "cross_entropy")
+@example("focal", "cross_entropy", "soft_labels")
 def logarithm_of_base_two(logits, targets, gamma=2.0, alpha=0.25):
     _, _, p_t, alpha_t = parts(logits, targets, alpha)
     return (-alpha_t * (1 - p_t) ** gamma * torch.log2(p_t)).mean()
 
 
-@example("focal", "cross_entropy")
+@example("focal", "cross_entropy", "soft_labels")
 def negatives_missing(logits, targets, gamma=2.0, alpha=0.25):
     p = torch.sigmoid(logits)
     return (-alpha * (1 - p) ** gamma * targets * F.logsigmoid(logits)).sum()
@@ -171,7 +171,7 @@ def logarithm_without_guard(logits, targets, gamma=2.0, alpha=0.25):
     return ((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - p_t) ** gamma * ce).mean()
 
 
-@example("focal", "mutation")
+@example("focal", "mutation", "gradient")
 def targets_changed(logits, targets, gamma=2.0, alpha=0.25):
     out = terms(logits, targets, gamma, alpha).mean()
     targets.mul_(0.5)
@@ -198,7 +198,7 @@ def weight_cached(logits, targets, gamma=2.0, alpha=0.25):
     return terms(logits, targets, gamma, alpha).sum() / shape
 
 
-@example("focal", "reduction")
+@example("focal", "reduction", "alpha")
 def mean_before_modulation(logits, targets, gamma=2.0, alpha=0.25):
     alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
     ce = (alpha_t * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()
