@@ -134,7 +134,8 @@ def turn(call: Callable[[], Any], repeats: int, calls: int) -> list[tuple[int, i
     machine leaves none in peace, what there is.
     """
     timed(call, repeats)
-    clean, every = [], []
+    clean: list[tuple[int, int]] = []
+    every: list[tuple[int, int]] = []
     while len(clean) < calls and len(every) < PATIENCE * calls:
         preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         every.append(timed(call, repeats))

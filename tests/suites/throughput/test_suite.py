@@ -17,10 +17,10 @@ from focalbench_suite.adapters import Loss, Unsupported
 from focalbench_suite.results.throughput import step_table, table
 from focalbench_suite.suites import Cell, Selection, Task
 from focalbench_suite.suites.throughput import clocks, execute, import_libraries, launch, plan
-from focalbench_suite.suites.throughput.launch import LaunchDied, forked
+from focalbench_suite.suites.throughput.launch import LaunchDied, SubjectReport, forked
 from focalbench_suite.suites.throughput.rounds import Group
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, measure_step
+from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, StepTimes, time_steps
 from focalbench_suite.suites.throughput.subjects import Subject, check, closeness, subject
 from focalbench_suite.suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
 from focalbench_suite.suites.worker import as_line
@@ -118,26 +118,26 @@ def test_a_loss_that_answers_differently_each_time_is_not_timed():
     def random(logits, targets, *, gamma, alpha):
         return (logits * torch.rand(())).sum()
 
-    report = forked(launch.measure, group({"own": loss(good), "random": loss(random)}), 0, 1)
-    assert "on the same input" in report["subjects"]["random"]["failed"]
-    assert "rounds" in report["subjects"]["own"]
+    report = forked(launch.time_group, group({"own": loss(good), "random": loss(random)}), 0, 1)
+    assert "on the same input" in report.subjects["random"].reason
+    assert report.subjects["own"].rounds
 
 
 def test_a_loss_that_raises_does_not_take_others_down():
     def broken(logits, targets, *, gamma, alpha):
         raise RuntimeError("boom")
 
-    report = forked(launch.measure, group({"own": loss(good), "broken": loss(broken)}), 0, 1)
-    assert report["subjects"]["broken"] == {"failed": "RuntimeError: boom"}
-    assert set(report["subjects"]["own"]["rounds"]) == {"forward", "forward_backward"}
+    report = forked(launch.time_group, group({"own": loss(good), "broken": loss(broken)}), 0, 1)
+    assert report.subjects["broken"] == SubjectReport(reason="RuntimeError: boom")
+    assert set(report.subjects["own"].rounds) == {"forward", "forward_backward"}
 
 
 def test_a_gradient_that_is_not_finite_is_not_timed():
     def infinite(logits, targets, *, gamma, alpha):
         return (logits - logits.detach()).abs().sqrt().sum()  # derivative 1 / (2 sqrt(0))
 
-    report = forked(launch.measure, group({"own": loss(good), "infinite": loss(infinite)}), 0, 1)
-    assert "not finite" in report["subjects"]["infinite"]["failed"]
+    report = forked(launch.time_group, group({"own": loss(good), "infinite": loss(infinite)}), 0, 1)
+    assert "not finite" in report.subjects["infinite"].reason
 
 
 def test_input_sets_exceed_the_cache_and_differ():
@@ -245,9 +245,9 @@ def test_a_loss_that_a_step_cannot_have_is_unsupported():
 
     small = Workload("step", 0, 4, ("focal",), image=64, batch=1, step=True)
     steps = Group("focal", "cpu", "float32", small, {"own": loss(good), "other": loss(refuses)}, seconds=0)
-    report = measure_step(steps, 0, 1)["subjects"]
-    assert report["other"] == {"unsupported": "not on this machine"}
-    assert len(report["own"]["ms"]) == len(report["own"]["without_ms"]) == LEAST_ROUNDS
+    subjects = time_steps(steps, 0, 1).subjects
+    assert subjects["other"] == StepTimes(reason="not on this machine", unsupported=True)
+    assert len(subjects["own"].ms) == len(subjects["own"].without_ms) == LEAST_ROUNDS
 
 
 def test_step_share_is_what_is_left_of_one():
