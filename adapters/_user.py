@@ -55,6 +55,8 @@ def _load_file(path: Path) -> ModuleType:
     if len(names) > 1 and _is_at(importlib.util.find_spec(name), path):
         return importlib.import_module(name)
     specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{path} is no module of Python")
     module = importlib.util.module_from_spec(specification)
     sys.modules.setdefault(name, module)
     specification.loader.exec_module(module)
@@ -91,11 +93,13 @@ def wrap(function: Callable[..., Any], reference: str, loss: str | None) -> Adap
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         passed = {key: value for key, value in parameters.items() if anything or key in taken}
         if inspect.isclass(function):
-            return function(**passed)(logits, targets)
+            built: Any = function(**passed)
+            return built(logits, targets)
         return function(logits, targets, **passed)
 
     default = taken["reduction"].default if "reduction" in taken else None
-    chosen = {"reductions": ("none", "mean", "sum"), "reduction": default if isinstance(default, str) else "mean"}
+    word = default if isinstance(default, str) else "mean"
+    chosen: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": word}
     adapter = Adapter(label)
     adapter.loss(name, **(chosen if "reduction" in taken else {"reduction": "unknown"}))(call)
     return adapter

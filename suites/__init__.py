@@ -94,6 +94,13 @@ class Task:
     def suite(self) -> str:
         return self.cells[0].suite
 
+    @property
+    def own_folder(self) -> Path:
+        """`folder`, which every task has once it is about to run; raises `ValueError` before."""
+        if self.folder is None:
+            raise ValueError("this task is not about to run: it has no folder yet")
+        return self.folder
+
 
 @dataclass
 class Record:

@@ -108,7 +108,8 @@ def _compiled(bench: Bench) -> str:
     """Traced whole, without a graph break; run by the eager backend, so that only the tracing is judged."""
     logits, targets = bench.inputs()
     native = bench.native(logits, targets)
-    call = functools.partial(bench.loss.reduced, **prepared(bench.case.parameters, "float32", bench.device))
+    parameters = prepared(bench.case.parameters, "float32", bench.device)
+    call: Callable[..., torch.Tensor] = functools.partial(bench.loss.reduced, **parameters)
     expected = call(logits, native)
     _leave_setup_untraced()
     torch._dynamo.reset()
@@ -153,9 +154,8 @@ def _in(dtype: str) -> Callable[[Bench], str]:
     def check(bench: Bench) -> str:
         logits, targets = bench.inputs(dtype)
         out = bench.call(logits, targets)
-        out.sum().backward()
         _finite(out, "value")
-        _finite(logits.grad, "gradient")
+        _finite(torch.autograd.grad(out.sum(), logits)[0], "gradient")
         wide = bench.call(logits.detach().double(), targets if targets.dtype == torch.int64 else targets.double())
         _near(out, wide, dtype, "against float64")
         return f"returns {_dtype(out)}"
@@ -240,8 +240,8 @@ def _soft(bench: Bench) -> str:
 
 def _non_contiguous(bench: Bench) -> str:
     logits, targets = bench.inputs()
-    strided = [torch.stack((tensor, tensor), dim=-1)[..., 0] for tensor in (logits.detach(), targets)]
-    _near(bench.call(*strided), bench.call(logits, targets), "float32", "strided")
+    x, y = (torch.stack((tensor, tensor), dim=-1)[..., 0] for tensor in (logits.detach(), targets))
+    _near(bench.call(x, y), bench.call(logits, targets), "float32", "strided")
     return "as contiguous input"
 
 

@@ -188,7 +188,7 @@ def _pasted(subject: Subject, case: probes.Case, expected: str, got: str = "out.
 
 def _changed(parameters: dict[str, Any], subject: Subject) -> tuple[tuple[str, Any], ...]:
     """The parameters that are not the usual ones."""
-    usual = CANONICAL[subject.loss].recommended | subject.off
+    usual = {**CANONICAL[subject.loss].recommended, **subject.off}
     return tuple((name, value) for name, value in parameters.items() if value != usual.get(name))
 
 
@@ -228,11 +228,10 @@ def _defaults(loss: Loss) -> Iterator[Finding]:
 
 def _signature(loss: Loss) -> dict[str, Any]:
     """The defaults of the function or class that the adapter names, for the parameters that the adapter declares."""
-    origin = getattr(loss, "origin", None)
-    if not origin:
+    if not loss.origin:
         return {}
     try:
-        parameters = inspect.signature(_import(origin)).parameters
+        parameters = inspect.signature(_import(loss.origin)).parameters
     except (ImportError, AttributeError, TypeError, ValueError):
         return {}  # what has no signature keeps what the adapter declares
     return {
@@ -248,7 +247,7 @@ def _import(origin: str) -> Callable[..., Any]:
 
 
 def _default_example(loss: Loss, name: str, paper: float) -> str:
-    if name not in _signature(loss):
+    if not loss.origin or name not in _signature(loss):
         return (
             "from focalbench_suite.suites.agreement.subject import declared\n"
             f'print("expected", {paper!r}, "got", declared({loss.name!r}, {loss.adapter!r}).defaults[{name!r}])'

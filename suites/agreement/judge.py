@@ -178,7 +178,8 @@ def _any(answer: Answer, quantity: str, dtype: str) -> Compared | None:
 def _worst(measured: list[errors.Errors]) -> dict[str, float | None]:
     columns = [one.worst for one in measured]
     return {
-        name: max((column[name] for column in columns if column[name] is not None), default=None) for name in NOTHING
+        name: max((value for column in columns if (value := column[name]) is not None), default=None)
+        for name in NOTHING
     }
 
 

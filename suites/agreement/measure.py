@@ -96,7 +96,7 @@ def _usual(answered: list[list[Answer]], dtype: str) -> str | None:
     for answers in answered:
         for name in judge.fitting(answers, judge.rounding(answers, dtype)[-1]):
             votes[name] = votes.get(name, 0) + 1
-    return max(votes, key=votes.get, default=None)
+    return max(votes, key=votes.__getitem__, default=None)
 
 
 def _judgement(

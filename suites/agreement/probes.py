@@ -67,7 +67,7 @@ def probes(loss: str, off: Mapping[str, None] = MappingProxyType({})) -> tuple[P
     """Every probe of a loss, the usual one first; what the source has no parameter for is `off`."""
     found = PROBES[CANONICAL[loss].inputs](loss)
     return tuple(
-        replace(probe, cases=tuple(replace(case, parameters=case.parameters | off) for case in probe.cases))
+        replace(probe, cases=tuple(replace(case, parameters={**case.parameters, **off}) for case in probe.cases))
         for probe in found
         if probe.varies not in off
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,9 +109,9 @@ def judge(claim: Claim, source: str) -> dict[str, Any]:
     return {**row, **_outcome(show(plain), "not_reproduced", note=_join(*failed, claim.note))}
 
 
-def _under_conditions(claim: Claim):
-    for reading in other_readings():
-        yield reading.condition, claim.recompute(reading)
+def _under_conditions(claim: Claim) -> Iterator[tuple[str, Recomputed]]:
+    if claim.recompute:
+        yield from ((reading.condition, claim.recompute(reading)) for reading in other_readings())
     for condition, recompute in claim.conditions.items():
         yield condition, recompute(PLAIN)
 

@@ -171,7 +171,9 @@ def _quiet() -> Iterator[None]:
 
 def _host(name: str) -> Any:
     if name in MMDETECTION:
-        from focalbench_suite.suites.coco_map import mmdetection as host
-    else:
-        from focalbench_suite.suites.coco_map import ultralytics as host
-    return host
+        from focalbench_suite.suites.coco_map import mmdetection
+
+        return mmdetection
+    from focalbench_suite.suites.coco_map import ultralytics
+
+    return ultralytics

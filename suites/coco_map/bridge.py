@@ -28,7 +28,7 @@ class AdapterLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.loss = find(adapter, loss)
-        self.parameters, self.loss_weight, self.use_sigmoid = dict(parameters), loss_weight, use_sigmoid
+        self.arguments, self.loss_weight, self.use_sigmoid = dict(parameters), loss_weight, use_sigmoid
 
     def forward(
         self,
@@ -55,7 +55,7 @@ class AdapterLoss(nn.Module):
         classes = logits.shape[-1]
         flat = logits.reshape(-1, classes)
         native = self.loss.native(targets.reshape(-1, classes), classes)
-        value = self.loss.reduced(flat, native, **self.parameters)
+        value = self.loss.reduced(flat, native, **self.arguments)
         return value.reshape(logits.shape) if value.numel() == logits.numel() > 1 else value
 
 

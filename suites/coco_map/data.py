@@ -187,7 +187,7 @@ def _without(content: dict[str, Any], split: str, faults: list[Fault]) -> dict[s
     """The content without what is faulty: whole images, or single annotations; of duplicates the first stays."""
     bad_images = {f.identifier for f in faults if f.split == split and f.kind in BAD_IMAGES}
     bad_boxes = {f.identifier for f in faults if f.split == split and f.kind in BAD_BOXES}
-    images = {}
+    images: dict[Any, dict[str, Any]] = {}
     for image in content["images"]:
         if image["id"] not in bad_images:
             images.setdefault(image["id"], image)

@@ -82,7 +82,8 @@ class Recorder:
         total = sum(terms.values())
         seconds = time.perf_counter() - self._started
         self.curve.append({"loss": total, **terms, "lr": rate, "grad_norm": gradient_norm, "seconds": seconds})
-        self.progress.step(len(self.curve))
+        if self.progress:
+            self.progress.step(len(self.curve))
         if not math.isfinite(total) or total > LOSS_BOUND:
             raise Diverged(f"loss {total:.4g} at step {len(self.curve)}")
 

@@ -111,7 +111,7 @@ BOXES = f"{PAPERS['gfl']} table 2a"
 GFL = [
     Variant("gfl", "library", "mmdetection", "quality_focal", {}, "core"),
     Variant("gfl", "own", "own", "quality_focal", gfl(), "core"),
-    Variant("gfl", "no_prior", "own", "quality_focal", gfl(**NO_PRIOR)),
+    Variant("gfl", "no_prior", "own", "quality_focal", gfl(init_cfg=NO_PRIOR["init_cfg"])),
     Variant("gfl", "no_dfl", "own", "quality_focal", gfl(dfl_weight=0.0), reference=f"{PAPERS['gfl']} table 3"),
     Variant("gfl", "dirac", "own", "quality_focal", shaped("dirac", dfl_weight=0.0), reference=BOXES),
     Variant("gfl", "gaussian", "own", "quality_focal", shaped("gaussian"), reference=BOXES),
