@@ -16,6 +16,16 @@ from focalbench_suite.adapters._adapter import Adapter
 from focalbench_suite.adapters.canon import CANONICAL
 
 
+def is_users(reference: str) -> bool:
+    """Whether a reference names something of a user's own, not an adapter that is found by its name alone."""
+    return ":" in reference
+
+
+def name_of(reference: str) -> str:
+    """What a reference is called in lists: NAME of ``FILE.py:NAME``, and an adapter's name as it is."""
+    return reference.rpartition(":")[2]
+
+
 def load_object(reference: str) -> Any:
     """The object that ``FILE.py:NAME`` or ``package.module:NAME`` names; raises `LookupError` with a sentence."""
     place, _, name = reference.rpartition(":")
@@ -79,7 +89,7 @@ def wrap(function: Callable[..., Any], reference: str, loss: str | None) -> Adap
     It is called as ``function(logits, targets, ...)`` with those canonical parameters that its signature has; a class
     is constructed with them first. Raises `LookupError` where the loss is not known.
     """
-    label = reference.rpartition(":")[2]
+    label = name_of(reference)
     name = loss or label
     if name not in CANONICAL:
         raise LookupError(f"{reference} is a plain function: name its loss with --loss ({', '.join(CANONICAL)})")

@@ -58,7 +58,7 @@ def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] =
     return [
         finding.plain
         | {"values": json.dumps(finding.plain["values"])}
-        | {"known": known.reason(finding.kind, loss.adapter, loss.name)}
+        | {"known": known.reason(finding.kind, loss.label, loss.name)}
         for finding in (*reasons, *measured)
     ]
 
@@ -207,8 +207,8 @@ def _capable(loss: Loss, reference: str, device: str) -> Iterator[Finding]:
         if row["supported"] == "no" and not row["refused"]:
             example = (
                 "from focalbench_suite.suites.agreement.capability import CAPABILITIES, Bench, tried\n"
-                "from focalbench_suite.suites.agreement.subject import declared\n"
-                f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
+                "from focalbench_suite.adapters import find\n"
+                f"loss = find({loss.name!r}, {loss.label!r}, {reference!r})\n"
                 f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
                 "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
             )
@@ -249,8 +249,8 @@ def _import(origin: str) -> Callable[..., Any]:
 def _default_example(loss: Loss, name: str, paper: float) -> str:
     if not loss.origin or name not in _signature(loss):
         return (
-            "from focalbench_suite.suites.agreement.subject import declared\n"
-            f'print("expected", {paper!r}, "got", declared({loss.name!r}, {loss.adapter!r}).defaults[{name!r}])'
+            "from focalbench_suite.adapters import find\n"
+            f'print("expected", {paper!r}, "got", find({loss.name!r}, {loss.label!r}).defaults[{name!r}])'
         )
     module, _, attribute = loss.origin.partition(":")
     return (

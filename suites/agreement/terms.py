@@ -13,10 +13,9 @@ from typing import Any
 import numpy
 import torch
 
-from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.adapters import Loss, Unsupported, find
 from focalbench_suite.suites import errors, oracle
 from focalbench_suite.suites.agreement import measure
-from focalbench_suite.suites.agreement.subject import declared
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 ROUNDINGS = 4096  # a term is a sum over some hundred anchors of numbers that went through an assignment
@@ -60,7 +59,7 @@ def rows(loss: Loss, dtype: str, device: str) -> list[Row]:
 
 
 def _batch(loss: Loss, batch: Batch, dtype: str, device: str) -> list[Row]:
-    expected = _terms(declared(loss.name, "own").call, loss.name, batch, dtype, "float64", "cpu")
+    expected = _terms(find(loss.name, "own").call, loss.name, batch, dtype, "float64", "cpu")
     named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
     try:
         got = _terms(loss.call, loss.name, batch, dtype, dtype, device)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focalbench_suite.adapters import is_users, name_of
 from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, Schedule
 from focalbench_suite.suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
@@ -82,15 +83,18 @@ def schedule_of(selection: Selection) -> Schedule:
 
 def _chosen(selection: Selection) -> list[Variant]:
     """The variants of a selection; the library's own is always with them, as what they are compared with."""
-    known = [*VARIANTS, *(v for ref in selection.adapters if ":" in ref for v in users(ref, _only(selection.losses)))]
+    known = [
+        *VARIANTS,
+        *(v for ref in selection.adapters if is_users(ref) for v in users(ref, _only(selection.losses))),
+    ]
     if selection.variants:
         names = {name for v in known for name in (v.host, f"{v.host}/{v.name}")}
         if unknown := set(selection.variants) - names:
             raise ValueError(f"--variant: unknown {min(unknown)!r}; choose from {', '.join(sorted(names))}")
         wanted = [v for v in known if {v.host, f"{v.host}/{v.name}"} & set(selection.variants)]
     elif selection.adapters or selection.losses:
-        wanted = [v for v in known if selection.wants(v.loss, v.adapter.rpartition(":")[2])]
-        wanted = [v for v in wanted if v.set in SETS[selection.profile] or ":" in v.adapter]
+        wanted = [v for v in known if selection.wants(v.loss, name_of(v.adapter))]
+        wanted = [v for v in wanted if v.set in SETS[selection.profile] or is_users(v.adapter)]
     else:
         wanted = [v for v in known if v.set in SETS[selection.profile]]
     hosts = {variant.host for variant in wanted}

@@ -56,21 +56,18 @@ def _task(selection: Selection, workload: Workload, loss: str, device: str, dtyp
     cells = tuple(
         Cell("throughput", loss, label, device, dtype, workload.name)
         for label in _labels(selection, workload, loss, device, dtype)
-        if selection.wants(loss, label.removesuffix(COMPILED))
     )
     if cells:
         yield Task(cells, selection, timeout_s=600.0 + 60 * len(cells), alone=True)
 
 
 def _labels(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> list[str]:
-    """Every adapter's label of this loss, and those that are timed under torch.compile, too."""
-    asked = selection.adapters or workload.adapters or (() if dtype == "float32" else MAIN)
-    names = {reference.rpartition(":")[2].partition(".")[0] for reference in asked}
+    """The labels of this loss that are asked for, else the workload's, and those that are timed compiled, too."""
+    usual = workload.adapters or (() if dtype == "float32" else MAIN)
     labels = [
-        found.adapter
-        for name, adapter in suites.adapters_of(selection).items()
-        for found in adapter.losses
-        if found.name == loss and (not names or name in names)
+        found.label
+        for adapter, found, _ in suites.selected(selection)
+        if found.name == loss and (selection.adapters or not usual or adapter.name in usual)
     ]
     return labels + [label + COMPILED for label in labels if device in workload.compiled and label in TO_COMPILE]
 
@@ -107,7 +104,7 @@ def _present(task: Task) -> tuple[dict[str, str], dict[str, tuple[Adapter, Loss]
     for adapter in suites.adapters_of(task.selection).values():
         reason = adapter.absence(task.cells[0].device)
         for loss in adapter.losses:
-            for label in (loss.adapter, loss.adapter + COMPILED):
+            for label in (loss.label, loss.label + COMPILED):
                 if loss.name == task.cells[0].loss and label in wanted:
                     absent |= {label: reason} if reason else {}
                     present |= {} if reason else {label: (adapter, loss)}
@@ -125,7 +122,7 @@ def import_libraries(group: Group) -> None:
     for label, loss in group.losses.items():
         if loss not in ours:
             continue
-        if label.partition(".")[0] == REFERENCE:
+        if loss.source == REFERENCE:
             importlib.import_module(loss.call.__module__)
             continue
         try:

@@ -98,10 +98,13 @@ def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: in
 
 @functools.cache
 def losses() -> dict[tuple[str, str], Any]:
-    """Every loss of this side by name and label; looked up once, before the forks."""
+    """Every loss of this side by name and label; looked up once, before the forks.
+
+    Not by `adapters.find`: this side's adapters may be those of a commit before it.
+    """
     from focalbench_suite.adapters import discover
 
-    return {(loss.name, loss.adapter): loss for adapter in discover().values() for loss in adapter.losses}
+    return {(loss.name, loss.label): loss for adapter in discover().values() for loss in adapter.losses}
 
 
 def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
