@@ -146,7 +146,7 @@ def _shown(
                 )
                 return
             continue
-        answer = judge.Answer(case, value, gradient, output)
+        answer = judge.Answered(case, value, gradient, output)
         if (
             row["verdict"] == "error"
             or judge.judge([answer], row["quantity"], "float64", usual).verdict != row["verdict"]
@@ -157,7 +157,7 @@ def _shown(
 
 
 def _told(
-    subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answer, usual: str
+    subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answered, usual: str
 ) -> Finding:
     reduced = reductions.apply(usual, answer.value, answer.shape, answer.output.value.shape)
     scale = reduced[1] if reduced else 1.0
@@ -175,13 +175,15 @@ def _told(
     return Finding(told, "different", example, expected, repr(float(answer.output.gradient[where])))
 
 
-def _finding(subject: Subject, told: Change, case: probes.Case, scale: float, value: oracle.Exact, got: str) -> Finding:
+def _finding(
+    subject: Subject, told: Change, case: probes.ProbeCall, scale: float, value: oracle.Exact, got: str
+) -> Finding:
     """A finding that the value shows: the sum of what is returned against the exact sum times `scale`."""
     example = _pasted(subject, case, f"value.high.sum() * {scale!r}")
     return Finding(told, "different", example, repr(float(value.high.sum() * scale)), got)
 
 
-def _pasted(subject: Subject, case: probes.Case, expected: str, got: str = "out.sum().item()") -> str:
+def _pasted(subject: Subject, case: probes.ProbeCall, expected: str, got: str = "out.sum().item()") -> str:
     call = Call(case.logits, case.targets, case.parameters)
     return pasted(subject.code, subject.loss, call, expected, got, strided=case.strided)
 

@@ -127,7 +127,7 @@ def import_libraries(group: Group) -> None:
             continue
         try:
             parameters = CANONICAL[group.loss].recommended
-            subject = subjects.Subject(label, loss, parameters, None, loss.reduced)
+            subject = subjects.TimedLoss(label, loss, parameters, None, loss.reduced)
             subject.value(subject.native(inputs))
         except Exception:  # whatever it is, the launch meets it again and reports it
             continue

@@ -27,7 +27,7 @@ from focalbench_suite.adapters import Unsupported
 from focalbench_suite.suites.throughput import clocks, subjects, workloads
 from focalbench_suite.suites.throughput.rounds import REFERENCE, STREAM, Group, Rounds, interleave
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.subjects import COMPILED, Subject
+from focalbench_suite.suites.throughput.subjects import COMPILED, TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
 PASSES = ("forward", "forward_backward")
@@ -182,22 +182,22 @@ def _input_sets(group: Group, cache: int, seed: int) -> list[InputSet]:
     ]
 
 
-def _prepare(group: Group, sets: list[InputSet]) -> tuple[dict[str, SubjectReport], dict[str, Subject]]:
+def _prepare(group: Group, sets: list[InputSet]) -> tuple[dict[str, SubjectReport], dict[str, TimedLoss]]:
     """Each label's subject with its check; a label that cannot be timed has its reason instead.
 
     Ours comes first, since the others are checked by it.
     """
     reports: dict[str, SubjectReport] = {}
-    ready: dict[str, Subject] = {}
+    ready: dict[str, TimedLoss] = {}
     heads = [subjects.head(inputs, CHECKED_ROWS) for inputs in sets[:3]]
     for label in sorted(group.losses, key=lambda label: label != REFERENCE):
         started = time.perf_counter()
         try:
-            found = subjects.subject(group.losses[label], label, heads[0])
+            found = subjects.timed_loss(group.losses[label], label, heads[0])
             report = SubjectReport(found.parameters, found.reduction, bytes=_bytes(found, sets[0]))
             report.first_call_s = time.perf_counter() - started  # of a library: lazy imports, compilation
             if group.first:
-                report.check = subjects.check(found, found if label == REFERENCE else ready.get(REFERENCE), heads)
+                report.check = subjects.checked(found, found if label == REFERENCE else ready.get(REFERENCE), heads)
             reports[label], ready[label] = report, found
         except Exception as error:  # the boundary to a measured library
             reports[label] = refused(error, group.dtype, label)
@@ -211,6 +211,6 @@ def refused(error: Exception, dtype: str, label: str) -> SubjectReport:
     return SubjectReport(reason=str(error) if isinstance(error, Unsupported) else reason, unsupported=limit)
 
 
-def _bytes(found: Subject, inputs: InputSet) -> dict[str, int]:
+def _bytes(found: TimedLoss, inputs: InputSet) -> dict[str, int]:
     native = found.native(inputs)
     return {"forward": native.bytes_read, "forward_backward": native.bytes_read + native.bytes_written}

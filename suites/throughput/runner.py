@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from focalbench_suite.suites.throughput import clocks
-from focalbench_suite.suites.throughput.subjects import Subject
+from focalbench_suite.suites.throughput.subjects import TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
 WARM_UP = 4  # calls at most
@@ -26,7 +26,7 @@ class Runner:
 
     def __init__(
         self,
-        found: Subject,
+        found: TimedLoss,
         sets: Sequence[InputSet],
         device: str,
         backward: bool = False,

@@ -109,13 +109,13 @@ def losses() -> dict[tuple[str, str], Any]:
 
 def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
     """The cell as a closure: value and gradient of one input set."""
-    from focalbench_suite.suites.throughput.subjects import subject
+    from focalbench_suite.suites.throughput.subjects import timed_loss
     from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
     loss = losses()[cell.loss, cell.adapter]
     workload = Workload("paired", rows or cell.rows, cell.classes, (cell.loss,), image=64, batch=1)
     inputs = canonical_inputs(cell.loss, workload, cell.dtype, "cpu", seed=0)
-    found = subject(loss, cell.adapter, inputs)
+    found = timed_loss(loss, cell.adapter, inputs)
     native = found.native(inputs)
     if not cell.backward:
         return lambda: found.value(native)

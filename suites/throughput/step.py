@@ -18,7 +18,7 @@ import torch
 from focalbench_suite.suites.throughput import clocks
 from focalbench_suite.suites.throughput.launch import refused
 from focalbench_suite.suites.throughput.rounds import Group
-from focalbench_suite.suites.throughput.subjects import Subject, subject
+from focalbench_suite.suites.throughput.subjects import TimedLoss, timed_loss
 from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
 WITHOUT = "without"
@@ -62,7 +62,7 @@ def time_steps(group: Group, seed: int, threads: int) -> StepReport:
     steps = {WITHOUT: step(model, images, None, inputs)}
     for label, loss in group.losses.items():
         try:
-            found = subject(loss, label, inputs)
+            found = timed_loss(loss, label, inputs)
             steps[label] = step(model, images, found, found.native(inputs))
             for _ in range(WARM_UP):
                 steps[label]()
@@ -93,7 +93,7 @@ def _round(steps: dict[str, Callable], shuffle: random.Random, device: str) -> d
     return samples
 
 
-def step(model: torch.nn.Module, images: torch.Tensor, found: Subject | None, inputs: Any) -> Callable[[], None]:
+def step(model: torch.nn.Module, images: torch.Tensor, found: TimedLoss | None, inputs: Any) -> Callable[[], None]:
     """One step of SGD as a closure; without a loss the logits get a constant gradient."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
     constant = torch.full_like(inputs.leaves[0], 1e-6)

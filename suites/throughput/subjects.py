@@ -17,7 +17,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3
 
 
 @dataclass
-class Subject:
+class TimedLoss:
     """One loss of one adapter with its parameters; `value` maps native inputs to a scalar with a graph."""
 
     label: str
@@ -27,7 +27,7 @@ class Subject:
     function: Callable[..., Any]
 
     @property
-    def eager(self) -> Subject:
+    def eager(self) -> TimedLoss:
         """The same without torch.compile."""
         return replace(self, function=self.loss.call)
 
@@ -60,7 +60,7 @@ def total(value: Any) -> torch.Tensor:
     return value if value.dim() == 0 else value.sum()
 
 
-def subject(loss: Loss, label: str, probe: InputSet) -> Subject:
+def timed_loss(loss: Loss, label: str, probe: InputSet) -> TimedLoss:
     """The loss with the first parameters that it can express on `probe`; raises `Unsupported` where none is.
 
     Timed at its sum or its mean where it offers one, else at the one reduction it has.
@@ -70,7 +70,7 @@ def subject(loss: Loss, label: str, probe: InputSet) -> Subject:
         word = loss.reduction
     refusals = []
     for parameters in CANONICAL[loss.name].timed:
-        found = Subject(label, loss, parameters, word, loss.call)
+        found = TimedLoss(label, loss, parameters, word, loss.call)
         try:
             found.value(found.native(probe))
         except Unsupported as refusal:
@@ -82,7 +82,7 @@ def subject(loss: Loss, label: str, probe: InputSet) -> Subject:
     raise Unsupported("; ".join(dict.fromkeys(refusals)))
 
 
-def check(found: Subject, own: Subject | None, sets: list[InputSet]) -> str:
+def checked(found: TimedLoss, own: TimedLoss | None, sets: list[InputSet]) -> str:
     """Whether what is timed computes our function: agrees | agrees_up_to_scale | differs | unchecked.
 
     Ours runs on the same inputs in float64 with the same parameters. Values are compared per element where the library
@@ -90,7 +90,7 @@ def check(found: Subject, own: Subject | None, sets: list[InputSet]) -> str:
     """
     if own is None:
         return "unchecked"
-    ours = Subject(own.label, own.loss, found.parameters, own.reduction, own.function)
+    ours = TimedLoss(own.label, own.loss, found.parameters, own.reduction, own.function)
     dtype = str(sets[0].leaves[0].dtype).removeprefix("torch.")
     try:
         theirs = found.elementwise(found.native(sets[0]))

@@ -13,7 +13,7 @@ from focalbench_suite.adapters import Unsupported, find
 from focalbench_suite.suites import Cell, Selection
 from focalbench_suite.suites.throughput import clocks, plan
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.subjects import subject
+from focalbench_suite.suites.throughput.subjects import timed_loss
 from focalbench_suite.suites.throughput.workloads import WORKLOADS, canonical_inputs
 
 ROUNDS = 5
@@ -32,7 +32,7 @@ def test_speed(benchmark, cell, backward):
     loss = find(cell.loss, cell.adapter)
     inputs = canonical_inputs(cell.loss, WORKLOADS[cell.workload], cell.dtype, cell.device, seed=0)
     try:
-        runner = Runner(subject(loss, cell.adapter, inputs), [inputs], cell.device, backward)
+        runner = Runner(timed_loss(loss, cell.adapter, inputs), [inputs], cell.device, backward)
     except Unsupported as limit:
         pytest.skip(str(limit))
     name = "forward_backward" if backward else "forward"

@@ -21,7 +21,7 @@ from focalbench_suite.suites.throughput.launch import LaunchDied, SubjectReport,
 from focalbench_suite.suites.throughput.rounds import Group
 from focalbench_suite.suites.throughput.runner import Runner
 from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, StepTimes, time_steps
-from focalbench_suite.suites.throughput.subjects import Subject, check, closeness, subject
+from focalbench_suite.suites.throughput.subjects import TimedLoss, checked, closeness, timed_loss
 from focalbench_suite.suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
 from focalbench_suite.suites.worker import as_line
 
@@ -150,7 +150,7 @@ def runner_of(call, function=None, sets=3, **options) -> Runner:
     timed = loss(call)
     inputs = [canonical_inputs("focal", Workload("test", 16, 4, ("focal",)), "float32", "cpu", s) for s in range(sets)]
     parameters = {"gamma": 2.0, "alpha": 0.25}
-    return Runner(Subject("test", timed, parameters, None, function or timed.call), inputs, "cpu", **options)
+    return Runner(TimedLoss("test", timed, parameters, None, function or timed.call), inputs, "cpu", **options)
 
 
 def test_no_set_is_used_again_before_the_others_whoever_is_called():
@@ -235,8 +235,8 @@ def test_detector_losses_are_checked_by_ours():
     sources = discover()
     own = next(one for one in sources["own"].losses if one.name == "v8_detection")
     inputs = canonical_inputs("v8_detection", WORKLOADS["yolov8-head-160px-b1"], "float32", "cpu", 0)
-    found = subject(own, "own", inputs)
-    assert check(found, Subject("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
+    found = timed_loss(own, "own", inputs)
+    assert checked(found, TimedLoss("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
 
 
 def test_a_loss_that_a_step_cannot_have_is_unsupported():
