@@ -21,11 +21,25 @@ import importlib.util
 import pkgutil
 from collections.abc import Iterator
 
-from focalbench_suite.adapters._adapter import Adapter, Loss
-from focalbench_suite.adapters._user import load_object, wrap
+from focalbench_suite.adapters._adapter import Adapter, Loss, source_of
+from focalbench_suite.adapters._user import is_users, load_object, name_of, wrap
 from focalbench_suite.adapters.canon import CANONICAL, Canonical, Unsupported
 
-__all__ = ["CANONICAL", "Adapter", "Canonical", "Loss", "Unsupported", "built_in", "discover", "load", "load_object"]
+__all__ = [
+    "CANONICAL",
+    "Adapter",
+    "Canonical",
+    "Loss",
+    "Unsupported",
+    "built_in",
+    "discover",
+    "find",
+    "is_users",
+    "load",
+    "load_object",
+    "name_of",
+    "source_of",
+]
 
 ENTRY_POINTS = "focalbench.adapters"
 
@@ -59,10 +73,19 @@ def load(reference: str, loss: str | None = None) -> Adapter:
     NAME is an `Adapter`, or a plain function ``NAME(logits, targets, ...)``: then an adapter of that name, whose one
     loss is `loss` (or the loss that the function is named after). Raises `LookupError` with a sentence otherwise.
     """
-    if ":" not in reference:
+    if not is_users(reference):
         adapters = discover()
         if reference not in adapters:
             raise LookupError(f"unknown adapter {reference!r}; choose from {', '.join(adapters)}")
         return adapters[reference]
     found = load_object(reference)
     return found if isinstance(found, Adapter) else wrap(found, reference, loss)
+
+
+def find(loss: str, label: str, reference: str = "") -> Loss:
+    """The loss that the tables' column ``adapter`` calls `label`.
+
+    `reference` is what a user gave (``FILE.py:NAME``) where the loss is not one of the adapters that are found. Raises
+    `LookupError` with the choices where there is no such loss.
+    """
+    return load(reference or source_of(label), loss).find(loss, label)

@@ -11,6 +11,11 @@ from typing import Any
 from focalbench_suite.adapters.canon import CANONICAL, Unsupported, native_targets
 
 
+def source_of(label: str) -> str:
+    """The name of the adapter that a loss's label begins with: ``fvcore`` of ``fvcore.jit``."""
+    return label.partition(".")[0]
+
+
 @dataclass(frozen=True)
 class Loss:
     """One loss of one source behind its canonical call.
@@ -21,10 +26,13 @@ class Loss:
     `background` says which index stands for none of the classes: ``first`` (0), ``last`` (C) or None. `origin` names
     the library's own object as ``module:NAME``. `without` are the canonical parameters that the library has none of:
     it is asked with these off (None), and is given no others.
+
+    `label` is what the tables' column ``adapter`` says: the name of its adapter, and after a point the `variant` where
+    that source has several losses of one name.
     """
 
     name: str
-    adapter: str
+    label: str
     call: Callable[..., Any]
     reductions: tuple[str, ...] = ()
     reduction: str = "mean"
@@ -33,6 +41,16 @@ class Loss:
     background: str | None = None
     origin: str | None = None
     without: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The name of the adapter that it belongs to: ``fvcore`` of ``fvcore.jit``."""
+        return source_of(self.label)
+
+    @property
+    def variant(self) -> str:
+        """Which of its source's losses of one name it is: ``jit`` of ``fvcore.jit``; empty for the only one."""
+        return self.label.partition(".")[2]
 
     @property
     def off(self) -> dict[str, None]:
@@ -53,7 +71,7 @@ class Loss:
     def elementwise(self, logits: Any, targets: Any, **parameters: Any) -> Any:
         """The loss per element, of native targets; raises `Unsupported` where the library only reduces."""
         if not self.has_elementwise:
-            raise Unsupported(f"{self.adapter} offers no value per element of {self.name}")
+            raise Unsupported(f"{self.label} offers no value per element of {self.name}")
         if not self.reductions:
             return self.call(logits, targets, **parameters)
         return self.call(logits, targets, reduction="none", **parameters)
@@ -101,6 +119,14 @@ class Adapter:
             return call
 
         return register
+
+    def find(self, name: str, label: str) -> Loss:
+        """The loss of that name and label; raises `LookupError` with the choices where there is none."""
+        for loss in self.losses:
+            if (loss.name, loss.label) == (name, label):
+                return loss
+        choices = ", ".join(f"{loss.label} {loss.name}" for loss in self.losses)
+        raise LookupError(f"{label} has no {name}; choose from {choices}")
 
     @property
     def version(self) -> str | None:

@@ -36,6 +36,16 @@ class OwnFirst:
         return found if found is not None and found.has_location else None
 
 
+def is_users(reference: str) -> bool:
+    """Whether a reference names something of a user's own, not an adapter that is found by its name alone."""
+    return ":" in reference
+
+
+def name_of(reference: str) -> str:
+    """What a reference is called in lists: NAME of ``FILE.py:NAME``, and an adapter's name as it is."""
+    return reference.rpartition(":")[2]
+
+
 def load_object(reference: str, anew: bool = False) -> Any:
     """The object that ``FILE.py:NAME`` or ``package.module:NAME`` names; raises `LookupError` with a sentence.
 
@@ -99,6 +109,8 @@ def _once_more(module: ModuleType) -> ModuleType:
 
 def _executed(name: str, path: Path, register: Callable[[str, ModuleType], Any]) -> ModuleType:
     specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{path} is no module of Python")
     module = importlib.util.module_from_spec(specification)
     register(name, module)
     specification.loader.exec_module(module)
@@ -125,7 +137,7 @@ def wrap(function: Callable[..., Any], reference: str, loss: str | None) -> Adap
     It is called as ``function(logits, targets, ...)`` with those canonical parameters that its signature has; a class
     is constructed with them first. Raises `LookupError` where the loss is not known.
     """
-    label = reference.rpartition(":")[2]
+    label = name_of(reference)
     name = loss or label
     if name not in CANONICAL:
         raise LookupError(f"{reference} is a plain function: name its loss with --loss ({', '.join(CANONICAL)})")
@@ -139,11 +151,13 @@ def wrap(function: Callable[..., Any], reference: str, loss: str | None) -> Adap
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         passed = {key: value for key, value in parameters.items() if anything or key in taken}
         if inspect.isclass(function):
-            return function(**passed)(logits, targets)
+            built: Any = function(**passed)
+            return built(logits, targets)
         return function(logits, targets, **passed)
 
     default = taken["reduction"].default if "reduction" in taken else None
-    chosen = {"reductions": ("none", "mean", "sum"), "reduction": default if isinstance(default, str) else "mean"}
+    word = default if isinstance(default, str) else "mean"
+    chosen: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": word}
     adapter = Adapter(label)
     adapter.loss(name, **(chosen if "reduction" in taken else {"reduction": "unknown"}))(call)
     return adapter

@@ -1,9 +1,11 @@
 """fvcore.nn.sigmoid_focal_loss, which Detectron2 uses: https://github.com/facebookresearch/fvcore/blob/main/fvcore/nn/focal_loss.py"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("fvcore", distribution="fvcore", modules=("fvcore",))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
 
 
 @adapter.loss("focal", origin="fvcore.nn:sigmoid_focal_loss", defaults={"gamma": 2, "alpha": None}, **CHOICES)

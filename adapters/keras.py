@@ -2,11 +2,12 @@
 
 import os
 import sys
+from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("keras", distribution="keras", modules=("keras",))
-CHOICES = {"reductions": ("none", "sum", "sum_over_batch_size"), "reduction": "sum_over_batch_size"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "sum", "sum_over_batch_size"), "reduction": "sum_over_batch_size"}
 
 
 @adapter.loss(

@@ -1,9 +1,11 @@
 """kornia.losses: https://kornia.readthedocs.io/en/latest/losses.html"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("kornia", distribution="kornia", modules=("kornia",))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
 
 
 @adapter.loss(

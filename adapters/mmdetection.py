@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
+from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
 from focalbench_suite.adapters._mmcv import ensure_ops
 
 adapter = Adapter("mmdetection", distribution="mmdet", modules=("mmdet", "mmcv", "mmengine"))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
-FOCAL = {**CHOICES, "origin": "mmdet.models.losses:FocalLoss", "defaults": {"gamma": 2.0, "alpha": 0.25}}
-QUALITY = {**CHOICES, "origin": "mmdet.models.losses:QualityFocalLoss", "defaults": {"beta": 2.0}}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
+FOCAL: dict[str, Any] = {
+    **CHOICES,
+    "origin": "mmdet.models.losses:FocalLoss",
+    "defaults": {"gamma": 2.0, "alpha": 0.25},
+}
+QUALITY: dict[str, Any] = {**CHOICES, "origin": "mmdet.models.losses:QualityFocalLoss", "defaults": {"beta": 2.0}}
 WEIGHTS = {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}  # of configs/gfl/gfl_r50_fpn_1x_coco.py
 
 

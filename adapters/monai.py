@@ -1,9 +1,11 @@
 """monai.losses.FocalLoss: https://docs.monai.io/en/stable/losses.html#focalloss"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("monai", distribution="monai", modules=("monai",))
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "origin": "monai.losses:FocalLoss",
     "reductions": ("none", "mean", "sum"),
     "reduction": "mean",

@@ -1,11 +1,12 @@
 """pytorch_toolbelt.losses: https://github.com/BloodAxe/pytorch-toolbelt/tree/develop/pytorch_toolbelt/losses"""
 
 import warnings
+from typing import Any
 
 from focalbench_suite.adapters import Adapter
 
 adapter = Adapter("pytorch_toolbelt", distribution="pytorch-toolbelt", modules=("pytorch_toolbelt",))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
 
 
 @adapter.loss(

@@ -1,9 +1,11 @@
 """rfdetr.models.criterion, Roboflow's RF-DETR: https://github.com/roboflow/rf-detr"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("rfdetr", distribution="rfdetr", modules=("rfdetr",))
-DECLARED = {"reduction": "mean(1).sum() / num_boxes", "defaults": {"gamma": 2, "alpha": 0.25}}
+DECLARED: dict[str, Any] = {"reduction": "mean(1).sum() / num_boxes", "defaults": {"gamma": 2, "alpha": 0.25}}
 
 
 @adapter.loss("focal", origin="rfdetr.models.criterion:sigmoid_focal_loss", **DECLARED)

@@ -1,9 +1,11 @@
 """timm.loss: https://github.com/huggingface/pytorch-image-models/tree/main/timm/loss"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("timm", distribution="timm", modules=("timm",))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
 
 
 @adapter.loss("cross_entropy", origin="timm.loss:BinaryCrossEntropy", **CHOICES)

@@ -1,10 +1,12 @@
 """What torch itself offers: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions"""
 
+from typing import Any
+
 from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("torch", distribution="torch", modules=("torch",))
-CHOICES = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
-BINARY = {**CHOICES, "origin": "torch.nn.functional:binary_cross_entropy_with_logits"}
+CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
+BINARY: dict[str, Any] = {**CHOICES, "origin": "torch.nn.functional:binary_cross_entropy_with_logits"}
 
 
 @adapter.loss("cross_entropy", **BINARY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from focalbench_suite.results.frames import Frames, Row, rows
+from focalbench_suite.results.schema import is_own
 from focalbench_suite.results.standings import GRAVITY, gravity
 
 
@@ -20,7 +21,7 @@ def surprises(frames: Frames, most: int = 6) -> list[Surprise]:
     """The gravest findings about published implementations, one of a kind and loss; those about libraries first."""
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows(frames["findings"]), key=lambda row: (gravity(row), row["adapter"].startswith("articles"))):
-        if row["adapter"].partition(".")[0] != "own" and row["kind"] in GRAVITY:
+        if not is_own(row["adapter"]) and row["kind"] in GRAVITY:
             grouped.setdefault((row["kind"], row["loss"]), []).append(row)
     found = []
     for first, *others in grouped.values():

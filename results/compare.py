@@ -15,7 +15,7 @@ import pandas as pd
 
 from focalbench_suite.results import tables
 from focalbench_suite.results.coco_map import MARGIN as AP_MARGIN
-from focalbench_suite.results.comparison import Change, Comparison
+from focalbench_suite.results.comparison import Comparison, RunChange
 from focalbench_suite.results.frames import Frames
 from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from focalbench_suite.results.store import Run
@@ -53,9 +53,9 @@ def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
     before, after = timings(old), timings(new)
     if isinstance(old, Benchmarks) == isinstance(new, Benchmarks):
         gone = [key for key in before if key not in after and key.rpartition(" ")[0] not in lost]
-        result.changes += [Change("vanished", "throughput", key, "not timed") for key in gone]
+        result.changes += [RunChange("vanished", "throughput", key, "not timed") for key in gone]
     if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of a run, its cells have told it
-        result.changes += [Change("appeared", "throughput", key, "timed") for key in after if key not in before]
+        result.changes += [RunChange("appeared", "throughput", key, "timed") for key in after if key not in before]
     _speed(result, before, after, margin)
     return result
 
@@ -73,16 +73,16 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
     for key, was in before.items():
         now = after.get(key)
         if now is None:
-            result.changes.append(Change("vanished", "cells", key, f"was {was['status']}, is not in the new run"))
+            result.changes.append(RunChange("vanished", "cells", key, f"was {was['status']}, is not in the new run"))
         elif was["status"] == "ok" and now["status"] != "ok":
             kind = "crashed" if now["status"] in ("failed", "timeout") else "vanished"
-            result.changes.append(Change(kind, "cells", key, f"{now['status']}: {now['reason']}"))
+            result.changes.append(RunChange(kind, "cells", key, f"{now['status']}: {now['reason']}"))
         elif was["status"] in ("failed", "timeout") and now["status"] == "ok":
-            result.changes.append(Change("repaired", "cells", key, f"was {was['status']}: {was['reason']}"))
+            result.changes.append(RunChange("repaired", "cells", key, f"was {was['status']}: {was['reason']}"))
         if now is None or now["status"] != "ok":
             lost.add(key)
     for key in sorted(after.keys() - before.keys()):
-        result.changes.append(Change("appeared", "cells", key, after[key]["status"]))
+        result.changes.append(RunChange("appeared", "cells", key, after[key]["status"]))
     result.same["cells"] = sum(key in after and after[key]["status"] == was["status"] for key, was in before.items())
     return lost
 
@@ -109,11 +109,11 @@ def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFra
         if was == now:
             result.same[table] += 1
         elif now is not None:
-            result.changes.append(Change(_step(order, was, now), table, key, f"{was} -> {now}"))
+            result.changes.append(RunChange(_step(order, was, now), table, key, f"{was} -> {now}"))
         elif row.get("cell") not in lost:
-            result.changes.append(Change("vanished", table, key, f"was {was}"))
+            result.changes.append(RunChange("vanished", table, key, f"was {was}"))
     for key in sorted(after.keys() - before.keys()):
-        result.changes.append(Change("appeared", table, key, _text(after[key][column])))
+        result.changes.append(RunChange("appeared", table, key, _text(after[key][column])))
 
 
 def _step(order: tuple[str, ...], was: str, now: str) -> str:
@@ -141,15 +141,15 @@ def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
         gone, come = ([row for key, row in one.items() if key not in other] for one, other in ((was, now), (now, was)))
         moved = min(len(gone), len(come))
         result.changes += [
-            Change("undecided", "findings", *(_key(row, KEYS["findings"]) for row in pair))
+            RunChange("undecided", "findings", *(_key(row, KEYS["findings"]) for row in pair))
             for pair in zip(gone[:moved], come[:moved], strict=True)
         ]
         for row in come[moved:]:
             kind = "regressed" if (row["loss"], row["adapter"]) in known else "appeared"
             told = f"expected {row['expected']}, got {row['got']}"
-            result.changes.append(Change(kind, "findings", _key(row, KEYS["findings"]), told))
+            result.changes.append(RunChange(kind, "findings", _key(row, KEYS["findings"]), told))
         for row in (row for row in gone[moved:] if row.get("cell") not in lost):
-            result.changes.append(Change("improved", "findings", _key(row, KEYS["findings"]), "no longer found"))
+            result.changes.append(RunChange("improved", "findings", _key(row, KEYS["findings"]), "no longer found"))
 
 
 def _by_code(frame: pd.DataFrame, coded: bool) -> dict[str, dict[tuple, dict]]:
@@ -168,7 +168,7 @@ def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame, lost: s
     for key, was in before.items():
         now = after.get(key, {})
         gone = [seed for seed, row in was.items() if seed not in now and row.get("cell") not in lost]
-        result.changes += [Change("vanished", "coco_map", key, f"seed {seed}: no row") for seed in gone]
+        result.changes += [RunChange("vanished", "coco_map", key, f"seed {seed}: no row") for seed in gone]
         if seeds := sorted(was.keys() & now.keys()):
             _variant(result, key, [now[seed] for seed in seeds], [was[seed] for seed in seeds])
 
@@ -179,13 +179,15 @@ def _variant(result: Comparison, key: str, now: list[dict], was: list[dict]) -> 
     low, high = difference.interval()[1:]
     detail = f"AP {difference.center:+.3f} [{low:+.3f}, {high:+.3f}] over {len(now)} seeds"
     if broken:
-        result.changes.append(Change("regressed", "coco_map", key, f"diverged with seed {', '.join(broken)}; {detail}"))
+        result.changes.append(
+            RunChange("regressed", "coco_map", key, f"diverged with seed {', '.join(broken)}; {detail}")
+        )
     elif high < 0 or low > 0:
-        result.changes.append(Change("regressed" if high < 0 else "improved", "coco_map", key, detail))
+        result.changes.append(RunChange("regressed" if high < 0 else "improved", "coco_map", key, detail))
     elif abs(difference.center) < AP_MARGIN:
         result.same["coco_map"] += 1
     else:
-        result.changes.append(Change("undecided", "coco_map", key, detail))
+        result.changes.append(RunChange("undecided", "coco_map", key, detail))
 
 
 def _by_seed(frame: pd.DataFrame) -> dict[str, dict[int, dict]]:
@@ -209,7 +211,7 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], m
     shared = [key for key in old if key in new and old[key].machine == new[key].machine]
     for key in old.keys() & new.keys() - set(shared):
         detail = f"another machine: {old[key].machine} -> {new[key].machine}"
-        result.changes.append(Change("undecided", "throughput", key, detail))
+        result.changes.append(RunChange("undecided", "throughput", key, detail))
     differences = [_differences(old[key], new[key]) for key in shared]
     slower = holm([max(d.p_above(log1p(margin)) for d in both) for both in differences])
     faster = holm([max(_mirrored(d).p_above(log1p(margin)) for d in both) for both in differences])
@@ -219,15 +221,15 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], m
         others = max(old[key].others, new[key].others)
         if min(p_slower, p_faster) < LEVEL and others > BUSY:
             detail = f"{detail}; {others:.1f} other processes wanted a core"
-            result.changes.append(Change("undecided", "throughput", key, detail))
+            result.changes.append(RunChange("undecided", "throughput", key, detail))
         elif p_slower < LEVEL:
-            result.changes.append(Change("regressed", "throughput", key, f"slower: {detail}"))
+            result.changes.append(RunChange("regressed", "throughput", key, f"slower: {detail}"))
         elif p_faster < LEVEL:
-            result.changes.append(Change("improved", "throughput", key, f"faster: {detail}"))
+            result.changes.append(RunChange("improved", "throughput", key, f"faster: {detail}"))
         elif high < 1 + margin and low > 1 / (1 + margin):
             result.same["throughput"] += 1
         else:
-            result.changes.append(Change("undecided", "throughput", key, detail))
+            result.changes.append(RunChange("undecided", "throughput", key, detail))
     if shared:
         result.notes.append(f"Times of {len(shared)} cells and passes compared at {LEVEL:.0%} after Holm's correction.")
 

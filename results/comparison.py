@@ -20,7 +20,7 @@ SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Change:
+class RunChange:
     """One thing that is not as it was; `kind` is a key of `WORDS`."""
 
     kind: str
@@ -33,16 +33,16 @@ class Change:
 class Comparison:
     """What changed between two runs; `same` counts by table what did not."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[RunChange] = field(default_factory=list)
     same: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
-    def of(self, kind: str) -> list[Change]:
+    def of(self, kind: str) -> list[RunChange]:
         """The changes of one kind."""
         return [change for change in self.changes if change.kind == kind]
 
     @property
-    def regressions(self) -> list[Change]:
+    def regressions(self) -> list[RunChange]:
         """What got worse; neither crashes nor missing rows."""
         return self.of("regressed")
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, TypeGuard
 
 DIGITS = 3  # significant digits of a number that comes without an interval
 UNEQUAL = 1.5  # how often the longer side of an interval may hold the shorter one and still be called ±
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether `value` is a real number, which a truth value is not here."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def plain(value: object) -> str:
+def plain(value: Any) -> str:
     """A number with three significant digits (every digit of its integer part), anything else as text."""
     if value is None or value != value:
         return ""
@@ -59,7 +60,7 @@ class Measured:
         return rf"\num{{{self.value}}} [\num{{{self.low}}}, \num{{{self.high}}}]"
 
 
-def measured(value: float, low: float, high: float) -> Measured | None:
+def measured(value: Any, low: Any, high: Any) -> Measured | None:
     """`value` with the interval [low, high]; None where there is no finite interval of some width.
 
     Sides that differ by more than half are not folded into one ±, which would promise a symmetry that is not there.

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OWN = "own"  # the adapter of this project's own losses, beside which the others stand
+
+
+def is_own(label: str) -> bool:
+    """Whether a label of the column ``adapter`` (``fvcore.jit``: a source and its variant) is one of our own losses."""
+    return label.partition(".")[0] == OWN
+
 
 @dataclass(frozen=True)
 class Table:

@@ -49,15 +49,15 @@ def median_interval(launches: Launches, confidence: float = 0.95, seed: int = 0)
     Methods and their Application", 1997, section 3.8). With fewer than about five launches such an interval is too
     narrow for what differs between launches.
     """
-    launches = [np.asarray(rounds, dtype=float) for rounds in launches if len(rounds)]
-    if not launches:
+    counted = [np.asarray(rounds, dtype=float) for rounds in launches if len(rounds)]
+    if not counted:
         return UNKNOWN
     generator = np.random.default_rng(seed)
-    resampled = np.stack([_resampled_medians(rounds, RESAMPLES, generator) for rounds in launches])
-    drawn = generator.integers(len(launches), size=(len(launches), RESAMPLES))
+    resampled = np.stack([_resampled_medians(rounds, RESAMPLES, generator) for rounds in counted])
+    drawn = generator.integers(len(counted), size=(len(counted), RESAMPLES))
     medians = np.median(np.take_along_axis(resampled, drawn, axis=0), axis=0)
     low, high = np.quantile(medians, [(1 - confidence) / 2, (1 + confidence) / 2])
-    center = float(np.median([np.median(rounds) for rounds in launches]))
+    center = float(np.median([np.median(rounds) for rounds in counted]))
     return Interval(center, min(float(low), center), max(float(high), center))
 
 
@@ -208,11 +208,11 @@ def gate_verdict(launches: Sequence[tuple[float, float]], find: float, last: boo
 
 def _beyond(values: Sequence[float], threshold: float) -> int:
     """1 where values lie clearly beyond the threshold, -1 clearly short of it, 0 where neither is clear."""
-    values = np.asarray(values)
-    center = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - center)))
-    error = max(1.2533 * spread / len(values) ** 0.5, threshold * RESOLUTION)  # of a median of normal values
-    share = float(np.mean(values > threshold))
+    logs = np.asarray(values)
+    center = float(np.median(logs))
+    spread = 1.4826 * float(np.median(np.abs(logs - center)))
+    error = max(1.2533 * spread / len(logs) ** 0.5, threshold * RESOLUTION)  # of a median of normal values
+    share = float(np.mean(logs > threshold))
     if center - 2 * error > threshold and share >= 0.75:
         return 1
     return -1 if center + 2 * error < threshold and share <= 0.25 else 0

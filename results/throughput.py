@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from focalbench_suite.results.schema import TABLES
 from focalbench_suite.results.statistics import UNKNOWN, Interval, median_interval, ratio_interval
 
 COLUMNS = [
-    "loss", "adapter", "library", "version", "device", "device_name", "dtype", "workload", "rows", "classes", "pass",
-    "rounds", "median_ms", "ci_low_ms", "ci_high_ms", "elements_per_second", "bandwidth_fraction", "peak_memory_bytes",
-    "ratio_to_own", "ratio_ci_low", "ratio_ci_high",
+    *TABLES["throughput"].columns,
     "launches", "stopped", "check", "reduction", "parameters", "roofline_fraction", "floor_ms", "cpu_ms",
     "faults_per_call", "first_call_s", "load", "clock_mhz",
 ]  # fmt: skip
@@ -109,12 +108,6 @@ def _limits(loss: str, data: dict[str, Any], name: str) -> tuple[float, float]:
     return floor, max(floor, work)
 
 
-STEP_COLUMNS = [
-    "loss", "adapter", "device", "device_name", "dtype", "workload", "rows", "rounds", "step_ms", "without_loss_ms",
-    "loss_share", "share_ci_low", "share_ci_high",
-]  # fmt: skip
-
-
 def step_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """What share of a training step is the loss: 1 - (step without a loss) / (step with it), of the same rounds."""
     rows = []
@@ -133,4 +126,4 @@ def step_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
                 "share_ci_low": 1 - left.high,
                 "share_ci_high": 1 - left.low,
             })  # fmt: skip
-    return pd.DataFrame(rows, columns=STEP_COLUMNS)
+    return pd.DataFrame(rows, columns=list(TABLES["training_step"].columns))

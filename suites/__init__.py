@@ -11,14 +11,14 @@ A suite is a module or package with two functions and is listed in `SUITES`:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import Adapter
+from focalbench_suite.adapters import Adapter, Loss
 
 SUITES = {  # name on the command line -> module
     "agreement": "focalbench_suite.suites.agreement",
@@ -52,9 +52,9 @@ class Selection:
 
     def wants(self, loss: str, adapter: str) -> bool:
         """Whether a loss of an adapter is in the selection; ``--adapter fvcore`` also takes ``fvcore.jit``."""
-        named = {reference.rpartition(":")[2] for reference in self.adapters}
+        named = {adapters.name_of(reference) for reference in self.adapters}
         return (not self.losses or loss in self.losses) and (
-            not named or adapter in named or adapter.partition(".")[0] in named
+            not named or adapter in named or adapters.source_of(adapter) in named
         )
 
 
@@ -94,6 +94,13 @@ class Task:
     def suite(self) -> str:
         return self.cells[0].suite
 
+    @property
+    def own_folder(self) -> Path:
+        """`folder`, which every task has once it is about to run; raises `ValueError` before."""
+        if self.folder is None:
+            raise ValueError("this task is not about to run: it has no folder yet")
+        return self.folder
+
 
 @dataclass
 class Record:
@@ -116,9 +123,18 @@ def adapters_of(selection: Selection) -> dict[str, Adapter]:
     found = adapters.discover()
     loss = selection.losses[0] if len(selection.losses) == 1 else None
     for reference in selection.adapters:
-        if ":" in reference:
-            found[reference.rpartition(":")[2]] = adapters.load(reference, loss)
+        if adapters.is_users(reference):
+            found[adapters.name_of(reference)] = adapters.load(reference, loss)
     return found
+
+
+def selected(selection: Selection) -> Iterator[tuple[Adapter, Loss, str]]:
+    """The adapters' losses that a selection asks for, with the reference under which a user gave them (mostly none)."""
+    given = {adapters.name_of(reference): reference for reference in selection.adapters if adapters.is_users(reference)}
+    for name, adapter in adapters_of(selection).items():
+        for loss in adapter.losses:
+            if selection.wants(loss.name, loss.label) or selection.wants(loss.name, name):
+                yield adapter, loss, given.get(name, "")
 
 
 def remaining(tasks: list[Task], done: set[str]) -> list[Task]:

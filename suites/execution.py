@@ -9,11 +9,11 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as TaskTimeout
-from concurrent.futures import as_completed
 from pathlib import Path
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from focalbench_suite.suites import Record, Task, processes, progress
 from focalbench_suite.suites.jobs import run_jobs
@@ -33,11 +33,11 @@ def run_tasks(tasks: Iterable[Task], folder: Path, executor: str | None = None) 
     """
     tasks = [dataclasses.replace(task, folder=_unfinished(task, folder)) for task in tasks]
     if processes.rank() == 0:
-        _tidy(folder / UNFINISHED, {task.folder for task in tasks})
+        _tidy(folder / UNFINISHED, {task.own_folder for task in tasks})
     for task, records in _run_all(tasks, folder / LOG, executor):
         yield task, records
         if processes.rank() == 0:
-            shutil.rmtree(task.folder, ignore_errors=True)
+            shutil.rmtree(task.own_folder, ignore_errors=True)
 
 
 def _run_all(tasks: list[Task], log: Path, executor: str | None) -> Iterator[tuple[Task, list[Record]]]:
@@ -68,7 +68,9 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
     os.environ.update(ALLOCATOR | SAFE_PATH | threads)  # read by workers when they start
     context = multiprocessing.get_context("spawn")
     with ProcessPool(max_workers=workers, context=context, initializer=_print_to, initargs=[log]) as pool:
-        futures = {pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks}
+        futures: dict[Future[list[Record]], Task] = {
+            pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks
+        }
         try:
             for future in as_completed(futures):
                 yield futures[future], _records(futures[future], future)
@@ -82,7 +84,7 @@ def _print_to(log: Path) -> None:
         os.dup2(stream.fileno(), sys.stderr.fileno())
 
 
-def _records(task: Task, future: ProcessFuture) -> list[Record]:
+def _records(task: Task, future: Future[list[Record]]) -> list[Record]:
     try:
         return future.result()
     except TaskTimeout:

@@ -84,11 +84,12 @@ def _places(executor: str, tasks: list[Task]) -> list[Place]:
 
 def _submitted(task: Task, executor: str, place: Place) -> submitit.Job:
     """The job of an earlier call, if it has a result or still runs; else a new one."""
-    for file in task.folder.glob("*_submitted.pkl"):
-        job = JOBS[executor](task.folder, file.name.partition("_")[0])
+    folder = task.own_folder
+    for file in folder.glob("*_submitted.pkl"):
+        job = JOBS[executor](folder, file.name.partition("_")[0])
         if _has_result(job) or _alive(executor, job):
             return job
-    jobs = submitit.AutoExecutor(task.folder, cluster=executor, local_max_num_timeout=0)
+    jobs = submitit.AutoExecutor(folder, cluster=executor, local_max_num_timeout=0)
     gpus = 1 if task.cells[0].device == "cuda" else None
     minutes = math.ceil(task.timeout_s / 60) + SPARE_MIN
     jobs.update_parameters(name="focalbench", timeout_min=minutes, gpus_per_node=gpus)

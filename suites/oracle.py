@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +70,22 @@ def exact(loss: str, logits: Any, targets: Any, **parameters: Any) -> tuple[Exac
     parameters = {name: _plain(value) for name, value in parameters.items()}
     if CANONICAL[loss].inputs == "dense":
         frozen = tuple(sorted(parameters.items()))
-        found = [_element(loss, x, y, frozen) for x, y in zip(logits.flat, targets.flat, strict=True)]
-        return _exact([v for v, _ in found], logits.shape), _exact([g for _, g in found], logits.shape)
+        elements = [_element(loss, x, y, frozen) for x, y in zip(logits.flat, targets.flat, strict=True)]
+        return _exact([v for v, _ in elements], logits.shape), _exact([g for _, g in elements], logits.shape)
     weight = parameters.pop("weight", None) or [1.0] * len(targets)
     frozen = tuple(sorted(parameters.items()))
-    found = [
+    rows = [
         _row(loss, tuple(z), y, w, frozen) for z, y, w in zip(logits.tolist(), targets.tolist(), weight, strict=True)
     ]
-    gradients = [pair for _, row in found for pair in row]
-    return _exact([v for v, _ in found], targets.shape), _exact(gradients, logits.shape)
+    gradients = [pair for _, row in rows for pair in row]
+    return _exact([v for v, _ in rows], targets.shape), _exact(gradients, logits.shape)
+
+
+def _formula(loss: str) -> Callable[..., tuple[Any, Any]]:
+    formula = CANONICAL[loss].exact
+    if formula is None:
+        raise ValueError(f"{loss} has no formula of its own")
+    return formula
 
 
 def _array(numbers: Any) -> numpy.ndarray:
@@ -110,14 +117,14 @@ def _element(loss: str, x: float, y: float, parameters: tuple) -> tuple[Pair, Pa
     if not 0 <= y <= 1:
         return (math.nan, 0.0), (math.nan, 0.0)
     with mp.workdps(DIGITS):
-        value, gradient = CANONICAL[loss].exact(mpf(x), mpf(y), **{name: _number(v) for name, v in parameters})
+        value, gradient = _formula(loss)(mpf(x), mpf(y), **{name: _number(v) for name, v in parameters})
         return _pair(value), _pair(gradient)
 
 
 @functools.lru_cache(maxsize=50_000)
 def _row(loss: str, z: tuple, y: float, weight: float, parameters: tuple) -> tuple[Pair, list[Pair]]:
     with mp.workdps(DIGITS):
-        value, gradient = CANONICAL[loss].exact([mpf(x) for x in z], y, **{name: _number(v) for name, v in parameters})
+        value, gradient = _formula(loss)([mpf(x) for x in z], y, **{name: _number(v) for name, v in parameters})
         return _pair(value * mpf(weight)), [_pair(g * mpf(weight)) for g in gradient]
 
 

@@ -56,6 +56,6 @@ def gathered(items: list[Any]) -> list[Any]:
         return items
     from torch import distributed
 
-    parts = [None] * count() if rank() == 0 else None
-    distributed.gather_object(items, parts)
-    return [item for part in parts or () for item in part]
+    parts: list[list[Any]] = [[] for _ in range(count())]
+    distributed.gather_object(items, parts if rank() == 0 else None)
+    return [item for part in parts for item in part]

@@ -12,7 +12,7 @@ import click
 
 from focalbench_suite.results.store import Run
 from focalbench_suite.suites import Record, Task, remaining
-from focalbench_suite.suites.coco_map.data import check, locate
+from focalbench_suite.suites.coco_map.data import faults_in, locate
 from focalbench_suite.suites.execution import TRAININGS, UNFINISHED, run_tasks
 from focalbench_suite.suites.processes import count, rank
 from focalbench_suite.suites.progress import bars, in_words
@@ -54,7 +54,7 @@ def append(run: Run, records: list[Record], as_json: bool) -> None:
 
 def tell_faults(run: Run, folder: str) -> None:
     """What is wrong with a COCO folder, fault by fault; all of it goes to a file where it is much."""
-    faults = check(locate(Path(folder)))
+    faults = faults_in(locate(Path(folder)))
     if not faults:
         return
     file = run.folder / "faults.txt"

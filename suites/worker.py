@@ -24,7 +24,7 @@ MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a 
 
 def cores() -> int:
     """How many processors this process may use."""
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, mine // processes.on_this_machine())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from focalbench_suite.results import printing
@@ -104,7 +105,7 @@ def _place(url: str) -> str:
     return rf"\url{{{url}}}" if url.startswith("https://") else _text(url)
 
 
-def _longtable(shape: str, columns, lines: list[list[str]]) -> str:
+def _longtable(shape: str, columns: Iterable[str], lines: list[list[str]]) -> str:
     if not lines:
         return "None."
     head = " & ".join(_text(column) if column.isidentifier() else column for column in columns)
@@ -124,7 +125,7 @@ def _entry(value: Any) -> str:
     return rf"\num{{{shown}}}" if NUMBER.fullmatch(shown) else _text(shown)
 
 
-def _joined(lines) -> str:
+def _joined(lines: Iterable[str]) -> str:
     return r"\newline ".join(lines)
 
 

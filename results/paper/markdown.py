@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -67,7 +68,7 @@ def place(url: str) -> str:
 
 def _counts(found: Reproduction) -> str:
     rows = [{"source": source, **{v: counts[v] for v in VERDICTS}} for source, counts in found.counts.items()]
-    total = {"source": "all", **{v: sum(row[v] for row in rows) for v in VERDICTS}}
+    total = {"source": "all", **{v: sum(counts[v] for counts in found.counts.values()) for v in VERDICTS}}
     return _table([*rows, total], ("source", *VERDICTS)) if rows else "No claim was computed in this run."
 
 
@@ -100,7 +101,7 @@ def _printed(table: PrintedTable, found: Reproduction) -> str:
     return f"{title}\n\n{table.setting}. {place(table.url)}\n\n{_table(rows, columns)}"
 
 
-def _table(rows: list[dict[str, Any]], columns) -> str:
+def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> str:
     frame = pd.DataFrame([[_cell(row.get(column, "")) for column in columns] for row in rows], columns=list(columns))
     return frame.to_markdown(index=False, disable_numparse=True)
 

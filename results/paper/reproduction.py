@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from focalbench_suite.results.papers import PrintedTable, printed_tables
@@ -98,17 +98,19 @@ def _by_source(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def trained(records: list[dict[str, Any]]) -> list[Ours]:
     """Our variants that have an AP, their seeds together."""
-    groups: dict[tuple, list[float]] = {}
+    groups: dict[Ours, list[float]] = {}
     for row in _rows(records, "coco_map"):
         if row.get("ap") is not None and math.isfinite(row["ap"]):
             columns = ("host", "variant", "dataset", "images_train", "images_val", "schedule")
-            key = (*(row[column] for column in columns), row.get("backbone") or "")
-            groups.setdefault(key, []).append(100 * row["ap"])
-    return [Ours(*key, tuple(aps)) for key, aps in sorted(groups.items())]
+            ours = Ours(**{column: row[column] for column in columns}, backbone=row.get("backbone") or "", aps=())
+            groups.setdefault(ours, []).append(100 * row["ap"])
+    return [replace(ours, aps=tuple(groups[ours])) for ours in sorted(groups, key=astuple)]
 
 
 def _beside(row: dict[str, Any], counterpart: dict[str, Any], ours: list[Ours]) -> list[Beside]:
     printed = row.get("AP", row.get("AP_minival", row.get("AP_val")))
+    if printed is None:
+        return []
     found = [one for one in ours if one.host == counterpart["host"] and one.variant in counterpart["variants"]]
     return [_judged(one, printed, counterpart) for one in found]
 

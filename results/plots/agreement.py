@@ -82,8 +82,13 @@ def _worst(series: Series, quantity: str, top: float) -> Series:
     grouped: dict[float, list[float | None]] = {}
     for logit, error in zip(series["logits"], series[f"{quantity}_ulp"], strict=True):
         grouped.setdefault(round(logit) if abs(logit) <= DENSE else logit, []).append(error)
-    errors = [None if None in found else min(max(*found, ROUNDED), top) for found in grouped.values()]
+    errors = [_largest(found, top) for found in grouped.values()]
     return {"logits": list(grouped), "errors": significant(errors, 3)}
+
+
+def _largest(found: list[float | None], top: float) -> float | None:
+    finite = [error for error in found if error is not None]
+    return min(max(*finite, ROUNDED), top) if len(finite) == len(found) else None
 
 
 def _shapes(drawn: list[Drawn], quantity: str, palette: Palette) -> Figure:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from focalbench_suite.results.schema import is_own
+
 INK = "ink"  # the page puts its text colour here
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -31,7 +33,7 @@ class Palette:
     """One look for each source, the same in every plot of a report; ours is the ink itself."""
 
     def __init__(self, adapters: list[str]) -> None:
-        others = [name for name in adapters if name.partition(".")[0] != "own"]
+        others = [name for name in adapters if not is_own(name)]
         self._place = {name: place for place, name in enumerate(others)}
 
     def colour(self, adapter: str) -> str:

@@ -186,10 +186,12 @@ def _roofline(members: list[Row], palette: Palette) -> dict[str, Any]:
     if len({_size(row) for row in members}) == 1:  # a column of points would lie one over the other
         members = sorted(members, key=lambda row: row["bandwidth_fraction"])
         center = ("bandwidth_fraction",) * 3
-        data = _points(members, palette, *center, "%{y}: %{x:.2%} of the bandwidth<extra></extra>")
-        del data["error_x"]  # a share has no interval
+        points = _points(members, palette, *center, "%{y}: %{x:.2%} of the bandwidth<extra></extra>")
+        del points["error_x"]  # a share has no interval
         line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1}
-        return figure([data], share, "", "x", _height(members), shapes=[line | {"line": {"color": INK, "dash": "dot"}}])
+        return figure(
+            [points], share, "", "x", _height(members), shapes=[line | {"line": {"color": INK, "dash": "dot"}}]
+        )
     data = [
         {
             "type": "scatter",

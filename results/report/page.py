@@ -6,6 +6,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import jinja2
@@ -122,7 +123,7 @@ def _templates() -> jinja2.Environment:
 
 
 def _file(name: str) -> str:
-    return _templates().loader.get_source(_templates(), name)[0]
+    return files("focalbench_suite.results.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @cache

@@ -83,9 +83,9 @@ def saved(race: Race, other: Row) -> str:
         bytes_saved = other["peak_memory_bytes"] - first["peak_memory_bytes"]
         parts += [megabytes(bytes_saved)] if bytes_saved > 0 else []
     told = f"{first['adapter']} saves {' and '.join(parts)} a call"
-    steps = [race.steps.get(row["adapter"]) for row in (first, other)]
-    if all(steps):
-        told += f", and is {share(steps[0])} of a training step instead of {share(steps[1])} ({steps[0]['workload']})"
+    ours, theirs = (race.steps.get(row["adapter"]) for row in (first, other))
+    if ours and theirs:
+        told += f", and is {share(ours)} of a training step instead of {share(theirs)} ({ours['workload']})"
     return told
 
 

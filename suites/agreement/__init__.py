@@ -7,9 +7,10 @@ Beside that: how accurate (`accuracy`), where it breaks down (`numerics`), what 
 
 from __future__ import annotations
 
+from focalbench_suite import adapters
 from focalbench_suite.adapters import Adapter, Loss
-from focalbench_suite.suites import Cell, Record, Selection, Task
-from focalbench_suite.suites.agreement.subject import of, selected
+from focalbench_suite.suites import Cell, Record, Selection, Task, selected
+from focalbench_suite.suites.agreement.subject import of
 
 DTYPES = {
     "smoke": ("float32", "float64"),
@@ -39,24 +40,26 @@ def plan(selection: Selection) -> list[Task]:
 
 def _in_smoke(adapter: Adapter, loss: Loss) -> bool:
     """The main sources, without a library's variants: the articles' two listings are no variants of one."""
-    return adapter.name in SMOKE_ADAPTERS and ("." not in loss.adapter or adapter.name == "articles")
+    return adapter.name in SMOKE_ADAPTERS and (not loss.variant or adapter.name == "articles")
 
 
 def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
     dtypes = selection.dtypes or DTYPES[selection.profile]
     if loss.name in DETECTORS:
-        reference = ("float64",) if loss.adapter == "own" else ()  # what the others are compared with
+        reference = ("float64",) if loss.label == "own" else ()  # what the others are compared with
         exact = [dtype for dtype in dtypes if dtype in ("float32", "float64") and dtype not in reference]
-        return [Cell("agreement", loss.name, loss.adapter, device, dtype, "terms") for dtype in exact]
+        return [Cell("agreement", loss.name, loss.label, device, dtype, "terms") for dtype in exact]
     accurate = selection.dtypes or ACCURACY_DTYPES[selection.profile]
     work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in ONCE]
-    return [Cell("agreement", loss.name, loss.adapter, device, dtype, workload) for workload, dtype in work]
+    return [Cell("agreement", loss.name, loss.label, device, dtype, workload) for workload, dtype in work]
 
 
 def execute(task: Task) -> list[Record]:
     """The record of the task's one cell."""
     (cell,) = task.cells
-    adapter, loss = _find(task)
+    reference = task.options["reference"]
+    adapter = adapters.load(reference or adapters.source_of(cell.adapter), cell.loss)
+    loss = adapter.find(cell.loss, cell.adapter)
     if reason := adapter.absence(cell.device):
         row = {"verdict": "unsupported", "relation": reason, "points": 0, "quantity": "value", "probe": cell.workload}
         return [Record(cell, "absent", reason, {"agreement": [_named(row, cell, adapter)]})]
@@ -64,14 +67,6 @@ def execute(task: Task) -> list[Record]:
     for name, rows in record.rows.items():
         record.rows[name] = [_named(row, cell, adapter) for row in rows]
     return [record]
-
-
-def _find(task: Task) -> tuple[Adapter, Loss]:
-    (cell,) = task.cells
-    for adapter, loss, reference in selected(task.selection):
-        if (loss.name, loss.adapter, reference) == (cell.loss, cell.adapter, task.options["reference"]):
-            return adapter, loss
-    raise LookupError(f"no {cell.loss} of {cell.adapter} any more")
 
 
 def _named(row: dict, cell: Cell, adapter: Adapter) -> dict:

@@ -122,8 +122,8 @@ def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any
             got = _summed(loss, how, logits, loss.native(targets, CLASSES))
     except Exception as error:  # whatever a measured library raises is the row's reason
         return row | {"how": measure.sentence(error)}
-    error = float(exact.error(numpy.array(got)) / exact.high)
-    return row | {"factor": factor, "exact": float(exact.high), "got": got, "rel_error": error}
+    off = float(exact.error(numpy.array(got)) / exact.high)
+    return row | {"factor": factor, "exact": float(exact.high), "got": got, "rel_error": off}
 
 
 def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:

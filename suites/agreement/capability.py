@@ -22,7 +22,7 @@ from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
 from focalbench_suite.suites import errors
 from focalbench_suite.suites.agreement import measure
 from focalbench_suite.suites.agreement.call import prepared, tensors
-from focalbench_suite.suites.agreement.probes import Case, probes
+from focalbench_suite.suites.agreement.probes import ProbeCall, probes
 
 NOT_MEASURED = "not measured in this profile"
 SLOW = ("torch.compile",)  # some 0.3 s a loss; the full profile's
@@ -41,21 +41,21 @@ class Bench:
     device: str
 
     @property
-    def case(self) -> Case:
+    def case(self) -> ProbeCall:
         return probes(self.loss.name, self.loss.off)[0].cases[0]
 
-    def inputs(self, dtype: str = "float32", case: Case | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def inputs(self, dtype: str = "float32", case: ProbeCall | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         case = case or self.case
         return tensors(self.loss.name, case.logits, case.targets, dtype, self.device)
 
     def native(self, logits: torch.Tensor, targets: torch.Tensor) -> Any:
         return self.loss.native(targets, logits.shape[-1])
 
-    def call(self, logits: torch.Tensor, targets: torch.Tensor, case: Case | None = None) -> torch.Tensor:
+    def call(self, logits: torch.Tensor, targets: torch.Tensor, case: ProbeCall | None = None) -> torch.Tensor:
         """The loss of canonical targets."""
         return self.bare(logits, self.native(logits, targets), case)
 
-    def bare(self, logits: torch.Tensor, native: Any, case: Case | None = None) -> torch.Tensor:
+    def bare(self, logits: torch.Tensor, native: Any, case: ProbeCall | None = None) -> torch.Tensor:
         """The loss of native targets, so that nothing but the library's own code runs."""
         parameters = (case or self.case).parameters
         dtype = str(logits.dtype).removeprefix("torch.")
@@ -82,10 +82,10 @@ def _without_refusal(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "refused"}
 
 
-def tried(check: Callable[[Bench], str], bench: Bench) -> Row:
+def tried(trial: Callable[[Bench], str], bench: Bench) -> Row:
     """Whether one capability is there, what came of trying it, and whether the adapter refused to try."""
     try:
-        return {"supported": "yes", "detail": check(bench), "refused": False}
+        return {"supported": "yes", "detail": trial(bench), "refused": False}
     except Lacking as lack:
         return {"supported": "no", "detail": str(lack), "refused": False}
     except Exception as error:  # whatever a measured library raises is the detail
@@ -108,7 +108,8 @@ def _compiled(bench: Bench) -> str:
     """Traced whole, without a graph break; run by the eager backend, so that only the tracing is judged."""
     logits, targets = bench.inputs()
     native = bench.native(logits, targets)
-    call = functools.partial(bench.loss.reduced, **prepared(bench.case.parameters, "float32", bench.device))
+    parameters = prepared(bench.case.parameters, "float32", bench.device)
+    call: Callable[..., torch.Tensor] = functools.partial(bench.loss.reduced, **parameters)
     expected = call(logits, native)
     _leave_setup_untraced()
     torch._dynamo.reset()
@@ -150,17 +151,16 @@ def _autocast(bench: Bench) -> str:
 
 
 def _in(dtype: str) -> Callable[[Bench], str]:
-    def check(bench: Bench) -> str:
+    def supported(bench: Bench) -> str:
         logits, targets = bench.inputs(dtype)
         out = bench.call(logits, targets)
-        out.sum().backward()
         _finite(out, "value")
-        _finite(logits.grad, "gradient")
+        _finite(torch.autograd.grad(out.sum(), logits)[0], "gradient")
         wide = bench.call(logits.detach().double(), targets if targets.dtype == torch.int64 else targets.double())
         _near(out, wide, dtype, "against float64")
         return f"returns {_dtype(out)}"
 
-    return check
+    return supported
 
 
 def _keeps_float64(bench: Bench) -> str:
@@ -211,7 +211,7 @@ def _empty(bench: Bench) -> str:
 
 
 def _targets_as(kind: torch.dtype) -> Callable[[Bench], str]:
-    def check(bench: Bench) -> str:
+    def supported(bench: Bench) -> str:
         inputs = CANONICAL[bench.loss.name].inputs
         if kind == torch.bool and inputs != "dense":
             raise Lacking(f"{inputs} targets are not boolean")
@@ -221,10 +221,10 @@ def _targets_as(kind: torch.dtype) -> Callable[[Bench], str]:
         _near(out, bench.call(logits, targets, case), "float32", "against float targets")
         return "as float targets"
 
-    return check
+    return supported
 
 
-def _case(loss: str, name: str) -> Case:
+def _case(loss: str, name: str) -> ProbeCall:
     return next(probe for probe in probes(loss) if probe.name == name).cases[0]
 
 
@@ -240,8 +240,8 @@ def _soft(bench: Bench) -> str:
 
 def _non_contiguous(bench: Bench) -> str:
     logits, targets = bench.inputs()
-    strided = [torch.stack((tensor, tensor), dim=-1)[..., 0] for tensor in (logits.detach(), targets)]
-    _near(bench.call(*strided), bench.call(logits, targets), "float32", "strided")
+    x, y = (torch.stack((tensor, tensor), dim=-1)[..., 0] for tensor in (logits.detach(), targets))
+    _near(bench.call(x, y), bench.call(logits, targets), "float32", "strided")
     return "as contiguous input"
 
 

@@ -58,7 +58,7 @@ def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] =
     return [
         finding.plain
         | {"values": json.dumps(finding.plain["values"])}
-        | {"known": known.reason(finding.kind, loss.adapter, loss.name)}
+        | {"known": known.reason(finding.kind, loss.label, loss.name)}
         for finding in (*reasons, *measured)
     ]
 
@@ -146,7 +146,7 @@ def _shown(
                 )
                 return
             continue
-        answer = judge.Answer(case, value, gradient, output)
+        answer = judge.Answered(case, value, gradient, output)
         if (
             row["verdict"] == "error"
             or judge.judge([answer], row["quantity"], "float64", usual).verdict != row["verdict"]
@@ -157,7 +157,7 @@ def _shown(
 
 
 def _told(
-    subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answer, usual: str
+    subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answered, usual: str
 ) -> Finding:
     reduced = reductions.apply(usual, answer.value, answer.shape, answer.output.value.shape)
     scale = reduced[1] if reduced else 1.0
@@ -175,20 +175,22 @@ def _told(
     return Finding(told, "different", example, expected, repr(float(answer.output.gradient[where])))
 
 
-def _finding(subject: Subject, told: Change, case: probes.Case, scale: float, value: oracle.Exact, got: str) -> Finding:
+def _finding(
+    subject: Subject, told: Change, case: probes.ProbeCall, scale: float, value: oracle.Exact, got: str
+) -> Finding:
     """A finding that the value shows: the sum of what is returned against the exact sum times `scale`."""
     example = _pasted(subject, case, f"value.high.sum() * {scale!r}")
     return Finding(told, "different", example, repr(float(value.high.sum() * scale)), got)
 
 
-def _pasted(subject: Subject, case: probes.Case, expected: str, got: str = "out.sum().item()") -> str:
+def _pasted(subject: Subject, case: probes.ProbeCall, expected: str, got: str = "out.sum().item()") -> str:
     call = Call(case.logits, case.targets, case.parameters)
     return pasted(subject.code, subject.loss, call, expected, got, strided=case.strided)
 
 
 def _changed(parameters: dict[str, Any], subject: Subject) -> tuple[tuple[str, Any], ...]:
     """The parameters that are not the usual ones."""
-    usual = CANONICAL[subject.loss].recommended | subject.off
+    usual = {**CANONICAL[subject.loss].recommended, **subject.off}
     return tuple((name, value) for name, value in parameters.items() if value != usual.get(name))
 
 
@@ -207,8 +209,8 @@ def _capable(loss: Loss, reference: str, device: str) -> Iterator[Finding]:
         if row["supported"] == "no" and not row["refused"]:
             example = (
                 "from focalbench_suite.suites.agreement.capability import CAPABILITIES, Bench, tried\n"
-                "from focalbench_suite.suites.agreement.subject import declared\n"
-                f"loss = declared({loss.name!r}, {loss.adapter!r}, {reference!r})\n"
+                "from focalbench_suite.adapters import find\n"
+                f"loss = find({loss.name!r}, {loss.label!r}, {reference!r})\n"
                 f"row = tried(CAPABILITIES[{name!r}], Bench(loss, {device!r}))\n"
                 "print(\"expected yes, got\", f\"{row['supported']}: {row['detail']}\")"
             )
@@ -228,11 +230,10 @@ def _defaults(loss: Loss) -> Iterator[Finding]:
 
 def _signature(loss: Loss) -> dict[str, Any]:
     """The defaults of the function or class that the adapter names, for the parameters that the adapter declares."""
-    origin = getattr(loss, "origin", None)
-    if not origin:
+    if not loss.origin:
         return {}
     try:
-        parameters = inspect.signature(_import(origin)).parameters
+        parameters = inspect.signature(_import(loss.origin)).parameters
     except (ImportError, AttributeError, TypeError, ValueError):
         return {}  # what has no signature keeps what the adapter declares
     return {
@@ -248,10 +249,10 @@ def _import(origin: str) -> Callable[..., Any]:
 
 
 def _default_example(loss: Loss, name: str, paper: float) -> str:
-    if name not in _signature(loss):
+    if not loss.origin or name not in _signature(loss):
         return (
-            "from focalbench_suite.suites.agreement.subject import declared\n"
-            f'print("expected", {paper!r}, "got", declared({loss.name!r}, {loss.adapter!r}).defaults[{name!r}])'
+            "from focalbench_suite.adapters import find\n"
+            f'print("expected", {paper!r}, "got", find({loss.name!r}, {loss.label!r}).defaults[{name!r}])'
         )
     module, _, attribute = loss.origin.partition(":")
     return (

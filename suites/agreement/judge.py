@@ -22,7 +22,7 @@ import numpy
 from focalbench_suite.suites import errors
 from focalbench_suite.suites.agreement import reductions
 from focalbench_suite.suites.agreement.call import Output
-from focalbench_suite.suites.agreement.probes import Case
+from focalbench_suite.suites.agreement.probes import ProbeCall
 from focalbench_suite.suites.oracle import Exact
 
 ROUNDINGS = 32
@@ -31,10 +31,10 @@ WHOLE = 16
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answered:
     """One case with what the paper says and what the source returned."""
 
-    case: Case
+    case: ProbeCall
     value: Exact
     gradient: Exact
     output: Output
@@ -77,7 +77,7 @@ class Compared:
     allowed: numpy.ndarray
 
 
-def rounding(answers: list[Answer], dtype: str) -> list[str]:
+def rounding(answers: list[Answered], dtype: str) -> list[str]:
     """The dtypes by whose rounding the answers may be judged, the finest first.
 
     A source that returns a coarser dtype than it was given is judged by that one; one that computes in float32 whatever
@@ -87,7 +87,7 @@ def rounding(answers: list[Answer], dtype: str) -> list[str]:
     return [returned, "float32"] if returned == "float64" else [returned]
 
 
-def fitting(answers: list[Answer], dtype: str) -> list[str]:
+def fitting(answers: list[Answered], dtype: str) -> list[str]:
     """The reductions that give every case's value and gradient but for rounding in `dtype`, the plainest first."""
     return [
         name
@@ -100,7 +100,7 @@ def fitting(answers: list[Answer], dtype: str) -> list[str]:
     ]
 
 
-def compared(answer: Answer, name: str, quantity: str, dtype: str) -> Compared | None:
+def compared(answer: Answered, name: str, quantity: str, dtype: str) -> Compared | None:
     """One quantity of a case under a reduction; None where that reduction cannot give what was returned."""
     reduced = reductions.apply(name, answer.value, answer.shape, answer.output.value.shape)
     if reduced is None:
@@ -113,7 +113,7 @@ def compared(answer: Answer, name: str, quantity: str, dtype: str) -> Compared |
     return Compared(exact, answer.output.value, numpy.full(exact.high.shape, spread))
 
 
-def _intermediates(answer: Answer, dtype: str) -> numpy.ndarray:
+def _intermediates(answer: Answered, dtype: str) -> numpy.ndarray:
     """How far rounding of intermediates as large as the logits may move each element's gradient (or value)."""
     size = numpy.abs(numpy.asarray(answer.case.logits, dtype=float))
     return ROUNDINGS * errors.epsilon(dtype) * (1 + answer.case.power) * numpy.maximum(size, 1)
@@ -134,7 +134,7 @@ def close(pairs: list[Compared], dtype: str) -> bool:
     return bool(numpy.isfinite(actual[defined]).all() and pointwise[defined].all() and total)
 
 
-def judge(answers: list[Answer], quantity: str, dtype: str, usual: str | None) -> Judgement:
+def judge(answers: list[Answered], quantity: str, dtype: str, usual: str | None) -> Judgement:
     """The verdict on one quantity over the cases of a probe; `usual` is the source's reduction as other probes show."""
     asked = dtype
     for dtype in rounding(answers, asked):
@@ -167,7 +167,7 @@ def judge(answers: list[Answer], quantity: str, dtype: str, usual: str | None) -
 NOTHING: dict[str, float | None] = {"max_ulp": None, "max_abs_error": None, "max_rel_error": None}
 
 
-def _any(answer: Answer, quantity: str, dtype: str) -> Compared | None:
+def _any(answer: Answered, quantity: str, dtype: str) -> Compared | None:
     """Compared under the first reduction that yields the returned shape at all."""
     for name in reductions.names():
         if (pair := compared(answer, name, quantity, dtype)) is not None:
@@ -178,11 +178,12 @@ def _any(answer: Answer, quantity: str, dtype: str) -> Compared | None:
 def _worst(measured: list[errors.Errors]) -> dict[str, float | None]:
     columns = [one.worst for one in measured]
     return {
-        name: max((column[name] for column in columns if column[name] is not None), default=None) for name in NOTHING
+        name: max((value for column in columns if (value := column[name]) is not None), default=None)
+        for name in NOTHING
     }
 
 
-def _relation(name: str, answers: list[Answer], measured: list[errors.Errors]) -> str:
+def _relation(name: str, answers: list[Answered], measured: list[errors.Errors]) -> str:
     told = "= the paper's values" if name == "none" else f"= {name}"
     if name in reductions.SCALARS and name not in reductions.PLAIN:
         factors = {reductions.SCALARS[name](answer.shape) for answer in answers}
@@ -203,7 +204,7 @@ def _nonfinite(pairs: list[Compared], measured: list[errors.Errors], bad: int, p
     raise AssertionError("no point is non-finite")
 
 
-def _scale(answers: list[Answer], dtype: str) -> float | None:
+def _scale(answers: list[Answered], dtype: str) -> float | None:
     """The one factor c with value = c x the paper's and gradient likewise, over all cases; None where there is none."""
     scales = []
     for answer in answers:
@@ -247,7 +248,7 @@ def _within(pair: Compared) -> numpy.ndarray:
         return ~(numpy.abs(pair.exact.error(pair.actual)) > pair.allowed)
 
 
-def _told(answers: list[Answer], quantity: str) -> str:
+def _told(answers: list[Answered], quantity: str) -> str:
     """What was returned where there is nothing to compare it with."""
     returned = [getattr(answer.output, quantity) for answer in answers]
     return "returns " + "; ".join(f"{float(numbers.sum()):.6g}" for numbers in returned)

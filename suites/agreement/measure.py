@@ -13,8 +13,8 @@ from focalbench_suite.adapters import Loss, Unsupported
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.agreement import judge
 from focalbench_suite.suites.agreement.call import evaluate
-from focalbench_suite.suites.agreement.judge import Answer, Judgement
-from focalbench_suite.suites.agreement.probes import Case, Probe, probes
+from focalbench_suite.suites.agreement.judge import Answered, Judgement
+from focalbench_suite.suites.agreement.probes import Probe, ProbeCall, probes
 
 Row = dict[str, Any]
 FORMS = ("reduced", "elementwise")
@@ -63,7 +63,7 @@ def _form(loss: Loss, form: str, call: Callable, asked: list[Probe], dtype: str,
 
 def _answers(
     loss: str, call: Callable, probe: Probe, dtype: str, device: str
-) -> tuple[list[Answer], list[tuple[str, str]]]:
+) -> tuple[list[Answered], list[tuple[str, str]]]:
     answers, refusals = [], []
     for case in probe.cases:
         value, gradient = _exact(loss, case)
@@ -76,7 +76,7 @@ def _answers(
         except Exception as error:  # whatever a measured library raises is the finding
             refusals.append(("error", sentence(error)))
         else:
-            answers.append(Answer(case, value, gradient, output))
+            answers.append(Answered(case, value, gradient, output))
     return answers, refusals
 
 
@@ -85,22 +85,22 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 
-def _exact(loss: str, case: Case) -> tuple[oracle.Exact, oracle.Exact]:
+def _exact(loss: str, case: ProbeCall) -> tuple[oracle.Exact, oracle.Exact]:
     logits = numpy.asarray(case.logits, dtype=float)
     return oracle.exact(loss, logits, case.targets, **case.parameters)
 
 
-def _usual(answered: list[list[Answer]], dtype: str) -> str | None:
+def _usual(answered: list[list[Answered]], dtype: str) -> str | None:
     """The reduction that fits the most probes, the plainest of those that tie."""
     votes: dict[str, int] = {}
     for answers in answered:
         for name in judge.fitting(answers, judge.rounding(answers, dtype)[-1]):
             votes[name] = votes.get(name, 0) + 1
-    return max(votes, key=votes.get, default=None)
+    return max(votes, key=votes.__getitem__, default=None)
 
 
 def _judgement(
-    answers: list[Answer], refusals: list[tuple[str, str]], quantity: str, dtype: str, usual: str | None
+    answers: list[Answered], refusals: list[tuple[str, str]], quantity: str, dtype: str, usual: str | None
 ) -> Judgement:
     if not answers:
         verdicts = [verdict for verdict, _ in refusals]

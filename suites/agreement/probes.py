@@ -23,7 +23,7 @@ SHOWN_BY_ROLE = {"power": "gamma", "balance": "alpha", "coefficient": "cross_ent
 
 
 @dataclass(frozen=True)
-class Case:
+class ProbeCall:
     """One call: nested lists in canonical form, parameters, and whether the tensors are made non-contiguous.
 
     `power` is that of the modulating factor among the parameters, by which rounding errors grow; 0 where there is none.
@@ -46,7 +46,7 @@ class Probe:
     """
 
     name: str
-    cases: tuple[Case, ...]
+    cases: tuple[ProbeCall, ...]
     smoke: bool = False
     varies: str | None = None
     shows: str | None = None
@@ -54,7 +54,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ProbeInputs:
     """Logits and targets of one shape, before the parameters are chosen."""
 
     logits: Any
@@ -67,23 +67,25 @@ def probes(loss: str, off: Mapping[str, None] = MappingProxyType({})) -> tuple[P
     """Every probe of a loss, the usual one first; what the source has no parameter for is `off`."""
     found = PROBES[CANONICAL[loss].inputs](loss)
     return tuple(
-        replace(probe, cases=tuple(replace(case, parameters=case.parameters | off) for case in probe.cases))
+        replace(probe, cases=tuple(replace(case, parameters={**case.parameters, **off}) for case in probe.cases))
         for probe in found
         if probe.varies not in off
     )
 
 
-def _probe(loss: str, name: str, *inputs: Inputs, **about: Any) -> Probe:
+def _probe(loss: str, name: str, *inputs: ProbeInputs, **about: Any) -> Probe:
     return Probe(name, tuple(_case(loss, one) for one in inputs), **about)
 
 
-def _case(loss: str, inputs: Inputs) -> Case:
+def _case(loss: str, inputs: ProbeInputs) -> ProbeCall:
     parameters = CANONICAL[loss].recommended | inputs.changes
     power = CANONICAL[loss].of_role("power")
-    return Case(inputs.logits, inputs.targets, parameters, inputs.strided, parameters[power.name] if power else 0.0)
+    return ProbeCall(
+        inputs.logits, inputs.targets, parameters, inputs.strided, parameters[power.name] if power else 0.0
+    )
 
 
-def _varied(loss: str, inputs: Inputs) -> list[Probe]:
+def _varied(loss: str, inputs: ProbeInputs) -> list[Probe]:
     """The same inputs under every value of every parameter of the loss, row and class weights apart.
 
     Those have as many values as the batch has rows or classes, and probes of their own.
@@ -103,7 +105,7 @@ def _varied(loss: str, inputs: Inputs) -> list[Probe]:
     return found
 
 
-def _half_power(loss: str, inputs: Inputs) -> list[Probe]:
+def _half_power(loss: str, inputs: ProbeInputs) -> list[Probe]:
     """Saturated logits under the power 1/2, whose derivative at 0 is infinite."""
     power = CANONICAL[loss].of_role("power")
     return (
@@ -113,7 +115,7 @@ def _half_power(loss: str, inputs: Inputs) -> list[Probe]:
     )
 
 
-def _class_weights(loss: str, usual: Inputs) -> list[Probe]:
+def _class_weights(loss: str, usual: ProbeInputs) -> list[Probe]:
     weights = CANONICAL[loss].of_role("class_weights")
     if weights is None:
         return []
@@ -125,7 +127,7 @@ def _class_weights(loss: str, usual: Inputs) -> list[Probe]:
     ]
 
 
-def _row_weights(loss: str, usual: Inputs) -> list[Probe]:
+def _row_weights(loss: str, usual: ProbeInputs) -> list[Probe]:
     weights = CANONICAL[loss].of_role("row_weights")
     different = {} if weights is None else {weights.name: (0.5, 1.0, 0.0, 2.0, 0.75)}
     return [_probe(loss, "row weights", replace(usual, changes=different), shows="normaliser")] if different else []
@@ -142,9 +144,9 @@ def _one_hot(rows: int, classes: int, empty: tuple[int, ...] = ()) -> list[list[
     return [[float(j == i % classes and i not in empty) for j in range(classes)] for i in range(rows)]
 
 
-MODERATE = Inputs(_sixteenths((6, 4), 4, 1), _one_hot(6, 4, empty=(2, 5)))
+MODERATE = ProbeInputs(_sixteenths((6, 4), 4, 1), _one_hot(6, 4, empty=(2, 5)))
 EXTREMES = (-100.0, -64.0, -30.0, -16.5, 16.5, 30.0, 64.0, 100.0)
-SATURATED = Inputs([[x, -x] for x in EXTREMES], _one_hot(8, 2))
+SATURATED = ProbeInputs([[x, -x] for x in EXTREMES], _one_hot(8, 2))
 
 
 def _dense(loss: str) -> tuple[Probe, ...]:
@@ -156,70 +158,88 @@ def _dense(loss: str) -> tuple[Probe, ...]:
     return (
         _probe(loss, "moderate", MODERATE, smoke=True),
         *_varied(loss, MODERATE),
-        _probe(loss, "several classes a row", Inputs(x, multi)),
+        _probe(loss, "several classes a row", ProbeInputs(x, multi)),
         _probe(loss, "extreme logits", SATURATED, smoke=True, scope="numerics"),
         *_half_power(loss, SATURATED),
         _probe(
-            loss, "at the prior", Inputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))), smoke=True, scope="numerics"
+            loss,
+            "at the prior",
+            ProbeInputs(prior, _one_hot(7, 5, empty=(0, 2, 3, 5, 6))),
+            smoke=True,
+            scope="numerics",
         ),
-        _probe(loss, "at the prior, no positives", Inputs(prior, numpy.zeros((7, 5)).tolist()), scope="numerics"),
-        _probe(loss, "one quality a row", Inputs(x, soft), smoke=True, shows="soft_labels", scope="soft"),
-        _probe(loss, "soft targets", Inputs(x, mixed), smoke=True, shows="soft_labels", scope="soft"),
+        _probe(loss, "at the prior, no positives", ProbeInputs(prior, numpy.zeros((7, 5)).tolist()), scope="numerics"),
+        _probe(loss, "one quality a row", ProbeInputs(x, soft), smoke=True, shows="soft_labels", scope="soft"),
+        _probe(loss, "soft targets", ProbeInputs(x, mixed), smoke=True, shows="soft_labels", scope="soft"),
         _probe(
-            loss, "targets beyond [0, 1]", Inputs(x, [[-0.5, 0.0, 1.0, 1.5]] * 6), shows="target_range", scope="outside"
+            loss,
+            "targets beyond [0, 1]",
+            ProbeInputs(x, [[-0.5, 0.0, 1.0, 1.5]] * 6),
+            shows="target_range",
+            scope="outside",
         ),
-        _probe(loss, "one row", Inputs(x[:1], y[:1]), shows="shape"),
-        _probe(loss, "one class", Inputs([[v] for v in x[0]], [[1.0], [0.0], [0.0], [1.0]]), shows="shape"),
-        _probe(loss, "three dimensions", Inputs(_sixteenths((2, 3, 4), 4, 4), [y[:3], y[3:]]), shows="shape"),
-        _probe(loss, "a batch twice", MODERATE, Inputs(x + x, y + y)),
+        _probe(loss, "one row", ProbeInputs(x[:1], y[:1]), shows="shape"),
+        _probe(loss, "one class", ProbeInputs([[v] for v in x[0]], [[1.0], [0.0], [0.0], [1.0]]), shows="shape"),
+        _probe(loss, "three dimensions", ProbeInputs(_sixteenths((2, 3, 4), 4, 4), [y[:3], y[3:]]), shows="shape"),
+        _probe(loss, "a batch twice", MODERATE, ProbeInputs(x + x, y + y)),
         _probe(loss, "non-contiguous", replace(MODERATE, strided=True), shows="shape"),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), numpy.zeros((0, 4))), shows="shape", scope="outside"),
+        _probe(loss, "no rows", ProbeInputs(numpy.zeros((0, 4)), numpy.zeros((0, 4))), shows="shape", scope="outside"),
     )
 
 
 def _index(loss: str) -> tuple[Probe, ...]:
     x, y = _sixteenths((6, 4), 4, 5), [0, 3, 1, 2, 3, 3]
-    usual = Inputs(x, y)
-    saturated = Inputs([[a, -a, 0.0] for a in EXTREMES], [0, 1, 0, 1, 0, 1, 0, 1])
+    usual = ProbeInputs(x, y)
+    saturated = ProbeInputs([[a, -a, 0.0] for a in EXTREMES], [0, 1, 0, 1, 0, 1, 0, 1])
     return (
         _probe(loss, "moderate", usual, smoke=True),
         *_varied(loss, usual),
         *_class_weights(loss, usual),
         _probe(loss, "extreme logits", saturated, smoke=True, scope="numerics"),
         *_half_power(loss, saturated),
-        _probe(loss, "one row", Inputs(x[:1], y[:1]), shows="shape"),
-        _probe(loss, "two classes", Inputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1]), shows="shape"),
-        _probe(loss, "one class", Inputs([[v] for v in x[0]], [0, 0, 0, 0]), shows="shape"),
-        _probe(loss, "a batch twice", usual, Inputs(x + x, y + y)),
+        _probe(loss, "one row", ProbeInputs(x[:1], y[:1]), shows="shape"),
+        _probe(loss, "two classes", ProbeInputs([row[:2] for row in x], [0, 1, 1, 0, 1, 1]), shows="shape"),
+        _probe(loss, "one class", ProbeInputs([[v] for v in x[0]], [0, 0, 0, 0]), shows="shape"),
+        _probe(loss, "a batch twice", usual, ProbeInputs(x + x, y + y)),
         _probe(loss, "non-contiguous", replace(usual, strided=True), shows="shape"),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 4)), []), shows="shape", scope="outside"),
+        _probe(loss, "no rows", ProbeInputs(numpy.zeros((0, 4)), []), shows="shape", scope="outside"),
     )
 
 
 def _bins(loss: str) -> tuple[Probe, ...]:
     x = _sixteenths((5, 17), 4, 6)
     between = [0.25, 3.5, 7.75, 12.0625, 14.5]
-    usual = Inputs(x, between)
+    usual = ProbeInputs(x, between)
     peaked = [[100.0 if j in (row, row + 1) else 0.0 for j in range(17)] for row in range(5)]
     return (
         _probe(loss, "between the bins", usual, smoke=True),
         *_varied(loss, usual),
-        _probe(loss, "on the bins", Inputs(x, [0.0, 1.0, 7.0, 11.0, 15.0]), smoke=True, shows="target_range"),
-        _probe(loss, "on the last bin", Inputs(x[:2], [16.0, 16.0]), smoke=True, shows="target_range"),
-        _probe(loss, "just before the last bin", Inputs(x[:2], [15.9375, 15.9375]), shows="target_range"),
+        _probe(loss, "on the bins", ProbeInputs(x, [0.0, 1.0, 7.0, 11.0, 15.0]), smoke=True, shows="target_range"),
+        _probe(loss, "on the last bin", ProbeInputs(x[:2], [16.0, 16.0]), smoke=True, shows="target_range"),
+        _probe(loss, "just before the last bin", ProbeInputs(x[:2], [15.9375, 15.9375]), shows="target_range"),
         _probe(
-            loss, "beyond the bins", Inputs(x[:1], [17.5]), Inputs(x[:1], [20.0]), shows="target_range", scope="outside"
+            loss,
+            "beyond the bins",
+            ProbeInputs(x[:1], [17.5]),
+            ProbeInputs(x[:1], [20.0]),
+            shows="target_range",
+            scope="outside",
         ),
         _probe(
-            loss, "below the bins", Inputs(x[:1], [-0.5]), Inputs(x[:1], [-2.0]), shows="target_range", scope="outside"
+            loss,
+            "below the bins",
+            ProbeInputs(x[:1], [-0.5]),
+            ProbeInputs(x[:1], [-2.0]),
+            shows="target_range",
+            scope="outside",
         ),
         *_row_weights(loss, usual),
-        _probe(loss, "extreme logits", Inputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True, scope="numerics"),
-        _probe(loss, "two bins", Inputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375]), shows="shape"),
-        _probe(loss, "one row", Inputs(x[:1], between[:1]), shows="shape"),
-        _probe(loss, "a batch twice", usual, Inputs(x + x, between + between)),
+        _probe(loss, "extreme logits", ProbeInputs(peaked, [0.5, 1.0, 9.25, 3.75, 12.0]), smoke=True, scope="numerics"),
+        _probe(loss, "two bins", ProbeInputs([row[:2] for row in x], [0.0, 0.25, 0.5, 0.75, 0.9375]), shows="shape"),
+        _probe(loss, "one row", ProbeInputs(x[:1], between[:1]), shows="shape"),
+        _probe(loss, "a batch twice", usual, ProbeInputs(x + x, between + between)),
         _probe(loss, "non-contiguous", replace(usual, strided=True), shows="shape"),
-        _probe(loss, "no rows", Inputs(numpy.zeros((0, 17)), []), shows="shape", scope="outside"),
+        _probe(loss, "no rows", ProbeInputs(numpy.zeros((0, 17)), []), shows="shape", scope="outside"),
     )
 
 

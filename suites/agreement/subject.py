@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from focalbench_suite import adapters, suites
-from focalbench_suite.adapters import Adapter, Loss
-from focalbench_suite.suites import Selection
+from focalbench_suite import adapters
+from focalbench_suite.adapters import Loss
 
 
 @dataclass(frozen=True)
@@ -35,31 +34,11 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
     place = f", {reference!r}" if reference else ""
     code = (
-        "from focalbench_suite.suites.agreement.subject import find\n"
-        f"call = find({loss.name!r}, {loss.adapter!r}{place})"
+        f"from focalbench_suite.suites.agreement.subject import find\ncall = find({loss.name!r}, {loss.label!r}{place})"
     )
-    return Subject(loss.name, loss.adapter, call, code, loss.off)
+    return Subject(loss.name, loss.label, call, code, loss.off)
 
 
 def find(loss: str, label: str, reference: str = "") -> Callable[..., Any]:
     """The canonical callable of the loss that the adapter column calls `label`."""
-    return of(declared(loss, label, reference), reference).call
-
-
-def declared(loss: str, label: str, reference: str = "") -> Loss:
-    """The loss that the adapter column calls `label`; raises `LookupError` with the choices."""
-    adapter = adapters.load(reference or label.partition(".")[0], loss)
-    for candidate in adapter.losses:
-        if (candidate.name, candidate.adapter) == (loss, label):
-            return candidate
-    choices = ", ".join(f"{candidate.adapter} {candidate.name}" for candidate in adapter.losses)
-    raise LookupError(f"{label} has no {loss}; choose from {choices}")
-
-
-def selected(selection: Selection) -> Iterator[tuple[Adapter, Loss, str]]:
-    """The adapters' losses that a selection asks for, with the reference under which a user gave them (mostly none)."""
-    given = {reference.rpartition(":")[2]: reference for reference in selection.adapters if ":" in reference}
-    for key, adapter in suites.adapters_of(selection).items():
-        for loss in adapter.losses:
-            if selection.wants(loss.name, loss.adapter) or selection.wants(loss.name, key):
-                yield adapter, loss, given.get(key, "")
+    return of(adapters.find(loss, label, reference), reference).call

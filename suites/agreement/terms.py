@@ -13,10 +13,9 @@ from typing import Any
 import numpy
 import torch
 
-from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.adapters import Loss, Unsupported, find
 from focalbench_suite.suites import errors, oracle
 from focalbench_suite.suites.agreement import measure
-from focalbench_suite.suites.agreement.subject import declared
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 ROUNDINGS = 4096  # a term is a sum over some hundred anchors of numbers that went through an assignment
@@ -24,7 +23,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Batch:
+class GroundTruth:
     """Ground truth of a batch: for each image its boxes (x1, y1, x2, y2 in pixels) and their classes."""
 
     name: str
@@ -32,21 +31,21 @@ class Batch:
     labels: tuple[tuple[int, ...], ...]
 
 
-BATCHES = (
-    Batch("one object", (((20.0, 24.0, 76.0, 92.0),),), ((2,),)),
-    Batch(
+SCENES = (
+    GroundTruth("one object", (((20.0, 24.0, 76.0, 92.0),),), ((2,),)),
+    GroundTruth(
         "several objects",
         (((8.0, 8.0, 40.0, 52.0), (50.0, 30.0, 120.0, 110.0), (70.0, 4.0, 100.0, 28.0)), ((16.0, 60.0, 90.0, 124.0),)),
         ((0, 3, 1), (4,)),
     ),
-    Batch("an image without objects", ((), ((30.0, 30.0, 98.0, 74.0), (4.0, 80.0, 44.0, 120.0))), ((), (1, 1))),
-    Batch("no objects", ((), ()), ((), ())),
-    Batch(
+    GroundTruth("an image without objects", ((), ((30.0, 30.0, 98.0, 74.0), (4.0, 80.0, 44.0, 120.0))), ((), (1, 1))),
+    GroundTruth("no objects", ((), ()), ((), ())),
+    GroundTruth(
         "overlapping objects",
         (((20.0, 20.0, 84.0, 84.0), (28.0, 28.0, 92.0, 92.0), (20.0, 20.0, 84.0, 84.0), (36.0, 12.0, 76.0, 100.0)),),
         ((0, 0, 2, 4),),
     ),
-    Batch(
+    GroundTruth(
         "tiny and huge objects",
         (((1.0, 1.0, 127.0, 127.0), (60.0, 60.0, 64.0, 65.0), (0.0, 100.0, 30.0, 128.0)),),
         ((3, 0, 2),),
@@ -56,11 +55,11 @@ BATCHES = (
 
 def rows(loss: Loss, dtype: str, device: str) -> list[Row]:
     """A row for each batch, term and quantity."""
-    return [row for batch in BATCHES for row in _batch(loss, batch, dtype, device)]
+    return [row for batch in SCENES for row in _batch(loss, batch, dtype, device)]
 
 
-def _batch(loss: Loss, batch: Batch, dtype: str, device: str) -> list[Row]:
-    expected = _terms(declared(loss.name, "own").call, loss.name, batch, dtype, "float64", "cpu")
+def _batch(loss: Loss, batch: GroundTruth, dtype: str, device: str) -> list[Row]:
+    expected = _terms(find(loss.name, "own").call, loss.name, batch, dtype, "float64", "cpu")
     named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
     try:
         got = _terms(loss.call, loss.name, batch, dtype, dtype, device)
@@ -100,7 +99,7 @@ def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> Row:
 
 
 def _terms(
-    call: Any, name: str, batch: Batch, rounded: str, dtype: str, device: str
+    call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str
 ) -> dict[str, tuple[numpy.ndarray, numpy.ndarray]]:
     """Each term and its gradient to all head outputs, flat, as float64; inputs are rounded to `rounded` first."""
     kind = getattr(torch, dtype)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from focalbench_suite.suites import PROFILES
-from focalbench_suite.suites.claims.reading import PLAIN, Reading, other_readings
+from focalbench_suite.suites.claims.reading import PLAIN, Interpretation, other_readings
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.(?P<decimals>\d+))?(?:e(?P<exponent>[-+]?\d+))?")
 
@@ -28,7 +28,7 @@ Recomputed = float | bool | Shown
 class Claim:
     """What a source says at one place, and how to find out whether it is so.
 
-    `printed` is the source's own figure or formula. `recompute` takes a `Reading` and returns a number, which is
+    `printed` is the source's own figure or formula. `recompute` takes a `Interpretation` and returns a number, which is
     compared with the first number of `printed` (or with `expected`), or whether a statement holds (bool or `Shown`).
     Without `recompute` the claim is a reference, and `command` is what would have to be run. `profile` is the cheapest
     one in which it is judged.
@@ -41,12 +41,12 @@ class Claim:
     place: str
     claim: str
     printed: str
-    recompute: Callable[[Reading], Recomputed] | None = None
+    recompute: Callable[[Interpretation], Recomputed] | None = None
     loss: str = "focal"
     expected: float | None = None
     tolerance: float | None = None
     relation: str = "="
-    conditions: Mapping[str, Callable[[Reading], Recomputed]] = field(default_factory=dict)
+    conditions: Mapping[str, Callable[[Interpretation], Recomputed]] = field(default_factory=dict)
     note: str = ""
     command: str = ""
     profile: str = "smoke"
@@ -109,9 +109,9 @@ def judge(claim: Claim, source: str) -> dict[str, Any]:
     return {**row, **_outcome(show(plain), "not_reproduced", note=_join(*failed, claim.note))}
 
 
-def _under_conditions(claim: Claim):
-    for reading in other_readings():
-        yield reading.condition, claim.recompute(reading)
+def _under_conditions(claim: Claim) -> Iterator[tuple[str, Recomputed]]:
+    if claim.recompute:
+        yield from ((reading.condition, claim.recompute(reading)) for reading in other_readings())
     for condition, recompute in claim.conditions.items():
         yield condition, recompute(PLAIN)
 

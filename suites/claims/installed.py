@@ -20,7 +20,7 @@ class NotInstalled(LookupError):
 def folder(package: str) -> Path:
     """Where a package is installed; raises `NotInstalled` where it is not."""
     found = importlib.util.find_spec(package)
-    if found is None:
+    if found is None or not found.submodule_search_locations:
         raise NotInstalled(f"{package} is not installed")
     return Path(found.submodule_search_locations[0])
 
@@ -29,7 +29,15 @@ def folder(package: str) -> Path:
 def source_of(package: str, file: str, name: str) -> str:
     """The source of a function, class or method (``Class.method``) in a package's file."""
     text = (folder(package) / file).read_text(encoding="utf-8")
-    return ast.get_source_segment(text, _definition(package, file, name))
+    return ast.get_source_segment(text, _definition(package, file, name)) or ""
+
+
+def number(pattern: str, source: str) -> float:
+    """The number that the one group of `pattern` finds in a source; raises `ValueError` where it finds none."""
+    found = re.search(pattern, source)
+    if found is None:
+        raise ValueError(f"nothing like {pattern!r} in the source")
+    return float(found[1])
 
 
 @cache

@@ -9,8 +9,7 @@ def listing(name: str, variant: str) -> Any:
     """The adapter loss `name` of the article `variant` (first or second)."""
     from focalbench_suite import adapters
 
-    losses = adapters.discover()["articles"].losses
-    return next(loss for loss in losses if (loss.name, loss.adapter) == (name, f"articles.{variant}"))
+    return adapters.find(name, f"articles.{variant}")
 
 
 def batch(rows: int, classes: int = 4, positives: int = 1) -> tuple[Any, Any]:

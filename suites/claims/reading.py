@@ -21,7 +21,7 @@ DECIMALS = {None: ""} | {n: f"the logarithm is rounded to {n} decimals before it
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """One way to read a formula; the default is what a mathematician reads."""
 
     base: float = math.e
@@ -59,14 +59,14 @@ class Reading:
         return x if self.decimals is None else round(x, self.decimals)
 
 
-PLAIN = Reading()
+PLAIN = Interpretation()
 
 
 @cache
-def other_readings() -> tuple[Reading, ...]:
+def other_readings() -> tuple[Interpretation, ...]:
     """Every reading but the plain one, fewest departures first."""
     return tuple(sorted(_all_readings(), key=lambda reading: len(reading.departures)))[1:]
 
 
-def _all_readings() -> Iterator[Reading]:
-    return itertools.starmap(Reading, itertools.product(BASES, SIGNS, DECIMALS))
+def _all_readings() -> Iterator[Interpretation]:
+    return itertools.starmap(Interpretation, itertools.product(BASES, SIGNS, DECIMALS))

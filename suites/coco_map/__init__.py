@@ -15,15 +15,19 @@ import contextlib
 import dataclasses
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from focalbench_suite.adapters import is_users, name_of
 from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, Schedule
 from focalbench_suite.suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
 from focalbench_suite.suites.processes import count, join
 from focalbench_suite.suites.worker import cores
+
+if TYPE_CHECKING:
+    from focalbench_suite.suites.coco_map.training import Trained, Training
 
 SUITE = "coco-map"
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
@@ -79,15 +83,18 @@ def schedule_of(selection: Selection) -> Schedule:
 
 def _chosen(selection: Selection) -> list[Variant]:
     """The variants of a selection; the library's own is always with them, as what they are compared with."""
-    known = [*VARIANTS, *(v for ref in selection.adapters if ":" in ref for v in users(ref, _only(selection.losses)))]
+    known = [
+        *VARIANTS,
+        *(v for ref in selection.adapters if is_users(ref) for v in users(ref, _only(selection.losses))),
+    ]
     if selection.variants:
         names = {name for v in known for name in (v.host, f"{v.host}/{v.name}")}
         if unknown := set(selection.variants) - names:
             raise ValueError(f"--variant: unknown {min(unknown)!r}; choose from {', '.join(sorted(names))}")
         wanted = [v for v in known if {v.host, f"{v.host}/{v.name}"} & set(selection.variants)]
     elif selection.adapters or selection.losses:
-        wanted = [v for v in known if selection.wants(v.loss, v.adapter.rpartition(":")[2])]
-        wanted = [v for v in wanted if v.set in SETS[selection.profile] or ":" in v.adapter]
+        wanted = [v for v in known if selection.wants(v.loss, name_of(v.adapter))]
+        wanted = [v for v in wanted if v.set in SETS[selection.profile] or is_users(v.adapter)]
     else:
         wanted = [v for v in known if v.set in SETS[selection.profile]]
     hosts = {variant.host for variant in wanted}
@@ -106,6 +113,7 @@ def execute(task: Task) -> list[Record]:
     from focalbench_suite.suites.coco_map.evaluation import average_precision, matches
     from focalbench_suite.suites.coco_map.recording import Recorder
     from focalbench_suite.suites.coco_map.shapes import shapes
+    from focalbench_suite.suites.coco_map.training import Training
 
     (cell,), selection = task.cells, task.selection
     variant, schedule, seed = (task.options[name] for name in ("variant", "schedule", "seed"))
@@ -118,14 +126,16 @@ def execute(task: Task) -> list[Record]:
     if task.folder:
         task.folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(task.folder, f"{variant.host} {variant.name}, seed {seed}, {cell.dtype}")
-    options = (dataset, schedule, seed, cell.device, cell.dtype, selection.backbone, recorder)
+    training = Training(
+        variant.host, variant.change, dataset, schedule, seed, cell.device, cell.dtype, selection.backbone, recorder
+    )
     with _quiet():
-        outcome = _host(variant.host).train(variant.host, dict(variant.change), *options)
+        trained = _host(variant.host)(training)
     seconds = recorder.seconds()
-    measured = average_precision(dataset.annotations["val"], outcome.detections)
+    measured = average_precision(dataset.annotations["val"], trained.detections)
     counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
     curve = recorder.thinned()
-    host_ap = outcome.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
+    host_ap = trained.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
     row = {
         "host": variant.host,
         "variant": variant.name,
@@ -139,7 +149,7 @@ def execute(task: Task) -> list[Record]:
         **measured,
         "first_loss": curve[0]["loss"] if curve else None,
         "final_loss": recorder.final_loss(),
-        "status": outcome.status if outcome.status != "ok" or measured["ap"] else "no_ap",
+        "status": trained.status if trained.status != "ok" or measured["ap"] else "no_ap",
         "wall_s": round(seconds, 2),
         "host_ap": host_ap,
         "host_ap_difference": None if host_ap is None else host_ap - (measured["ap"] or 0.0),
@@ -151,14 +161,14 @@ def execute(task: Task) -> list[Record]:
     }
     data = {
         "curve": curve,
-        "matches": matches(dataset.annotations["val"], outcome.detections),
-        "host_map": outcome.own_map,
+        "matches": matches(dataset.annotations["val"], trained.detections),
+        "host_map": trained.own_map,
         "reference": variant.reference,
         "schedule": dataclasses.asdict(schedule),
         "left_out": dataset.left_out,
         "faults": [str(fault) for fault in faults if fault.fatal],
     }
-    return [Record(cell, rows={"coco_map": [row]}, data=data | {"run": row}, reason=outcome.reason)]
+    return [Record(cell, rows={"coco_map": [row]}, data=data | {"run": row}, reason=trained.reason)]
 
 
 @contextlib.contextmanager
@@ -169,9 +179,11 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _host(name: str) -> Any:
+def _host(name: str) -> Callable[[Training], Trained]:
     if name in MMDETECTION:
-        from focalbench_suite.suites.coco_map import mmdetection as host
-    else:
-        from focalbench_suite.suites.coco_map import ultralytics as host
-    return host
+        from focalbench_suite.suites.coco_map.mmdetection import train
+
+        return train
+    from focalbench_suite.suites.coco_map import ultralytics
+
+    return ultralytics.train

@@ -18,17 +18,23 @@ from focalbench_suite import adapters
 
 
 class AdapterLoss(nn.Module):
-    """Loss `loss` of adapter `adapter` (``articles.first``, ``torchvision``, ``FILE.py:NAME``) as a module.
+    """The `loss` of a label (``articles.first``, ``torchvision``), or of a user's `reference`, as a module.
 
     Called as MMDetection calls its losses; `elementwise` is what Ultralytics calls.
     """
 
     def __init__(
-        self, adapter: str, loss: str, parameters: Mapping[str, Any], loss_weight: float = 1.0, use_sigmoid: bool = True
+        self,
+        loss: str,
+        label: str,
+        parameters: Mapping[str, Any],
+        reference: str = "",
+        loss_weight: float = 1.0,
+        use_sigmoid: bool = True,
     ) -> None:
         super().__init__()
-        self.loss = find(adapter, loss)
-        self.parameters, self.loss_weight, self.use_sigmoid = dict(parameters), loss_weight, use_sigmoid
+        self.loss = adapters.find(loss, label, reference)
+        self.arguments, self.loss_weight, self.use_sigmoid = dict(parameters), loss_weight, use_sigmoid
 
     def forward(
         self,
@@ -55,19 +61,8 @@ class AdapterLoss(nn.Module):
         classes = logits.shape[-1]
         flat = logits.reshape(-1, classes)
         native = self.loss.native(targets.reshape(-1, classes), classes)
-        value = self.loss.reduced(flat, native, **self.parameters)
+        value = self.loss.reduced(flat, native, **self.arguments)
         return value.reshape(logits.shape) if value.numel() == logits.numel() > 1 else value
-
-
-def find(adapter: str, loss: str) -> adapters.Loss:
-    """The loss of that name in the adapter; raises `LookupError` where there is none."""
-    reference = adapter if ":" in adapter else adapter.partition(".")[0]
-    losses = adapters.load(reference, loss).losses
-    wanted = reference.rpartition(":")[2] if ":" in adapter else adapter
-    for candidate in losses:
-        if candidate.name == loss and candidate.adapter in (wanted, adapter):
-            return candidate
-    raise LookupError(f"{adapter} has no {loss}")
 
 
 def _dense(target: Tensor | tuple[Tensor, Tensor], logits: Tensor) -> Tensor:

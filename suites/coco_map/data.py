@@ -106,7 +106,7 @@ def _check_json(annotations: dict[str, Path]) -> None:
             raise ValueError(f"{path} is no COCO instances file: it has no {lacking[0]!r}")
 
 
-def check(dataset: Dataset) -> list[Fault]:
+def faults_in(dataset: Dataset) -> list[Fault]:
     """Everything that is wrong with the data set, every fault with its id."""
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -167,7 +167,7 @@ def prepare(dataset: Dataset, images: int | None = None, seed: int = 0) -> tuple
     The images stay where they are; new ``instances`` files go to the cache. A data set that needs neither is returned
     as it is.
     """
-    faults = check(dataset)
+    faults = faults_in(dataset)
     fatal = [fault for fault in faults if fault.fatal]
     if not fatal and images is None:
         return dataset, faults
@@ -187,7 +187,7 @@ def _without(content: dict[str, Any], split: str, faults: list[Fault]) -> dict[s
     """The content without what is faulty: whole images, or single annotations; of duplicates the first stays."""
     bad_images = {f.identifier for f in faults if f.split == split and f.kind in BAD_IMAGES}
     bad_boxes = {f.identifier for f in faults if f.split == split and f.kind in BAD_BOXES}
-    images = {}
+    images: dict[Any, dict[str, Any]] = {}
     for image in content["images"]:
         if image["id"] not in bad_images:
             images.setdefault(image["id"], image)

@@ -68,7 +68,7 @@ def _category(results: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 def _bits(index: int, result: dict[str, Any]) -> tuple[np.ndarray, ...]:
     scores = np.asarray(result["dtScores"][:MAX_DETECTIONS], dtype=float)
-    powers = 2 ** np.arange(len(result["dtMatches"]))[:, None]
+    powers: np.ndarray = 2 ** np.arange(len(result["dtMatches"]))[:, None]
     hits = ((np.asarray(result["dtMatches"]) > 0) * powers).sum(axis=0)
     ignored = ((np.asarray(result["dtIgnore"]) > 0) * powers).sum(axis=0)
     return scores, np.full(len(scores), index), hits[: len(scores)], ignored[: len(scores)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import torch
 
 from focalbench_suite.adapters._mmcv import ensure_ops
 from focalbench_suite.suites.coco_map.bridge import AdapterLoss
-from focalbench_suite.suites.coco_map.data import Dataset
 from focalbench_suite.suites.coco_map.distributions import PARAMETERS, bins
-from focalbench_suite.suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
+from focalbench_suite.suites.coco_map.recording import Diverged, Recorder, default_dtype
 from focalbench_suite.suites.coco_map.schedules import Schedule
+from focalbench_suite.suites.coco_map.training import Trained, Training
 from focalbench_suite.suites.processes import count
 
 CONFIGS = {
@@ -31,7 +32,7 @@ CONFIGS = {
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}  # of a stage's channels by its block
 
 
-def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, Any], backbone: str | None) -> Any:
+def model_config(host: str, schedule: Schedule, classes: int, head: Mapping[str, Any], backbone: str | None) -> Any:
     """The detector's shipped configuration at this schedule's depth and width, its head changed by `head`.
 
     Trained from scratch unless `backbone` names a checkpoint: then norm layers learn, no stage is frozen, and the head
@@ -52,7 +53,10 @@ def model_config(host: str, schedule: Schedule, classes: int, head: dict[str, An
     channels = 4 * schedule.width
     model.neck.update(in_channels=stages, out_channels=channels)
     model.bbox_head.update(in_channels=channels, feat_channels=channels, num_classes=classes)
-    for key, value in head.items():  # update() would merge a loss's entries with those of the one it replaces
+    for (
+        key,
+        value,
+    ) in head.items():  # update() would merge a loss's entries with those of the one it replaces
         model.bbox_head[key] = value
     if not ensure_ops():
         _replace_compiled(model.bbox_head)
@@ -69,42 +73,30 @@ def _replace_compiled(head: Any) -> None:
         head.type = "PortableVFNetHead"
 
 
-def train(
-    host: str,
-    head: dict[str, Any],
-    dataset: Dataset,
-    schedule: Schedule,
-    seed: int,
-    device: str,
-    dtype: str,
-    backbone: str | None,
-    recorder: Recorder,
-) -> Outcome:
-    """Train `host` with its head changed by `head`, then detect on the val split.
+def train(training: Training) -> Trained:
+    """Train a detector of MMDetection with its head changed, then detect on the val split.
 
-    `head` holds entries of MMDetection's ``bbox_head`` configuration. A loss that is no number ends the training and
-    is a result; the detections are then none. In float64 anchors stay float32, which MMDetection fixes.
+    The change holds entries of MMDetection's ``bbox_head`` configuration. A loss that is no number ends the training
+    and is a result; there are no detections then. In float64 anchors stay float32, which MMDetection fixes.
 
     mmengine's own checkpoints are whole, and it goes through the batches before them again, so that a training that
     goes on from one makes the same draws as one that was never stopped.
     """
     register()
     _be_deterministic()
-    categories = dataset.categories()
-    with tempfile.TemporaryDirectory() as scratch, default_dtype(dtype):
-        folder = str(recorder.folder or scratch)
-        runner = _runner(host, head, dataset, schedule, seed, device, backbone, recorder, folder)
-        if backbone:
-            _check_fit(backbone, getattr(runner.model, "module", runner.model).backbone)
-        runner.model.to(device, getattr(torch, dtype))
+    categories = training.dataset.categories()
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.dtype):
+        runner = _runner(training, str(training.recorder.folder or scratch))
+        if training.backbone:
+            _check_fit(training.backbone, getattr(runner.model, "module", runner.model).backbone)
         try:
             runner.train()
         except Diverged as divergence:
-            return Outcome("diverged", str(divergence))
+            return Trained("diverged", str(divergence))
         runner.val()
         detections = getattr(runner.val_evaluator.metrics[0], "detections", [])  # the first process has all
     numbers = [category["id"] for category in categories]
-    return Outcome("ok", "", [d | {"category_id": numbers[d["category_id"]]} for d in detections])
+    return Trained("ok", detections=[d | {"category_id": numbers[d["category_id"]]} for d in detections])
 
 
 def _check_fit(file: str, backbone: torch.nn.Module) -> None:
@@ -125,36 +117,28 @@ def _be_deterministic() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def _runner(
-    host: str,
-    head: dict[str, Any],
-    dataset: Dataset,
-    schedule: Schedule,
-    seed: int,
-    device: str,
-    backbone: str | None,
-    recorder: Recorder,
-    folder: str,
-) -> Any:
+def _runner(training: Training, folder: str) -> Any:
     from mmengine.runner import Runner
 
-    steps = schedule.iterations
-    device_ids = {"device_ids": None} if device == "cpu" else {}  # else mmengine's, which names a GPU
+    schedule, recorder, steps = training.schedule, training.recorder, training.schedule.iterations
+    device_ids = {"device_ids": None} if training.device == "cpu" else {}  # else mmengine's, which names a GPU
     return Runner(
-        model=model_config(host, schedule, len(dataset.categories()), head, backbone),
+        model=model_config(
+            training.host, schedule, len(training.dataset.categories()), training.change, training.backbone
+        ),
         work_dir=folder,
         resume=True,  # from the folder's last checkpoint, if it has one
-        train_dataloader=_loader(dataset, "train", schedule, seed),
-        val_dataloader=_loader(dataset, "val", schedule, seed),
+        train_dataloader=_loader(training, "train"),
+        val_dataloader=_loader(training, "val"),
         val_cfg={},
         val_evaluator={"type": "CollectDetections", "collect_device": "gpu"},  # by the group, not by files
         train_cfg={"by_epoch": False, "max_iters": steps, "val_begin": steps + 1},  # never: it detects when it is done
         optim_wrapper=_optimizer(schedule),
         param_scheduler=_learning_rate(schedule),
         default_hooks={"checkpoint": _checkpoints(schedule), "logger": None},
-        custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": seed}],
+        custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": training.seed}],
         default_scope="mmdet",
-        randomness={"seed": seed},
+        randomness={"seed": training.seed},
         launcher="pytorch" if count() > 1 else "none",
         cfg={"model_wrapper_cfg": {"type": "MMDistributedDataParallel", "broadcast_buffers": False, **device_ids}},
         log_level="ERROR",
@@ -170,8 +154,8 @@ def _checkpoints(schedule: Schedule) -> dict[str, Any] | None:
     return {"type": "CheckpointHook"} | kept
 
 
-def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict[str, Any]:
-    training = split == "train"
+def _loader(training: Training, split: str) -> dict[str, Any]:
+    dataset, schedule, learns = training.dataset, training.schedule, split == "train"
     in_order = {"type": "DefaultSampler", "shuffle": False}
     steps = [
         {"type": "LoadImageFromFile"},
@@ -181,7 +165,7 @@ def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict
             "scale": (schedule.size, schedule.shorter_side or schedule.size),
             "keep_ratio": True,
         },
-        *([{"type": "RandomFlip", "prob": 0.5}] if training else []),
+        *([{"type": "RandomFlip", "prob": 0.5}] if learns else []),
         {
             "type": "PackDetInputs",
             "meta_keys": ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "flip", "flip_direction"),
@@ -190,14 +174,14 @@ def _loader(dataset: Dataset, split: str, schedule: Schedule, seed: int) -> dict
     return {
         "batch_size": schedule.batch // count(),
         "num_workers": 0,
-        "sampler": {"type": "InfiniteSampler", "seed": seed} if training else in_order,
+        "sampler": {"type": "InfiniteSampler", "seed": training.seed} if learns else in_order,
         "dataset": {
             "type": "CocoDataset",
             "ann_file": str(dataset.annotations[split]),
             "data_prefix": {"img": str(dataset.images[split])},
             "metainfo": {"classes": tuple(category["name"] for category in dataset.categories())},
-            "filter_cfg": {"filter_empty_gt": True} if training else None,
-            "test_mode": not training,
+            "filter_cfg": {"filter_empty_gt": True} if learns else None,
+            "test_mode": not learns,
             "pipeline": steps,
         },
     }

@@ -20,7 +20,7 @@ from focalbench_suite.suites.progress import Progress
 
 LOSS_BOUND = 1e4  # beyond it a run has diverged: no host's loss starts above a few hundred
 CURVE_POINTS = 200  # kept of a longer curve
-WATCHED = ("weights", "images", "inputs", "curve")  # of a recorder
+WATCHED = ("weights", "images", "inputs", "curve")  # the fields of a recorder that a checkpoint keeps
 
 
 class Diverged(Exception):
@@ -31,8 +31,8 @@ class Diverged(Exception):
 class Recorder:
     """Watches one training run; both hosts feed it.
 
-    `folder` is where the training keeps what it goes on from after a kill; None keeps nothing. Of what was watched the
-    hashes and the curve are such a part: `state` and `go_on`.
+    `folder` is where the training keeps its checkpoints, from which it goes on after a kill; None keeps nothing. A
+    checkpoint keeps the hashes and the curve, too: `state` gives them and `go_on` takes them up again.
     """
 
     folder: Path | None = None
@@ -82,7 +82,8 @@ class Recorder:
         total = sum(terms.values())
         seconds = time.perf_counter() - self._started
         self.curve.append({"loss": total, **terms, "lr": rate, "grad_norm": gradient_norm, "seconds": seconds})
-        self.progress.step(len(self.curve))
+        if self.progress:
+            self.progress.step(len(self.curve))
         if not math.isfinite(total) or total > LOSS_BOUND:
             raise Diverged(f"loss {total:.4g} at step {len(self.curve)}")
 
@@ -119,19 +120,6 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 def finite(value: float) -> float | None:
     """The value, or None where it is no number: JSON has no word for that."""
     return float(value) if math.isfinite(value) else None
-
-
-@dataclass
-class Outcome:
-    """What a host hands back: detections on the val set as COCO results, and how the training went.
-
-    `status` is ok | diverged; `own_map` is the host's own figure where it has an evaluator of its own.
-    """
-
-    status: str
-    reason: str
-    detections: list[dict[str, Any]] = field(default_factory=list)
-    own_map: dict[str, float] = field(default_factory=dict)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ def shapes(images_train: int, images_val: int, size: int, seed: int = 0) -> Data
 
 def _write_split(folder: Path, split: str, count: int, size: int, seed: int) -> None:
     (folder / split).mkdir(parents=True)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index in range(count):
         identifier = index + 1 + (0 if split == "train" else 1_000_000)
         image, boxes = draw(size, seed, identifier)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +18,55 @@ import torch
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.suites.coco_map.bridge import AdapterLoss
 from focalbench_suite.suites.coco_map.conversion import for_ultralytics
-from focalbench_suite.suites.coco_map.data import Dataset
-from focalbench_suite.suites.coco_map.recording import Diverged, Outcome, Recorder, default_dtype
-from focalbench_suite.suites.coco_map.schedules import Schedule
+from focalbench_suite.suites.coco_map.recording import Diverged, default_dtype
+from focalbench_suite.suites.coco_map.training import Trained, Training
 from focalbench_suite.suites.processes import count, gathered, rank
 
 
-def train(
-    host: str,
-    change: dict[str, Any],
-    dataset: Dataset,
-    schedule: Schedule,
-    seed: int,
-    device: str,
-    dtype: str,
-    backbone: str | None,
-    recorder: Recorder,
-) -> Outcome:
-    """Train the model named `host` (``yolov8n``) from scratch, then detect on the val split.
+def train(training: Training) -> Trained:
+    """Train a YOLO (``yolov8n``) from scratch, then detect on the val split.
 
-    `change` is empty for the library's own criterion; ``own`` takes ours (its value holds what of ours differs);
-    ``bce`` puts any adapter's loss in the place of the class term's cross entropy. In float64 the training is;
-    Ultralytics validates in float32.
+    The change is empty for the library's own criterion; ``own`` takes ours (its value holds what of ours differs);
+    ``bce`` puts any adapter's loss in the place of the class term's cross entropy. With float64 only the training is in
+    float64; Ultralytics validates in float32.
 
     Its own checkpoints are rounded to half precision, so the trainer keeps and takes up its state itself: what goes on
     from there ends as what was never stopped.
     """
     ensure_quiet()
-    with tempfile.TemporaryDirectory() as scratch, default_dtype(dtype):
-        folder = recorder.folder or Path(scratch)
-        trainer = trainer_class(change)(overrides=_settings(host, dataset, schedule, seed, device, folder, backbone))
-        trainer.watch(recorder, seed, dtype, schedule.checkpoint, folder / "checkpoint.pt")
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.dtype):
+        folder = training.recorder.folder or Path(scratch)
+        trainer = trainer_class(training.change)(overrides=_settings(training, folder))
+        trainer.watch(training, folder / "checkpoint.pt")
         try:
             trainer.train()
         except Diverged as divergence:
-            return Outcome("diverged", str(divergence))
+            return Trained("diverged", str(divergence))
         own = {name: float(value) for name, value in (trainer.metrics or {}).items() if "mAP" in name}
-        numbers = [category["id"] for category in dataset.categories()]
+        numbers = [category["id"] for category in training.dataset.categories()]
         found = gathered(trainer.validator.detections)
         detections = [d | {"category_id": numbers[d["category_id"]]} for d in found]
-    return Outcome("ok", "", detections, own)
+    return Trained("ok", detections=detections, own_map=own)
 
 
-def _settings(
-    host: str, dataset: Dataset, schedule: Schedule, seed: int, device: str, folder: Path, backbone: str | None
-) -> dict[str, Any]:
+def _settings(training: Training, folder: Path) -> dict[str, Any]:
     """Ultralytics' own settings. Scaled augmentation and mosaic are off, as in the other hosts: flips alone."""
+    dataset, schedule = training.dataset, training.schedule
     images = len(dataset.read("train")["images"])
     epochs = max(1, round(schedule.iterations * schedule.batch / images))
     return {
-        "model": f"{host}.yaml",
+        "model": f"{training.host}.yaml",
         "data": str(for_ultralytics(dataset)),
         "project": str(folder),
         "name": "run",
         "exist_ok": True,
-        "device": _device(device),
-        "pretrained": backbone or False,
+        "device": _device(training.device),
+        "pretrained": training.backbone or False,
         "epochs": epochs,
         "batch": schedule.batch,
         "nbs": schedule.batch,
         "imgsz": schedule.size,
-        "seed": seed,
+        "seed": training.seed,
         "deterministic": True,
         "amp": False,
         "val": False,
@@ -109,7 +98,7 @@ def _device(device: str) -> str:
     return ",".join(map(str, range(count()))) if device == "cuda" else device
 
 
-def trainer_class(change: dict[str, Any]) -> type:
+def trainer_class(change: Mapping[str, Any]) -> Any:
     """The trainer of a variant: ours over whichever criterion `change` asks for."""
     base, watching = _bases()
     if "own" in change:
@@ -160,9 +149,10 @@ def _bases() -> tuple[type, type]:
 
         bce: dict[str, Any] | None = None
 
-        def watch(self, recorder: Recorder, seed: int, dtype: str, checkpoint: int, file: Path) -> None:
-            self.recorder, self.start_seed, self.precision = recorder, seed, getattr(torch, dtype)
-            self.checkpoint, self.file = checkpoint, file
+        def watch(self, training: Training, file: Path) -> None:
+            self.recorder, self.start_seed = training.recorder, training.seed
+            self.precision = getattr(torch, training.dtype)
+            self.checkpoint, self.file = training.schedule.checkpoint, file
             self.add_callback("on_train_start", _start)
             self.add_callback("on_train_epoch_start", _draw_anew)
             self.add_callback("on_train_batch_end", _step)

@@ -36,8 +36,8 @@ class Variant:
 # The heads' initialisation without the prior of arXiv:1708.02002 section 4.1: p = 0.5 everywhere at the start.
 NO_PRIOR = {"init_cfg": {"type": "Normal", "layer": "Conv2d", "std": 0.01}}
 BEST_ALPHA = {0: 0.75, 0.1: 0.75, 0.2: 0.75, 0.5: 0.5, 1.0: 0.25, 2.0: 0.25, 5.0: 0.25}  # table 1b: alpha by gamma
-FIRST = {"adapter": "articles.first", "loss": "focal", "parameters": {"gamma": 2.0, "alpha": 0.25}}
-SECOND = {"adapter": "articles.second", "loss": "focal", "parameters": {"gamma": 1.5, "alpha": 0.25}}
+FIRST = {"loss": "focal", "label": "articles.first", "parameters": {"gamma": 2.0, "alpha": 0.25}}
+SECOND = {"loss": "focal", "label": "articles.second", "parameters": {"gamma": 1.5, "alpha": 0.25}}
 
 
 def own(name: str, **parameters: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ BOXES = f"{PAPERS['gfl']} table 2a"
 GFL = [
     Variant("gfl", "library", "mmdetection", "quality_focal", {}, "core"),
     Variant("gfl", "own", "own", "quality_focal", gfl(), "core"),
-    Variant("gfl", "no_prior", "own", "quality_focal", gfl(**NO_PRIOR)),
+    Variant("gfl", "no_prior", "own", "quality_focal", gfl(init_cfg=NO_PRIOR["init_cfg"])),
     Variant("gfl", "no_dfl", "own", "quality_focal", gfl(dfl_weight=0.0), reference=f"{PAPERS['gfl']} table 3"),
     Variant("gfl", "dirac", "own", "quality_focal", shaped("dirac", dfl_weight=0.0), reference=BOXES),
     Variant("gfl", "gaussian", "own", "quality_focal", shaped("gaussian"), reference=BOXES),
@@ -175,8 +175,8 @@ def users(reference: str, loss: str | None) -> list[Variant]:
     for found in adapters.load(reference, loss).losses:
         if found.name in USERS:
             host, parameters = USERS[found.name]
-            entry = {"adapter": reference, "loss": found.name, "parameters": parameters}
-            variants.append(Variant(host, found.adapter, reference, found.name, cls({"type": "AdapterLoss", **entry})))
+            entry = {"loss": found.name, "label": found.label, "parameters": parameters, "reference": reference}
+            variants.append(Variant(host, found.label, reference, found.name, cls({"type": "AdapterLoss", **entry})))
             if host != "vfnet":
-                variants.append(Variant("yolov8n", found.adapter, reference, found.name, {"bce": entry}))
+                variants.append(Variant("yolov8n", found.label, reference, found.name, {"bce": entry}))
     return variants

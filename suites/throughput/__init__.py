@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TypeVar
 
 import torch
 
@@ -20,17 +21,20 @@ from focalbench_suite.adapters import Adapter, Loss
 from focalbench_suite.adapters.canon import CANONICAL
 from focalbench_suite.results.statistics import ratio_interval
 from focalbench_suite.suites import Cell, Record, Selection, Task
-from focalbench_suite.suites.throughput import launch, workloads
-from focalbench_suite.suites.throughput.launch import PASSES
+from focalbench_suite.suites.throughput import launch, subjects, workloads
+from focalbench_suite.suites.throughput.launch import PASSES, LaunchDied, LaunchReport, SubjectReport, time_group
 from focalbench_suite.suites.throughput.rounds import REFERENCE, Group
-from focalbench_suite.suites.throughput.step import measure_step
+from focalbench_suite.suites.throughput.step import StepReport, StepTimes, time_steps
 from focalbench_suite.suites.throughput.subjects import COMPILED
 from focalbench_suite.suites.throughput.workloads import MAIN, TO_COMPILE, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
+Report = TypeVar("Report", LaunchReport, StepReport)
+
 THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, else every core
-LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 6)}  # profile -> least, most; on a GPU one, it has no heap
+LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 6)}  # by profile: at least and at most so many
+ONE_LAUNCH = (1, 1)  # on a GPU, whose timings do not depend on how a process's heap is laid out
 SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.4}  # of timed rounds, a subject and pass
 ROUNDS = {"smoke": 2, "quick": 3, "full": 4}
 ALONE_S = 60.0  # for a subject that is timed alone because its group gave no answer
@@ -38,7 +42,7 @@ ALONE_S = 60.0  # for a subject that is timed alone because its group gave no an
 
 def plan(selection: Selection) -> list[Task]:
     """A task for every loss, workload, device and dtype of the selection."""
-    tasks = []
+    tasks: list[Task] = []
     for device in selection.devices:
         for workload in WORKLOADS.values():
             if selection.profile in workload.profiles and device in workload.devices:
@@ -52,21 +56,18 @@ def _task(selection: Selection, workload: Workload, loss: str, device: str, dtyp
     cells = tuple(
         Cell("throughput", loss, label, device, dtype, workload.name)
         for label in _labels(selection, workload, loss, device, dtype)
-        if selection.wants(loss, label.removesuffix(COMPILED))
     )
     if cells:
         yield Task(cells, selection, timeout_s=600.0 + 60 * len(cells), alone=True)
 
 
 def _labels(selection: Selection, workload: Workload, loss: str, device: str, dtype: str) -> list[str]:
-    """Every adapter's label of this loss, and those that are timed under torch.compile, too."""
-    asked = selection.adapters or workload.adapters or (() if dtype == "float32" else MAIN)
-    names = {reference.rpartition(":")[2].partition(".")[0] for reference in asked}
+    """The labels of this loss that are asked for, else the workload's, and those that are timed compiled, too."""
+    usual = workload.adapters or (() if dtype == "float32" else MAIN)
     labels = [
-        found.adapter
-        for name, adapter in suites.adapters_of(selection).items()
-        for found in adapter.losses
-        if found.name == loss and (not names or name in names)
+        found.label
+        for adapter, found, _ in suites.selected(selection)
+        if found.name == loss and (selection.adapters or not usual or adapter.name in usual)
     ]
     return labels + [label + COMPILED for label in labels if device in workload.compiled and label in TO_COMPILE]
 
@@ -77,33 +78,37 @@ def execute(task: Task) -> list[Record]:
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # a pool of compilers would outlive its launch
     torch.set_num_threads(1)  # a parallel region in this process would hang its forks
     cell, profile = task.cells[0], task.selection.profile
-    absent, losses = _present(task)
-    labels = {cell.adapter for cell in task.cells if cell.adapter not in absent}
+    absent, present = _present(task)
+    losses = {label: loss for label, (_, loss) in present.items()}
     group = Group(
         cell.loss, cell.device, cell.dtype, WORKLOADS[cell.workload], losses,
         seconds=SECONDS[profile] * len(losses), least_rounds=ROUNDS[profile],
     )  # fmt: skip
     records = [Record(cell, "absent", absent[cell.adapter]) for cell in task.cells if cell.adapter in absent]
-    if not labels:
+    timed, limit_s = [cell for cell in task.cells if cell.adapter in present], task.timeout_s / 3
+    if not timed:
         return records
     import_libraries(group)
-    launches = _launches(group, profile, limit_s=task.timeout_s / 3)
-    sources = suites.adapters_of(task.selection)
-    return records + [_record(cell, launches, sources) for cell in task.cells if cell.adapter in labels]
+    if group.workload.step:
+        steps = _step_launches(group, profile, limit_s)
+        return records + [_step_record(cell, steps) for cell in timed]
+    launches = _launches(group, profile, limit_s)
+    return records + [_record(cell, launches, present[cell.adapter][0]) for cell in timed]
 
 
-def _present(task: Task) -> tuple[dict[str, str], dict[str, Loss]]:
-    """Why which labels are absent, and the losses of the others; ours is always timed along."""
+def _present(task: Task) -> tuple[dict[str, str], dict[str, tuple[Adapter, Loss]]]:
+    """Why which labels are absent, and the adapters and losses of the others; ours is always timed along."""
     wanted = {cell.adapter for cell in task.cells} | {REFERENCE}
-    absent, losses = {}, {}
+    absent: dict[str, str] = {}
+    present: dict[str, tuple[Adapter, Loss]] = {}
     for adapter in suites.adapters_of(task.selection).values():
         reason = adapter.absence(task.cells[0].device)
         for loss in adapter.losses:
-            for label in (loss.adapter, loss.adapter + COMPILED):
+            for label in (loss.label, loss.label + COMPILED):
                 if loss.name == task.cells[0].loss and label in wanted:
                     absent |= {label: reason} if reason else {}
-                    losses |= {} if reason else {label: loss}
-    return absent, losses
+                    present |= {} if reason else {label: (adapter, loss)}
+    return absent, present
 
 
 def import_libraries(group: Group) -> None:
@@ -117,100 +122,129 @@ def import_libraries(group: Group) -> None:
     for label, loss in group.losses.items():
         if loss not in ours:
             continue
-        if label.partition(".")[0] == REFERENCE:
+        if loss.source == REFERENCE:
             importlib.import_module(loss.call.__module__)
             continue
         try:
-            native = inputs.arguments
-            if CANONICAL[group.loss].inputs != "detector":
-                native = (native[0], loss.native(native[1], 4))
-            loss.reduced(*native, **inputs.keywords, **CANONICAL[group.loss].recommended)
+            parameters = CANONICAL[group.loss].recommended
+            subject = subjects.TimedLoss(label, loss, parameters, None, loss.reduced)
+            subject.value(subject.native(inputs))
         except Exception:  # whatever it is, the launch meets it again and reports it
             continue
 
 
-def _launches(group: Group, profile: str, limit_s: float) -> list[dict[str, Any]]:
-    """Launch until every ratio's interval is narrow, but no less and no more often than the profile says.
+def _launches(group: Group, profile: str, limit_s: float) -> list[LaunchReport]:
+    """Launch until every ratio's interval is narrow, but no less and no more often than the profile says."""
+    reports: list[LaunchReport] = []
+    try:
+        for report in _reports(time_group, group, profile, limit_s):
+            reports.append(report)
+            if len(reports) >= _launches_of(group, profile)[0] and _narrow(reports, group):
+                break
+    except LaunchDied as death:
+        if not reports:
+            return [_one_by_one(group, _threads(group), death)]
+    return reports  # what was measured before a launch died stands
 
-    Each has `limit_s` to end; after half of it no further one is begun.
-    """
-    deadline = time.perf_counter() + limit_s / 2
-    threads = THREADS if group.device == "cpu" else 1
-    least, most = LAUNCHES[profile] if group.device == "cpu" else (1, 1)
-    measure = measure_step if group.workload.step else launch.measure
-    launched = launch.forked if group.device == "cpu" else launch.here
-    reports: list[dict[str, Any]] = []
-    while len(reports) < most and (len(reports) < least or time.perf_counter() < deadline):
-        group = _replaced(group, first=not reports)
-        try:
-            reports.append(launched(measure, group, len(reports), threads, seconds=limit_s))
-        except launch.LaunchDied as death:
-            if reports:
-                break  # what was measured stands
-            if group.workload.step:
-                return [{"subjects": {label: {"failed": str(death)} for label in group.losses}}]
-            return [_one_by_one(group, threads, death)]
-        if len(reports) >= least and (group.workload.step or _narrow(reports, group)):
-            break
+
+def _step_launches(group: Group, profile: str, limit_s: float) -> list[StepReport]:
+    """As many launches of training steps as the profile asks for at least."""
+    reports: list[StepReport] = []
+    try:
+        for report in _reports(time_steps, group, profile, limit_s):
+            reports.append(report)
+            if len(reports) >= _launches_of(group, profile)[0]:
+                break
+    except LaunchDied as death:
+        if not reports:
+            return [StepReport({label: StepTimes(reason=str(death)) for label in group.losses}, _threads(group))]
     return reports
 
 
-def _one_by_one(group: Group, threads: int, death: Exception) -> dict[str, Any]:
+def _reports(timed: Callable[..., Report], group: Group, profile: str, limit_s: float) -> Iterator[Report]:
+    """Launch after launch, at most as many as the profile allows; raises `LaunchDied` where one does.
+
+    Each has `limit_s` to end; after half of it no further one is begun, once there are enough.
+    """
+    deadline = time.perf_counter() + limit_s / 2
+    least, most = _launches_of(group, profile)
+    launched = launch.forked if group.device == "cpu" else launch.here
+    for number in range(most):
+        if number >= least and time.perf_counter() >= deadline:
+            return
+        yield launched(timed, replace(group, first=number == 0), number, _threads(group), seconds=limit_s)
+
+
+def _launches_of(group: Group, profile: str) -> tuple[int, int]:
+    return LAUNCHES[profile] if group.device == "cpu" else ONE_LAUNCH
+
+
+def _threads(group: Group) -> int:
+    return THREADS if group.device == "cpu" else 1
+
+
+def _one_by_one(group: Group, threads: int, death: Exception) -> LaunchReport:
     """After a launch died: each subject beside ours alone, so that only the one that kills its process has no times."""
-    merged: dict[str, Any] = {"subjects": {}, "bytes": {}}
+    timed: list[LaunchReport] = []
+    dead: dict[str, SubjectReport] = {}
     for label in group.losses:
         pair = {name: loss for name, loss in group.losses.items() if name in (label, REFERENCE)}
         try:
-            report = launch.forked(launch.measure, _replaced(group, losses=pair), 0, threads, seconds=ALONE_S)
-            report["subjects"], report["bytes"] = (
-                merged["subjects"] | report["subjects"],
-                merged["bytes"] | report["bytes"],
-            )
-            merged = report
-        except launch.LaunchDied as alone:
-            merged["subjects"][label] = {"failed": f"{alone} (with others: {death})"}
-    return merged
+            timed.append(launch.forked(time_group, replace(group, losses=pair), 0, threads, seconds=ALONE_S))
+        except LaunchDied as alone:
+            dead[label] = SubjectReport(reason=f"{alone} (with others: {death})")
+    subjects = {label: subject for report in timed for label, subject in report.subjects.items()}
+    return replace(timed[-1] if timed else LaunchReport({}, threads), subjects=dead | subjects)
 
 
-def _replaced(group: Group, **changes: Any) -> Group:
-    return Group(**{**vars(group), **changes})
-
-
-def _narrow(reports: list[dict[str, Any]], group: Group) -> bool:
+def _narrow(reports: list[LaunchReport], group: Group) -> bool:
     for label in group.losses:
         for name in PASSES:
-            rounds = [r["subjects"][label]["rounds"][name] for r in reports if "rounds" in r["subjects"][label]]
-            if rounds and rounds[0]["own_ms"] and label != REFERENCE:
-                ratio = ratio_interval([r["ms"] for r in rounds], [r["own_ms"] for r in rounds])
+            found = [report.subjects[label] for report in reports]
+            rounds = [subject.rounds[name] for subject in found if not subject.reason]
+            if rounds and rounds[0].own_ms and label != REFERENCE:
+                ratio = ratio_interval([one.ms for one in rounds], [one.own_ms for one in rounds])
                 if not ratio.relative_half_width < 2 * group.width:
                     return False
     return True
 
 
-def _record(cell: Cell, launches: list[dict[str, Any]], sources: dict[str, Adapter]) -> Record:
+def _record(cell: Cell, launches: list[LaunchReport], source: Adapter) -> Record:
     """The cell's record: its rounds of every launch, and the machine's limits in them."""
-    reports = [report["subjects"].get(cell.adapter, {"failed": "not timed"}) for report in launches]
-    for status in ("failed", "unsupported"):
-        for report in reports:
-            if status in report:
-                return Record(cell, status, report[status])
-    if not reports:
-        return Record(cell, "failed", "no launch left a report")
-    if WORKLOADS[cell.workload].step:
-        shared = {key: launches[0][key] for key in ("rows", "device_name", "threads")}
-        return Record(cell, data={"step": reports, **shared})
-    workload, first = WORKLOADS[cell.workload], reports[0]
-    source = sources[cell.adapter.removesuffix(COMPILED).partition(".")[0]]
-    shared = ("stream_ms", "stream_bytes", "rates", "load", "clock_mhz")
+    subjects = [report.subjects[cell.adapter] for report in launches]
+    if refusal := _refusal(cell, subjects):
+        return refusal
+    workload, report, subject = WORKLOADS[cell.workload], launches[0], subjects[0]
     return Record(cell, data={
         "library": source.distribution or source.name, "version": source.version,
-        "rows": workload.rows, "classes": workload.classes, "elements": launches[0]["elements"],
-        "device_name": launches[0]["device_name"], "threads": launches[0]["threads"],
-        "bytes": launches[0]["bytes"][cell.adapter], "input_sets": launches[0]["sets"],
-        "check": first["check"], "parameters": first["parameters"], "reduction": first["reduction"],
-        "first_call_s": first["first_call_s"], "memory": first["memory"], "compiled": cell.adapter.endswith(COMPILED),
+        "rows": workload.rows, "classes": workload.classes, "elements": report.elements,
+        "device_name": report.device_name, "threads": report.threads,
+        "bytes": subject.bytes, "input_sets": report.input_sets,
+        "check": subject.check, "parameters": subject.parameters, "reduction": subject.reduction,
+        "first_call_s": subject.first_call_s, "memory": subject.memory, "compiled": cell.adapter.endswith(COMPILED),
         "launches": [
-            {"rounds": report["rounds"], "stopped": report["stopped"], **{key: whole[key] for key in shared}}
-            for report, whole in zip(reports, launches, strict=True)
+            {
+                "rounds": {name: asdict(rounds) for name, rounds in subject.rounds.items()},
+                "stopped": subject.stopped, "stream_ms": report.stream_ms, "stream_bytes": report.stream_bytes,
+                "rates": report.rates, "load": report.load, "clock_mhz": report.clock_mhz,
+            }
+            for subject, report in zip(subjects, launches, strict=True)
         ],
     })  # fmt: skip
+
+
+def _step_record(cell: Cell, launches: list[StepReport]) -> Record:
+    """The cell's record: the steps of every launch with its loss in them, and without."""
+    times = [report.subjects[cell.adapter] for report in launches]
+    if refusal := _refusal(cell, times):
+        return refusal
+    steps = [{"parameters": one.parameters, "ms": one.ms, "without_ms": one.without_ms} for one in times]
+    report = launches[0]
+    shared = {"rows": report.rows, "device_name": report.device_name, "threads": report.threads}
+    return Record(cell, data={"step": steps, **shared})
+
+
+def _refusal(cell: Cell, subjects: Sequence[SubjectReport | StepTimes]) -> Record | None:
+    """The record of a cell that some launch did not time; a failure goes before a limit of the library."""
+    refused = sorted((one for one in subjects if one.reason), key=lambda one: one.unsupported)
+    return Record(cell, "unsupported" if refused[0].unsupported else "failed", refused[0].reason) if refused else None

@@ -111,7 +111,8 @@ def _simulated(truth: float, find: float, between: float, within: float, generat
     """One comparison by the gate's rule, confirmation included, with normal noise."""
     for _ in range(2):
         centers = truth + generator.normal(0, between, PAIRS)
-        launches, verdict = [], "unclear"
+        launches: list[tuple[float, float]] = []
+        verdict = "unclear"
         while verdict == "unclear":
             value = centers[len(launches) % PAIRS] + generator.normal(0, within)
             launches.append((value, value))

@@ -119,7 +119,8 @@ def log_ratios(
     """log(head / base) of one launch by wall and CPU clock, and minor faults a call; cores take turns by `number`."""
     cores = sorted(os.sched_getaffinity(0))
     times = launch(base, head, cell, cores[number % len(cores)], BLOCKS, CALLS, slowed)
-    return tuple(launch_log_ratio(*times.by_clock(clock)) for clock in (0, 1)), max(times.faults)
+    wall, cpu = (launch_log_ratio(*times.by_clock(clock)) for clock in (0, 1))
+    return (wall, cpu), max(times.faults)
 
 
 def _ratio(launches: Sequence[tuple[float, float]]) -> float:

@@ -18,19 +18,21 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from focalbench_suite.adapters import Unsupported
 from focalbench_suite.suites.throughput import clocks, subjects, workloads
-from focalbench_suite.suites.throughput.rounds import REFERENCE, STREAM, Group, interleave
+from focalbench_suite.suites.throughput.rounds import REFERENCE, STREAM, Group, Rounds, interleave
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.subjects import COMPILED, Subject
-from focalbench_suite.suites.throughput.workloads import Inputs
+from focalbench_suite.suites.throughput.subjects import COMPILED, TimedLoss
+from focalbench_suite.suites.throughput.workloads import InputSet
 
 PASSES = ("forward", "forward_backward")
-MOST_SETS = 1024  # so only inputs of some ten kilobytes, where the overhead of a call is what is timed, stay in a cache
+MOST_SETS = 1024  # more than a cache holds, unless a set has some ten kilobytes: then the call's overhead is the time
+CHECKED_ROWS = 2048  # of a workload's first input sets: enough to tell two functions apart, in a few milliseconds
 PR_SET_PDEATHSIG = 1
 
 
@@ -86,11 +88,45 @@ def here(function: Callable[..., Any], *arguments: Any, seconds: float | None = 
     return report
 
 
-def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
-    """Time the group once, in this process: the report of one launch.
+@dataclass
+class SubjectReport:
+    """What one launch says of one label: its times, or the reason why it was not timed.
 
-    Per label either ``{"failed": reason}`` or ``{"unsupported": reason}``, or its check, parameters, memory and rounds.
+    `reason` is empty where it was timed, and `unsupported` says that the reason is a limit of the library, not a
+    failure. `rounds`, `stopped`, `memory` and `bytes` have an entry a pass; `check` and `memory` are taken in the first
+    launch alone.
     """
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    reduction: str | None = None
+    first_call_s: float = 0.0
+    check: str = ""
+    bytes: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    rounds: dict[str, Rounds] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    unsupported: bool = False
+
+
+@dataclass
+class LaunchReport:
+    """One launch: what it says of every label, and what the machine was capable of meanwhile."""
+
+    subjects: dict[str, SubjectReport]
+    threads: int
+    elements: int = 0
+    input_sets: int = 0
+    device_name: str = ""
+    stream_ms: dict[str, list[float]] = field(default_factory=dict)  # of each round, by pass
+    stream_bytes: int = 0
+    rates: dict[str, float] = field(default_factory=dict)
+    load: float = 0.0
+    clock_mhz: float | None = None
+
+
+def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
+    """Time the group once, in this process."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     if any(label.endswith(COMPILED) for label in group.losses):
@@ -98,50 +134,45 @@ def measure(group: Group, seed: int, threads: int) -> dict[str, Any]:
     cache = clocks.cache_bytes(group.device)
     machine = clocks.Machine(group.device, cache)
     sets = _input_sets(group, cache, seed)
-    report, ready = _prepare(group, sets)
+    reports, ready = _prepare(group, sets)
     turn = itertools.count()
     runners = {label: Runner(found, sets, group.device, turn=turn) for label, found in ready.items()}
+    stream_ms = {}
     for name in PASSES:
         for label in list(runners):
             runners[label].backward = name == "forward_backward"
             try:
                 if label.endswith(COMPILED) and group.dtype == "float32":  # in less, compiled code rounds less often
                     runners[label].expect()
-                report[label]["first_call_s"] += runners[label].warm_up()
+                reports[label].first_call_s += runners[label].warm_up()
                 if group.first:
-                    report[label].setdefault("memory", {})[name] = runners[label].memory()
+                    reports[label].memory[name] = runners[label].memory()
             except Exception as error:  # a library may fail only in its backward pass
-                report[label] = refusal(error, group.dtype, label)
-                ready.pop(label), runners.pop(label)
+                reports[label] = refused(error, group.dtype, label)
+                del runners[label]
         rounds, stopped = interleave(group, runners, machine, random.Random(f"{seed} {name}"))
-        for label in runners:
+        for label in list(runners):
             runners[label].again()
-            report[label].setdefault("rounds", {})[name] = vars(rounds[label])
-            report[label].setdefault("stopped", {})[name] = stopped[label]
+            reports[label].rounds[name], reports[label].stopped[name] = rounds[label], stopped[label]
             if runners[label].unsteady:
-                report[label] = {"failed": f"{name}: {runners[label].unsteady}"}
-        for label in [label for label, runner in runners.items() if runner.unsteady]:
-            ready.pop(label), runners.pop(label)
-        report.setdefault(STREAM, {})[name] = rounds[STREAM].ms
-    own = ready.get(REFERENCE)
-    bytes_of = {label: _bytes(found, sets[0]) for label, found in ready.items()}
-    return {
-        "subjects": {label: report.get(label, {"failed": "not timed"}) for label in group.losses},
-        "bytes": bytes_of,
-        "stream_ms": report[STREAM],
-        "stream_bytes": machine.stream_bytes,
-        "rates": machine.rates(),
-        "device_name": clocks.device_name(group.device),
-        "threads": threads,
-        "elements": sum(leaf.numel() for leaf in sets[0].leaves),
-        "sets": len(sets),
-        "load": clocks.load_average(),
-        "clock_mhz": clocks.clock_mhz(group.device),
-        "own": own is not None,
-    }
+                reports[label] = SubjectReport(reason=f"{name}: {runners[label].unsteady}")
+                del runners[label]
+        stream_ms[name] = rounds[STREAM].ms
+    return LaunchReport(
+        subjects={label: reports[label] for label in group.losses},
+        threads=threads,
+        elements=sum(leaf.numel() for leaf in sets[0].leaves),
+        input_sets=len(sets),
+        device_name=clocks.device_name(group.device),
+        stream_ms=stream_ms,
+        stream_bytes=machine.stream_bytes,
+        rates=machine.rates(),
+        load=clocks.load_average(),
+        clock_mhz=clocks.clock_mhz(group.device),
+    )
 
 
-def _input_sets(group: Group, cache: int, seed: int) -> list[Inputs]:
+def _input_sets(group: Group, cache: int, seed: int) -> list[InputSet]:
     first = workloads.canonical_inputs(group.loss, group.workload, group.dtype, group.device, seed)
     count = min(max(2, math.ceil(2 * cache / first.bytes_read)), MOST_SETS)
     others = range(seed + 1, seed + count)
@@ -151,34 +182,35 @@ def _input_sets(group: Group, cache: int, seed: int) -> list[Inputs]:
     ]
 
 
-def _prepare(group: Group, sets: list[Inputs]) -> tuple[dict[str, dict], dict[str, Subject]]:
-    """Each label's subject with its check; a label that cannot be timed has its reason instead."""
-    report, ready = {}, {}
-    heads = [subjects.head(inputs, 2048) for inputs in sets[:3]]
-    for label in sorted(
-        group.losses, key=lambda label: label != REFERENCE
-    ):  # ours first: it is what others are checked by
+def _prepare(group: Group, sets: list[InputSet]) -> tuple[dict[str, SubjectReport], dict[str, TimedLoss]]:
+    """Each label's subject with its check; a label that cannot be timed has its reason instead.
+
+    Ours comes first, since the others are checked by it.
+    """
+    reports: dict[str, SubjectReport] = {}
+    ready: dict[str, TimedLoss] = {}
+    heads = [subjects.head(inputs, CHECKED_ROWS) for inputs in sets[:3]]
+    for label in sorted(group.losses, key=lambda label: label != REFERENCE):
         started = time.perf_counter()
         try:
-            found = subjects.subject(group.losses[label], label, heads[0])
-            report[label] = {"parameters": found.parameters, "reduction": found.reduction}
-            report[label]["first_call_s"] = time.perf_counter() - started  # of a library: lazy imports, compilation
+            found = subjects.timed_loss(group.losses[label], label, heads[0])
+            report = SubjectReport(found.parameters, found.reduction, bytes=_bytes(found, sets[0]))
+            report.first_call_s = time.perf_counter() - started  # of a library: lazy imports, compilation
             if group.first:
-                ours = found if label == REFERENCE else ready.get(REFERENCE)
-                report[label]["check"] = subjects.check(found, ours, heads)
-            ready[label] = found
+                report.check = subjects.checked(found, found if label == REFERENCE else ready.get(REFERENCE), heads)
+            reports[label], ready[label] = report, found
         except Exception as error:  # the boundary to a measured library
-            report[label] = refusal(error, group.dtype, label)
-    return report, ready
+            reports[label] = refused(error, group.dtype, label)
+    return reports, ready
 
 
-def refusal(error: Exception, dtype: str, label: str) -> dict[str, str]:
+def refused(error: Exception, dtype: str, label: str) -> SubjectReport:
     """Why a label is not timed; what a library does not take in half precision is a limit of it, not a failure."""
     reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     limit = isinstance(error, Unsupported) or (dtype != "float32" and label != REFERENCE)
-    return {"unsupported" if limit else "failed": str(error) if isinstance(error, Unsupported) else reason}
+    return SubjectReport(reason=str(error) if isinstance(error, Unsupported) else reason, unsupported=limit)
 
 
-def _bytes(found: Subject, inputs: Inputs) -> dict[str, int]:
+def _bytes(found: TimedLoss, inputs: InputSet) -> dict[str, int]:
     native = found.native(inputs)
     return {"forward": native.bytes_read, "forward_backward": native.bytes_read + native.bytes_written}

@@ -74,7 +74,8 @@ class Side:
         self._receiving.close()
         self.process.terminate()
         self.process.wait()
-        self.process.stderr.close()
+        if self.process.stderr:
+            self.process.stderr.close()
 
 
 @dataclass
@@ -87,7 +88,8 @@ class PairedLaunch:
 
     def by_clock(self, clock: int) -> tuple[list[list[int]], list[list[int]]]:
         """Base and head times by the wall clock (0) or the process's (1), [block][call] in ns."""
-        return tuple([[call[clock] for call in block] for block in side] for side in (self.base, self.head))
+        base, head = ([[call[clock] for call in block] for block in side] for side in (self.base, self.head))
+        return base, head
 
 
 def launch(base: Side, head: Side, cell: PairedCell, core: int | None, blocks: int, calls: int,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from focalbench_suite.suites.throughput import clocks
-from focalbench_suite.suites.throughput.subjects import Subject
-from focalbench_suite.suites.throughput.workloads import Inputs
+from focalbench_suite.suites.throughput.subjects import TimedLoss
+from focalbench_suite.suites.throughput.workloads import InputSet
 
 WARM_UP = 4  # calls at most
 STEADY = 0.1  # a call within a tenth of the fastest so far
@@ -26,8 +26,8 @@ class Runner:
 
     def __init__(
         self,
-        found: Subject,
-        sets: Sequence[Inputs],
+        found: TimedLoss,
+        sets: Sequence[InputSet],
         device: str,
         backward: bool = False,
         turn: Iterator[int] | None = None,
@@ -46,7 +46,7 @@ class Runner:
         self.watch(number, value)
         return sample
 
-    def ready(self, number: int = 0) -> Inputs:
+    def ready(self, number: int = 0) -> InputSet:
         """An input set without gradients, and with NaN where the output is likely to go."""
         inputs = self.sets[number]
         for leaf in inputs.leaves:
@@ -55,7 +55,7 @@ class Runner:
             clocks.poison(leaf.numel(), leaf.dtype, self.device)
         return inputs
 
-    def run(self, inputs: Inputs) -> torch.Tensor:
+    def run(self, inputs: InputSet) -> torch.Tensor:
         """What is timed: the value, and its gradient where the pass asks for it."""
         if not self.backward:
             with torch.no_grad():
@@ -66,10 +66,10 @@ class Runner:
 
     def watch(self, number: int, value: torch.Tensor) -> None:
         """Note an answer that is not the one given before on the same inputs, and a gradient that is not finite."""
-        inputs, value = self.sets[number], float(value)
-        expected = self.answers.setdefault(number, value)
-        if not math.isclose(value, expected, rel_tol=1e-3, abs_tol=1e-6):
-            self.unsteady = f"gave {value} where it gave {expected} on the same input"
+        inputs, answer = self.sets[number], float(value)
+        expected = self.answers.setdefault(number, answer)
+        if not math.isclose(answer, expected, rel_tol=1e-3, abs_tol=1e-6):
+            self.unsteady = f"gave {answer} where it gave {expected} on the same input"
         if self.backward and not all(leaf.grad is not None and leaf.grad.sum().isfinite() for leaf in inputs.leaves):
             self.unsteady = "left a gradient that is missing or not finite"
         for leaf in inputs.leaves:

@@ -98,21 +98,24 @@ def work(conversation: tuple[Connection, Connection], cell: PairedCell, core: in
 
 @functools.cache
 def losses() -> dict[tuple[str, str], Any]:
-    """Every loss of this side by name and label; looked up once, before the forks."""
+    """Every loss of this side by name and label; looked up once, before the forks.
+
+    Not by `adapters.find`: this side's adapters may be those of a commit before it.
+    """
     from focalbench_suite.adapters import discover
 
-    return {(loss.name, loss.adapter): loss for adapter in discover().values() for loss in adapter.losses}
+    return {(loss.name, loss.label): loss for adapter in discover().values() for loss in adapter.losses}
 
 
 def subject_of(cell: PairedCell, rows: int = 0) -> Callable[[], Any]:
     """The cell as a closure: value and gradient of one input set."""
-    from focalbench_suite.suites.throughput.subjects import subject
+    from focalbench_suite.suites.throughput.subjects import timed_loss
     from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
     loss = losses()[cell.loss, cell.adapter]
     workload = Workload("paired", rows or cell.rows, cell.classes, (cell.loss,), image=64, batch=1)
     inputs = canonical_inputs(cell.loss, workload, cell.dtype, "cpu", seed=0)
-    found = subject(loss, cell.adapter, inputs)
+    found = timed_loss(loss, cell.adapter, inputs)
     native = found.native(inputs)
     if not cell.backward:
         return lambda: found.value(native)
@@ -134,7 +137,8 @@ def turn(call: Callable[[], Any], repeats: int, calls: int) -> list[tuple[int, i
     machine leaves none in peace, what there is.
     """
     timed(call, repeats)
-    clean, every = [], []
+    clean: list[tuple[int, int]] = []
+    every: list[tuple[int, int]] = []
     while len(clean) < calls and len(every) < PATIENCE * calls:
         preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         every.append(timed(call, repeats))

@@ -10,20 +10,46 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from focalbench_suite.suites.throughput import clocks
-from focalbench_suite.suites.throughput.launch import refusal
-from focalbench_suite.suites.throughput.subjects import Subject, subject
+from focalbench_suite.suites.throughput.launch import refused
+from focalbench_suite.suites.throughput.rounds import Group
+from focalbench_suite.suites.throughput.subjects import TimedLoss, timed_loss
 from focalbench_suite.suites.throughput.workloads import Workload, canonical_inputs
 
 WITHOUT = "without"
 LEAST_ROUNDS, WARM_UP = 5, 2
 
 
-def measure_step(group: Any, seed: int, threads: int) -> dict[str, Any]:
+@dataclass
+class StepTimes:
+    """The steps of one launch with one loss in them, in ms, and those without a loss of the same rounds.
+
+    `reason` is empty where they were timed; `unsupported` says that the reason is a limit of the library.
+    """
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    ms: list[float] = field(default_factory=list)
+    without_ms: list[float] = field(default_factory=list)
+    reason: str = ""
+    unsupported: bool = False
+
+
+@dataclass
+class StepReport:
+    """One launch: the steps with every label's loss in them."""
+
+    subjects: dict[str, StepTimes]
+    threads: int
+    rows: int = 0
+    device_name: str = ""
+
+
+def time_steps(group: Group, seed: int, threads: int) -> StepReport:
     """Time steps with each of the group's losses and with none, interleaved: the report of one launch."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -32,16 +58,18 @@ def measure_step(group: Any, seed: int, threads: int) -> dict[str, Any]:
     rows = model(images).shape[0]
     sized = Workload(workload.name, rows, workload.classes, workload.losses)
     inputs = canonical_inputs(group.loss, sized, group.dtype, group.device, seed)
-    report, steps = {}, {WITHOUT: step(model, images, None, inputs)}
+    reports: dict[str, StepTimes] = {}
+    steps = {WITHOUT: step(model, images, None, inputs)}
     for label, loss in group.losses.items():
         try:
-            found = subject(loss, label, inputs)
+            found = timed_loss(loss, label, inputs)
             steps[label] = step(model, images, found, found.native(inputs))
             for _ in range(WARM_UP):
                 steps[label]()
-            report[label] = {"parameters": found.parameters, "ms": [], "without_ms": []}
+            reports[label] = StepTimes(found.parameters)
         except Exception as error:  # the boundary to a measured library
-            report[label] = refusal(error, group.dtype, label)
+            refusal = refused(error, group.dtype, label)
+            reports[label] = StepTimes(reason=refusal.reason, unsupported=refusal.unsupported)
             steps.pop(label, None)
     steps[WITHOUT]()
     shuffle, deadline = random.Random(seed), time.perf_counter() + group.seconds
@@ -49,10 +77,10 @@ def measure_step(group: Any, seed: int, threads: int) -> dict[str, Any]:
     while done < LEAST_ROUNDS or time.perf_counter() < deadline:
         samples = _round(steps, shuffle, group.device)
         for label in steps.keys() - {WITHOUT}:
-            report[label]["ms"].append(samples[label])
-            report[label]["without_ms"].append(samples[WITHOUT])
+            reports[label].ms.append(samples[label])
+            reports[label].without_ms.append(samples[WITHOUT])
         done += 1
-    return {"subjects": report, "rows": rows, "device_name": clocks.device_name(group.device), "threads": threads}
+    return StepReport(reports, threads, rows, clocks.device_name(group.device))
 
 
 def _round(steps: dict[str, Callable], shuffle: random.Random, device: str) -> dict[str, float]:
@@ -65,7 +93,7 @@ def _round(steps: dict[str, Callable], shuffle: random.Random, device: str) -> d
     return samples
 
 
-def step(model: torch.nn.Module, images: torch.Tensor, found: Subject | None, inputs: Any) -> Callable[[], None]:
+def step(model: torch.nn.Module, images: torch.Tensor, found: TimedLoss | None, inputs: Any) -> Callable[[], None]:
     """One step of SGD as a closure; without a loss the logits get a constant gradient."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
     constant = torch.full_like(inputs.leaves[0], 1e-6)

@@ -10,14 +10,14 @@ import torch
 
 from focalbench_suite.adapters import Loss, Unsupported
 from focalbench_suite.adapters.canon import CANONICAL
-from focalbench_suite.suites.throughput.workloads import Inputs
+from focalbench_suite.suites.throughput.workloads import InputSet
 
 COMPILED = "+compile"
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3}  # of the largest value
 
 
 @dataclass
-class Subject:
+class TimedLoss:
     """One loss of one adapter with its parameters; `value` maps native inputs to a scalar with a graph."""
 
     label: str
@@ -27,25 +27,25 @@ class Subject:
     function: Callable[..., Any]
 
     @property
-    def eager(self) -> Subject:
+    def eager(self) -> TimedLoss:
         """The same without torch.compile."""
         return replace(self, function=self.loss.call)
 
-    def native(self, inputs: Inputs) -> Inputs:
+    def native(self, inputs: InputSet) -> InputSet:
         """The inputs in the form that the library takes; raises `Unsupported` where they do not fit it."""
         if CANONICAL[self.loss.name].inputs == "detector":
             return inputs
         logits, targets = inputs.arguments
         targets = self.loss.native(targets, logits.shape[1])
         parts = targets if isinstance(targets, tuple) else (targets,)
-        return Inputs((logits, targets), (logits,), parts)
+        return InputSet((logits, targets), (logits,), parts)
 
-    def value(self, inputs: Inputs) -> torch.Tensor:
+    def value(self, inputs: InputSet) -> torch.Tensor:
         """The scalar that a training step would differentiate; what the library does not reduce is summed."""
         keywords = {} if self.reduction is None else {"reduction": self.reduction}
         return total(self.function(*inputs.arguments, **inputs.keywords, **self.parameters, **keywords))
 
-    def elementwise(self, inputs: Inputs) -> torch.Tensor:
+    def elementwise(self, inputs: InputSet) -> torch.Tensor:
         """The loss per element; raises `Unsupported` where the library only reduces, as every detector loss does."""
         if inputs.keywords:
             raise Unsupported("a detector loss gives its terms")
@@ -55,21 +55,22 @@ class Subject:
 def total(value: Any) -> torch.Tensor:
     """A loss as a scalar: terms and elements are summed."""
     if isinstance(value, dict):
-        return sum(total(term) for term in value.values())
+        terms: Any = sum(total(term) for term in value.values())
+        return terms
     return value if value.dim() == 0 else value.sum()
 
 
-def subject(loss: Loss, label: str, probe: Inputs) -> Subject:
+def timed_loss(loss: Loss, label: str, probe: InputSet) -> TimedLoss:
     """The loss with the first parameters that it can express on `probe`; raises `Unsupported` where none is.
 
     Timed at its sum or its mean where it offers one, else at the one reduction it has.
     """
-    word = next((word for word in ("sum", "mean") if word in loss.reductions), None)
+    word: str | None = next((word for word in ("sum", "mean") if word in loss.reductions), None)
     if word is None and loss.reductions:
         word = loss.reduction
     refusals = []
     for parameters in CANONICAL[loss.name].timed:
-        found = Subject(label, loss, parameters, word, loss.call)
+        found = TimedLoss(label, loss, parameters, word, loss.call)
         try:
             found.value(found.native(probe))
         except Unsupported as refusal:
@@ -81,7 +82,7 @@ def subject(loss: Loss, label: str, probe: Inputs) -> Subject:
     raise Unsupported("; ".join(dict.fromkeys(refusals)))
 
 
-def check(found: Subject, own: Subject | None, sets: list[Inputs]) -> str:
+def checked(found: TimedLoss, own: TimedLoss | None, sets: list[InputSet]) -> str:
     """Whether what is timed computes our function: agrees | agrees_up_to_scale | differs | unchecked.
 
     Ours runs on the same inputs in float64 with the same parameters. Values are compared per element where the library
@@ -89,7 +90,7 @@ def check(found: Subject, own: Subject | None, sets: list[Inputs]) -> str:
     """
     if own is None:
         return "unchecked"
-    ours = Subject(own.label, own.loss, found.parameters, own.reduction, own.function)
+    ours = TimedLoss(own.label, own.loss, found.parameters, own.reduction, own.function)
     dtype = str(sets[0].leaves[0].dtype).removeprefix("torch.")
     try:
         theirs = found.elementwise(found.native(sets[0]))
@@ -115,9 +116,10 @@ def closeness(theirs: torch.Tensor, truth: torch.Tensor, tolerance: float) -> st
     return "agrees_up_to_scale" if (theirs - scale * truth).abs().max() < limit * scale else "differs"
 
 
-def in_double(inputs: Inputs) -> Inputs:
+def in_double(inputs: InputSet) -> InputSet:
     """The same input set in float64 on the CPU, without a graph."""
-    return Inputs(*(_double(part) for part in (inputs.arguments, inputs.leaves, inputs.targets)), inputs.keywords)
+    arguments, leaves, targets = (_double(part) for part in (inputs.arguments, inputs.leaves, inputs.targets))
+    return InputSet(arguments, leaves, targets, inputs.keywords)
 
 
 def _double(value: Any) -> Any:
@@ -127,9 +129,9 @@ def _double(value: Any) -> Any:
     return type(value)(_double(part) for part in value)
 
 
-def head(inputs: Inputs, rows: int) -> Inputs:
+def head(inputs: InputSet, rows: int) -> InputSet:
     """The first rows of dense inputs; the whole of a detector's."""
     if inputs.keywords:
         return inputs
     logits, targets = (part[:rows] for part in inputs.arguments)
-    return Inputs((logits, targets), (logits,), (targets,))
+    return InputSet((logits, targets), (logits,), (targets,))

@@ -46,7 +46,7 @@ def anchors(image: int, strides: tuple[int, ...] = (8, 16, 32), per_cell: int = 
 
 
 PYRAMID = (8, 16, 32, 64, 128)
-RETINANET = {"strides": PYRAMID, "per_cell": 9}
+ANCHORS_A_CELL = 9  # of RetinaNet (arXiv:1708.02002 section 4): three scales by three aspect ratios
 
 WORKLOADS = {
     workload.name: workload
@@ -65,9 +65,9 @@ WORKLOADS = {
         Workload("yolov8-640px-b8", 8 * anchors(640), 80, DENSE, dtypes=("float32", "bfloat16"), compiled=("cpu",)),
         Workload("yolov8-640px-b128", 128 * anchors(640), 80, DENSE, devices=("cuda",),
                  dtypes=("float32", "bfloat16"), compiled=("cuda",)),
-        Workload("retinanet-800px-b1", anchors(800, **RETINANET), 80, ("focal", "quality_focal"), devices=("cpu",),
-                 adapters=MAIN),
-        Workload("retinanet-800px-b16", 16 * anchors(800, **RETINANET), 80, ("focal", "quality_focal"),
+        Workload("retinanet-800px-b1", anchors(800, PYRAMID, ANCHORS_A_CELL), 80, ("focal", "quality_focal"),
+                 devices=("cpu",), adapters=MAIN),
+        Workload("retinanet-800px-b16", 16 * anchors(800, PYRAMID, ANCHORS_A_CELL), 80, ("focal", "quality_focal"),
                  devices=("cuda",), dtypes=("float32", "bfloat16"), adapters=MAIN),
         Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=("cpu", "cuda")),
         Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
@@ -86,7 +86,7 @@ WORKLOADS = {
 
 
 @dataclass
-class Inputs:
+class InputSet:
     """One input set: what a loss is called with. `leaves` are the tensors that get a gradient."""
 
     arguments: tuple[Any, ...]
@@ -105,7 +105,7 @@ class Inputs:
         return sum(tensor.numel() * tensor.element_size() for tensor in self.leaves)
 
 
-def canonical_inputs(loss: str, workload: Workload, dtype: str, device: str, seed: int) -> Inputs:
+def canonical_inputs(loss: str, workload: Workload, dtype: str, device: str, seed: int) -> InputSet:
     """Random inputs of a loss in canonical form, the same for the same seed.
 
     Logits are what a detector gives early in training: far below zero with a spread of 2. One row in a hundred is
@@ -129,10 +129,10 @@ def canonical_inputs(loss: str, workload: Workload, dtype: str, device: str, see
         quality = torch.rand(len(positive), generator=generator) if soft else torch.ones(len(positive))
         targets[positive, torch.randint(classes, (len(positive),), generator=generator)] = quality.to(targets.dtype)
     targets = targets.to(device)
-    return Inputs((logits, targets), (logits,), (targets,))
+    return InputSet((logits, targets), (logits,), (targets,))
 
 
-def _detector_inputs(loss: str, workload: Workload, dtype: str, device: str, generator: torch.Generator) -> Inputs:
+def _detector_inputs(loss: str, workload: Workload, dtype: str, device: str, generator: torch.Generator) -> InputSet:
     """Head outputs of random values, and eight boxes an image that lie inside it and have some size."""
     image, batch, classes, bins = workload.image, workload.batch, workload.classes, 16
     kind = {"device": device, "dtype": getattr(torch, dtype)}
@@ -151,7 +151,7 @@ def _detector_inputs(loss: str, workload: Workload, dtype: str, device: str, gen
         strides = (8, 16, 32)
         features = maps(4 * bins + classes, strides)
         settings = {"strides": strides, "num_classes": classes, "reg_max": bins}
-        return Inputs((features, boxes, labels), tuple(features), keywords=settings)
+        return InputSet((features, boxes, labels), tuple(features), keywords=settings)
     scores, distributions = maps(classes, PYRAMID, shift=-3), maps(4 * (bins + 1), PYRAMID)
     settings = {"image_size": (image, image), "strides": PYRAMID, "reg_max": bins}
-    return Inputs((scores, distributions, boxes, labels), (*scores, *distributions), keywords=settings)
+    return InputSet((scores, distributions, boxes, labels), (*scores, *distributions), keywords=settings)

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from focalbench_suite.adapters import Unsupported, discover
+from focalbench_suite.adapters import Unsupported, find
 
 X = torch.tensor([[log(3.0), 0.0]], dtype=torch.float64)  # probabilities 3/4 and 1/2
 Y = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
@@ -15,8 +15,7 @@ BINS = torch.tensor([[log(2.0), 0.0, 0.0]], dtype=torch.float64)  # probabilitie
 
 
 def listing(name: str, variant: str):
-    (found,) = [loss for loss in discover()["articles"].losses if (loss.name, loss.adapter) == (name, variant)]
-    return found
+    return find(name, variant)
 
 
 def test_the_first_multiplies_each_factor_with_the_mean_cross_entropy():

@@ -21,8 +21,8 @@ OPTIONAL = {"optax"}  # installed with an extra only
 COMPILED = {"mmdetection.mmcv"}  # needs the full mmcv
 N, C, BINS = 6, 4, 17
 
-each_loss = pytest.mark.parametrize("loss", SIMPLE, ids=lambda loss: f"{loss.name}-{loss.adapter}")
-each_detector = pytest.mark.parametrize("loss", DETECTORS, ids=lambda loss: f"{loss.name}-{loss.adapter}")
+each_loss = pytest.mark.parametrize("loss", SIMPLE, ids=lambda loss: f"{loss.name}-{loss.label}")
+each_detector = pytest.mark.parametrize("loss", DETECTORS, ids=lambda loss: f"{loss.name}-{loss.label}")
 
 
 def inputs(loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,7 +45,7 @@ def answer(loss: Loss, call, logits: torch.Tensor, targets: torch.Tensor) -> tor
     try:
         return call(logits, native, **wanted)
     except Unsupported:
-        if loss.adapter in COMPILED and not ensure_ops():
+        if loss.label in COMPILED and not ensure_ops():
             pytest.skip("the full mmcv is not installed")
         if "alpha" not in wanted:
             raise
@@ -84,10 +84,10 @@ def test_one_file_is_one_adapter_of_that_name():
 
 @pytest.mark.parametrize("adapter", READY, ids=lambda adapter: adapter.name)
 def test_no_two_losses_of_an_adapter_share_name_and_label(adapter):
-    labels = [(loss.name, loss.adapter) for loss in adapter.losses]
+    labels = [(loss.name, loss.label) for loss in adapter.losses]
     assert labels
     assert len(set(labels)) == len(labels)
-    assert all(label.partition(".")[0] == adapter.name for _, label in labels)
+    assert all(loss.source == adapter.name for loss in adapter.losses)
 
 
 @each_loss
@@ -200,7 +200,7 @@ def test_label_and_score_targets_name_the_class_and_its_score():
     assert score.tolist() == [0.75, 0.0]
 
 
-SIGNATURES = [loss for loss in SIMPLE if loss.origin and loss.adapter not in COMPILED]
+SIGNATURES = [loss for loss in SIMPLE if loss.origin and loss.label not in COMPILED]
 NO_DEFAULT_TO_DECLARE = {  # the library's default is that of another function than the canonical one
     ("keras", "alpha"),  # counts with apply_class_balancing=True only
     ("timm.poly", "gamma"),
@@ -210,7 +210,7 @@ NO_DEFAULT_TO_DECLARE = {  # the library's default is that of another function t
 }
 
 
-@pytest.mark.parametrize("loss", SIGNATURES, ids=lambda loss: f"{loss.name}-{loss.adapter}")
+@pytest.mark.parametrize("loss", SIGNATURES, ids=lambda loss: f"{loss.name}-{loss.label}")
 def test_declared_defaults_are_those_of_the_installed_library(loss):
     ensure_ops()
     ensure_quiet()
@@ -228,7 +228,7 @@ def test_declared_defaults_are_those_of_the_installed_library(loss):
     if loss.reductions and "reduction" in found:
         assert str(found["reduction"]) == loss.reduction
     for name in {"gamma", "alpha", "beta"} & found.keys():
-        if (loss.adapter, name) in NO_DEFAULT_TO_DECLARE:
+        if (loss.label, name) in NO_DEFAULT_TO_DECLARE:
             continue
         expected = None if found[name] == -1 else found[name]  # -1 is how an alpha is turned off
         assert loss.defaults[name] == expected

@@ -36,7 +36,8 @@ def implied_alpha_t(alpha: float, y: float) -> float:
 
 def year_and_month() -> tuple[int, int]:
     """When the paper came out, from its arXiv identifier."""
-    year, month = re.search(r"(\d\d)(\d\d)\.\d+", papers.printed_tables()["fl-1a"].url).groups()
+    identifier = papers.printed_tables()["fl-1a"].url.rpartition("/")[2]  # its first four digits are year and month
+    year, month = identifier[:2], identifier[2:4]
     return 2000 + int(year), int(month)
 
 

@@ -125,7 +125,7 @@ def listing_terms() -> list[str]:
 
     torch.manual_seed(0)
     feats = [torch.randn(1, 64 + 2, side, side) for side in (8, 4, 2)]
-    loss = next(loss for loss in adapters.discover()["ultralytics"].losses if loss.name == "v8_detection")
+    loss = adapters.find("v8_detection", "ultralytics")
     boxes, labels = [torch.tensor([[8.0, 8.0, 40.0, 48.0]])], [torch.tensor([1])]
     return list(loss.call(feats, boxes, labels, strides=(8, 16, 32), num_classes=2))
 

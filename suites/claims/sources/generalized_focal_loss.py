@@ -113,8 +113,8 @@ def integral_of_optimum() -> float:
 
 def same_integral() -> Shown:
     """Two different distributions with one integral, and their losses for it."""
-    sharp, flat = (TINY, 0.5, 0.5, TINY), (0.25, 0.25, 0.25, 0.25)
-    sharp = tuple(p / sum(sharp) for p in sharp)
+    flat = (0.25, 0.25, 0.25, 0.25)
+    sharp = tuple(p / (1 + 2 * TINY) for p in (TINY, 0.5, 0.5, TINY))
     side = own.expectation(flat)
     losses = [own.of_distribution("distribution_focal", bins, 1.5) for bins in (sharp, flat)]
     return Shown(

@@ -48,7 +48,7 @@ def images_a_step() -> float:
 def bias_probability(head: str, owner: str) -> float:
     """The prior with which a head's classification layer starts, by its constructor's source."""
     source = installed.source_of("mmdet", f"models/dense_heads/{head}.py", owner)
-    return float(re.search(r"bias_prob=([\d.]+)", source)[1])
+    return installed.number(r"bias_prob=([\d.]+)", source)
 
 
 def box_terms() -> str:
@@ -215,10 +215,8 @@ MMDETECTION = (
         "FL paper, section 4.1, against the heads",
         "new convolutions start from a Gaussian with sigma",
         "0.01",
-        lambda read: float(
-            re.search(r"std=([\d.]+)", installed.source_of("mmdet", "models/dense_heads/retina_head.py", "RetinaHead"))[
-                1
-            ]
+        lambda read: installed.number(
+            r"std=([\d.]+)", installed.source_of("mmdet", "models/dense_heads/retina_head.py", "RetinaHead")
         ),
         tolerance=1e-12,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 from focalbench_suite.results.papers import row
@@ -64,7 +63,7 @@ def yolo_setting(name: str, claim: str, printed: str) -> Claim:
 def objects_an_image() -> float:
     """How many objects an image YOLOv8's first bias of the classifier assumes, by the formula in its source."""
     source = installed.source_of("ultralytics", "nn/modules/head.py", "Detect.bias_init")
-    return float(re.search(r"math\.log\(\s*([\d.]+) / self\.nc", source)[1])
+    return installed.number(r"math\.log\(\s*([\d.]+) / self\.nc", source)
 
 
 ULTRALYTICS = (

@@ -10,7 +10,6 @@ import pytest
 
 from focalbench_suite import adapters
 from focalbench_suite.suites.agreement import DETECTORS, findings, known
-from focalbench_suite.suites.agreement.subject import declared
 
 SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
 
@@ -19,7 +18,7 @@ SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
 def found():
     """Every finding of the sources that import quickly, by adapter and loss."""
     losses = [loss for name in SOURCES for loss in adapters.load(name).losses if loss.name not in DETECTORS]
-    return {(loss.adapter, loss.name): findings.of_source(loss, "", "cpu") for loss in losses}
+    return {(loss.label, loss.name): findings.of_source(loss, "", "cpu") for loss in losses}
 
 
 def told(found, adapter, loss, kind):
@@ -109,4 +108,4 @@ def test_every_known_place_names_a_loss_that_exists():
         assert entry.reason
         assert entry.source
         for _, adapter, loss in entry.places:
-            assert declared(loss, adapter)
+            assert adapters.find(loss, adapter)

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from focalbench_suite.adapters import Adapter
+from focalbench_suite.adapters import Adapter, find
 from focalbench_suite.suites.agreement import measure
-from focalbench_suite.suites.agreement.subject import declared
 
 
 def paper(logits, targets, gamma, alpha):
@@ -133,13 +132,13 @@ def test_out_of_range_targets_are_not_compared():
 def test_our_own_losses_agree_everywhere(dtype):
     for name in ("cross_entropy", "balanced_cross_entropy", "focal", "quality_focal", "varifocal", "softmax_focal",
                  "distribution_focal"):  # fmt: skip
-        rows = measure.rows(declared(name, "own"), dtype, "cpu", smoke=True)
+        rows = measure.rows(find(name, "own"), dtype, "cpu", smoke=True)
         assert {row["verdict"] for row in rows} == {"agrees"}, name
 
 
 def test_the_first_article_differs_and_the_second_is_scaled():
-    first = measure.rows(declared("focal", "articles.first"), "float64", "cpu", smoke=True)
-    second = measure.rows(declared("focal", "articles.second"), "float64", "cpu", smoke=True)
+    first = measure.rows(find("focal", "articles.first"), "float64", "cpu", smoke=True)
+    second = measure.rows(find("focal", "articles.second"), "float64", "cpu", smoke=True)
     assert {row["verdict"] for row in first if row["probe"] == "moderate"} == {"differs"}
     moderate = next(row for row in second if row["probe"] == "moderate")
     assert moderate["verdict"] == "agrees_up_to_scale"

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from focalbench_suite.adapters import find
 from focalbench_suite.suites import Selection, agreement
 from focalbench_suite.suites.agreement import accuracy, terms
-from focalbench_suite.suites.agreement.subject import declared, of
+from focalbench_suite.suites.agreement.subject import of
 from focalbench_suite.suites.worker import as_line
 
 
@@ -53,7 +54,7 @@ def test_an_absent_library_is_a_row_with_its_reason(monkeypatch):
 
 
 def region(adapter, dtype, quantity, target, low):
-    loss = declared("focal", adapter)
+    loss = find("focal", adapter)
     record = accuracy.record(agreement.Cell("agreement", "focal", adapter, "cpu", dtype, "accuracy"), loss, of(loss))
     return next(
         row
@@ -72,20 +73,20 @@ def test_ours_is_within_one_unit_and_torchvision_loses_easy_negatives():
 
 @pytest.mark.parametrize(("adapter", "kept"), [("own", True), ("torchvision", False)])
 def test_a_head_of_easy_negatives_in_bfloat16(adapter, kept):
-    row = accuracy.head_sum(declared("focal", adapter), 0, "bfloat16", "cpu")
+    row = accuracy.head_sum(find("focal", adapter), 0, "bfloat16", "cpu")
     assert (abs(row["rel_error"]) < 0.005) is kept
     assert row["exact"] == pytest.approx(0.532, rel=1e-3)
 
 
 @pytest.mark.parametrize(("loss", "adapter"), [("v8_detection", "ultralytics"), ("gfl_head", "mmdetection")])
 def test_detectors_agree_with_ours_term_by_term(loss, adapter):
-    rows = terms.rows(declared(loss, adapter), "float32", "cpu")
+    rows = terms.rows(find(loss, adapter), "float32", "cpu")
     assert {row["verdict"] for row in rows} == {"agrees"}
     assert len(rows) == len(terms.BATCHES) * 3 * 2
 
 
 def test_a_term_that_is_off_is_seen():
-    loss = declared("v8_detection", "own")
+    loss = find("v8_detection", "own")
 
     def louder(*inputs, **settings):
         found = loss.call(*inputs, **settings)

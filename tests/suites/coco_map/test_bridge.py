@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from focalbench_suite.suites.coco_map.bridge import AdapterLoss, find
+from focalbench_suite.suites.coco_map.bridge import AdapterLoss
 
 LOGITS = torch.tensor([[0.3, -1.2, 2.0], [-0.5, 0.7, 0.1], [1.5, -2.0, 0.4], [0.0, 0.2, -0.3]])
 LABELS = torch.tensor([2, 3, 0, 1])  # 3 is background
@@ -22,7 +22,7 @@ def focal_factor(gamma, alpha):
 
 
 def module(adapter, **parameters):
-    return AdapterLoss(adapter, "focal", {"gamma": 2.0, "alpha": 0.25} | parameters)
+    return AdapterLoss("focal", adapter, {"gamma": 2.0, "alpha": 0.25} | parameters)
 
 
 def test_a_loss_per_element_is_summed_over_the_number_of_positives():
@@ -46,7 +46,7 @@ def test_the_second_articles_sum_of_row_means_is_divided_as_the_host_divides():
 
 
 def test_label_and_score_become_soft_targets():
-    loss = AdapterLoss("own", "quality_focal", {"beta": 2.0})
+    loss = AdapterLoss("quality_focal", "own", {"beta": 2.0})
     score = torch.tensor([0.6, 0.0, 0.9, 0.2])
     soft = DENSE * score[:, None]
     expected = (soft - LOGITS.sigmoid()).abs() ** 2 * binary_cross_entropy_with_logits(LOGITS, soft, reduction="none")
@@ -56,10 +56,10 @@ def test_label_and_score_become_soft_targets():
 def test_a_users_function_joins_by_its_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("def focal(logits, targets, gamma, alpha):\n    return (logits - targets).abs() * gamma * alpha\n")
-    loss = AdapterLoss(f"{file}:focal", "focal", {"gamma": 2.0, "alpha": 0.25})
+    loss = AdapterLoss("focal", "focal", {"gamma": 2.0, "alpha": 0.25}, reference=f"{file}:focal")
     torch.testing.assert_close(loss(LOGITS, LABELS, avg_factor=2.0), (LOGITS - DENSE).abs().sum() * 0.5 / 2)
 
 
 def test_a_loss_that_an_adapter_lacks_is_said():
     with pytest.raises(LookupError, match="torchvision has no quality_focal"):
-        find("torchvision", "quality_focal")
+        AdapterLoss("quality_focal", "torchvision", {})

@@ -5,7 +5,7 @@ import yaml
 
 from focalbench_suite.results.store import Run
 from focalbench_suite.suites.coco_map.conversion import for_ultralytics
-from focalbench_suite.suites.coco_map.data import check, locate, prepare, subset
+from focalbench_suite.suites.coco_map.data import faults_in, locate, prepare, subset
 from focalbench_suite.suites.running import tell_faults
 
 FINE = ([(1, "a.jpg")], [(1, 1, 7, [0, 0, 10, 10], 0)])
@@ -23,7 +23,7 @@ VAL = ([(9, "z.jpg")], [(1, 9, 3, [10, 5, 20, 10], 0)])
 def test_the_usual_layouts_are_found(coco, layout):
     dataset = locate(coco(FINE, VAL, layout=layout))
     assert [category["name"] for category in dataset.categories()] == ["dog", "cat"]  # by id
-    assert check(dataset) == []
+    assert faults_in(dataset) == []
 
 
 def test_a_folder_without_annotations_is_refused_in_one_line_that_says_what_was_expected(tmp_path):
@@ -58,7 +58,7 @@ FAULTY = (
 
 
 def test_every_fault_is_named_with_its_id(coco):
-    faults = check(locate(coco(FAULTY, ([(9, "a.jpg")], []), files={"a.jpg", "c.jpg"})))
+    faults = faults_in(locate(coco(FAULTY, ([(9, "a.jpg")], []), files={"a.jpg", "c.jpg"})))
     assert {(f.split, f.kind, f.identifier) for f in faults} == {
         ("train", "duplicate image id", 3),
         ("train", "missing file", 2),

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from focalbench_suite.suites.coco_map.data import check
+from focalbench_suite.suites.coco_map.data import faults_in
 from focalbench_suite.suites.coco_map.shapes import CATEGORIES, draw, shapes
 
 
@@ -44,5 +44,5 @@ def test_the_pixels_inside_a_rectangle_are_its_colour_and_those_outside_are_not(
 
 
 def test_the_generated_set_has_no_fault():
-    assert check(shapes(5, 2, 64)) == []
+    assert faults_in(shapes(5, 2, 64)) == []
     assert json.loads(shapes(5, 2, 64).annotations["val"].read_text())["images"][0]["id"] > 1_000_000

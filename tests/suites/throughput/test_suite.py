@@ -17,11 +17,11 @@ from focalbench_suite.adapters import Loss, Unsupported
 from focalbench_suite.results.throughput import step_table, table
 from focalbench_suite.suites import Cell, Selection, Task
 from focalbench_suite.suites.throughput import clocks, execute, import_libraries, launch, plan
-from focalbench_suite.suites.throughput.launch import LaunchDied, forked
+from focalbench_suite.suites.throughput.launch import LaunchDied, SubjectReport, forked
 from focalbench_suite.suites.throughput.rounds import Group
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, measure_step
-from focalbench_suite.suites.throughput.subjects import Subject, check, closeness, subject
+from focalbench_suite.suites.throughput.step import LEAST_ROUNDS, StepTimes, time_steps
+from focalbench_suite.suites.throughput.subjects import TimedLoss, checked, closeness, timed_loss
 from focalbench_suite.suites.throughput.workloads import WORKLOADS, Workload, canonical_inputs
 from focalbench_suite.suites.worker import as_line
 
@@ -118,26 +118,26 @@ def test_a_loss_that_answers_differently_each_time_is_not_timed():
     def random(logits, targets, *, gamma, alpha):
         return (logits * torch.rand(())).sum()
 
-    report = forked(launch.measure, group({"own": loss(good), "random": loss(random)}), 0, 1)
-    assert "on the same input" in report["subjects"]["random"]["failed"]
-    assert "rounds" in report["subjects"]["own"]
+    report = forked(launch.time_group, group({"own": loss(good), "random": loss(random)}), 0, 1)
+    assert "on the same input" in report.subjects["random"].reason
+    assert report.subjects["own"].rounds
 
 
 def test_a_loss_that_raises_does_not_take_others_down():
     def broken(logits, targets, *, gamma, alpha):
         raise RuntimeError("boom")
 
-    report = forked(launch.measure, group({"own": loss(good), "broken": loss(broken)}), 0, 1)
-    assert report["subjects"]["broken"] == {"failed": "RuntimeError: boom"}
-    assert set(report["subjects"]["own"]["rounds"]) == {"forward", "forward_backward"}
+    report = forked(launch.time_group, group({"own": loss(good), "broken": loss(broken)}), 0, 1)
+    assert report.subjects["broken"] == SubjectReport(reason="RuntimeError: boom")
+    assert set(report.subjects["own"].rounds) == {"forward", "forward_backward"}
 
 
 def test_a_gradient_that_is_not_finite_is_not_timed():
     def infinite(logits, targets, *, gamma, alpha):
         return (logits - logits.detach()).abs().sqrt().sum()  # derivative 1 / (2 sqrt(0))
 
-    report = forked(launch.measure, group({"own": loss(good), "infinite": loss(infinite)}), 0, 1)
-    assert "not finite" in report["subjects"]["infinite"]["failed"]
+    report = forked(launch.time_group, group({"own": loss(good), "infinite": loss(infinite)}), 0, 1)
+    assert "not finite" in report.subjects["infinite"].reason
 
 
 def test_input_sets_exceed_the_cache_and_differ():
@@ -150,7 +150,7 @@ def runner_of(call, function=None, sets=3, **options) -> Runner:
     timed = loss(call)
     inputs = [canonical_inputs("focal", Workload("test", 16, 4, ("focal",)), "float32", "cpu", s) for s in range(sets)]
     parameters = {"gamma": 2.0, "alpha": 0.25}
-    return Runner(Subject("test", timed, parameters, None, function or timed.call), inputs, "cpu", **options)
+    return Runner(TimedLoss("test", timed, parameters, None, function or timed.call), inputs, "cpu", **options)
 
 
 def test_no_set_is_used_again_before_the_others_whoever_is_called():
@@ -235,8 +235,8 @@ def test_detector_losses_are_checked_by_ours():
     sources = discover()
     own = next(one for one in sources["own"].losses if one.name == "v8_detection")
     inputs = canonical_inputs("v8_detection", WORKLOADS["yolov8-head-160px-b1"], "float32", "cpu", 0)
-    found = subject(own, "own", inputs)
-    assert check(found, Subject("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
+    found = timed_loss(own, "own", inputs)
+    assert checked(found, TimedLoss("own", own, found.parameters, None, own.call), [inputs]) == "agrees"
 
 
 def test_a_loss_that_a_step_cannot_have_is_unsupported():
@@ -245,9 +245,9 @@ def test_a_loss_that_a_step_cannot_have_is_unsupported():
 
     small = Workload("step", 0, 4, ("focal",), image=64, batch=1, step=True)
     steps = Group("focal", "cpu", "float32", small, {"own": loss(good), "other": loss(refuses)}, seconds=0)
-    report = measure_step(steps, 0, 1)["subjects"]
-    assert report["other"] == {"unsupported": "not on this machine"}
-    assert len(report["own"]["ms"]) == len(report["own"]["without_ms"]) == LEAST_ROUNDS
+    subjects = time_steps(steps, 0, 1).subjects
+    assert subjects["other"] == StepTimes(reason="not on this machine", unsupported=True)
+    assert len(subjects["own"].ms) == len(subjects["own"].without_ms) == LEAST_ROUNDS
 
 
 def test_step_share_is_what_is_left_of_one():
