@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 if __name__ == "__main__" and sys.path[0] == str(ROOT):
@@ -90,7 +91,7 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     if rank() > 0:
         return
     finish(run, quiet=as_json)
-    compared = tell(compare_sources(baseline, run.folder), quiet=as_json) if baseline else FINE
+    compared = tell(compare_sources(baseline, str(run.folder)), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
@@ -209,7 +210,9 @@ def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
     """What an earlier call asked of this run; raises `click.UsageError` where that cannot be done now."""
     try:
         environment = run.environment()
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()}
+        fields: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()
+        }
         names, selection = tuple(environment["suites"]), Selection(**fields)
     except (ValueError, KeyError, TypeError):
         raise click.UsageError(f"{run.environment_file} does not say what this run was asked; start anew") from None

@@ -80,6 +80,13 @@ class Canonical:
     order: int = 100
 
     @property
+    def made_of(self) -> Factors:
+        """Its factors; raises `ValueError` for a loss that has none and so cannot be explained."""
+        if self.factors is None:
+            raise ValueError(f"{self.name} has no factors")
+        return self.factors
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of its parameters."""
         return tuple(parameter.name for parameter in self.parameters)

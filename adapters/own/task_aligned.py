@@ -52,24 +52,25 @@ def assign(
         smallest: boxes with shorter sides are widened to this for the choice of anchors, in pixels.
     """
     images = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(each) for each in boxes]))
-    images, boxes, labels = images.to(points.device), torch.cat(list(boxes)).to(points), torch.cat(list(labels))
-    labels = labels.to(points.device)
-    inside = _inside(points, boxes, smallest)
+    images = images.to(points.device)
+    all_boxes = torch.cat(list(boxes)).to(points)
+    all_labels = torch.cat(list(labels)).to(points.device)
+    inside = _inside(points, all_boxes, smallest)
     box, anchor = inside.nonzero(as_tuple=True)  # the P pairs, by box
-    image, label = images[box], labels[box]
-    overlap = ciou(boxes[box], predict(image, anchor)).clamp(min=0)
+    image, label = images[box], all_labels[box]
+    overlap = ciou(all_boxes[box], predict(image, anchor)).clamp(min=0)
     alignment = scores[image, label, anchor].sigmoid() ** SCORE_POWER * overlap**OVERLAP_POWER
 
-    taken = _best_of_each(alignment, (box, anchor), inside.shape)
+    taken = _best_of_each(alignment, (box, anchor), (len(all_boxes), len(points)))
     kept = _settled(taken, image * len(points) + anchor, overlap, scores.shape[0] * len(points)).nonzero().squeeze(1)
     box, image, anchor, label, overlap, alignment = (
         each[kept] for each in (box, image, anchor, label, overlap, alignment)
     )
     best_overlap, best_alignment = (
-        each.new_zeros(len(boxes)).scatter_reduce(0, box, each, "amax") for each in (overlap, alignment)
+        each.new_zeros(len(all_boxes)).scatter_reduce(0, box, each, "amax") for each in (overlap, alignment)
     )
     quality = alignment * best_overlap[box] / (best_alignment[box] + SMALL)
-    return Assigned(image, anchor, label, boxes[box], quality)
+    return Assigned(image, anchor, label, all_boxes[box], quality)
 
 
 def _inside(points: Tensor, boxes: Tensor, smallest: float) -> Tensor:

@@ -12,7 +12,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -21,8 +21,8 @@ from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites.check.signature import CannotCall, Roles, read
 from focalbench_suite.suites.explainer.here import sentence
 
-Labels = Literal["dense", "hard", "index", "label_score", "one_hot"]
-Layout = Literal["rows", "flat", "column", "maps", "sides", "side_rows"]
+Labels = str  # dense, hard, index, label_score or one_hot
+Layout = str  # a key of SHOWN
 
 SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "rows": ("(N, C)", "(N, C)"),
@@ -67,8 +67,8 @@ class Form:
     probabilities: bool = False
     layout: Layout = "rows"
     labels: Labels = "dense"
-    class_weights: Literal["tensor", "list", "number"] = "tensor"
-    element_weight: Literal["elements", "rows"] = "elements"
+    class_weights: str = "tensor"  # or list, number
+    element_weight: str = "elements"  # or rows
     sums_sides: bool = False
 
 

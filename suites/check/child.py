@@ -50,12 +50,12 @@ class Asked:
 
     def load(self) -> Bound:
         """The bound function; raises `LookupError` or `CannotCall`."""
-        function = self.function if self.function is not None else adapters.load_object(self.reference)
+        function = adapters.load_object(self.reference or "") if self.function is None else self.function
         return Bound(function, self.loss, self.options)
 
     def load_anew(self, form: Form) -> Bound:
         """The function of a module that has seen no call, bound as was found before; raises `LookupError`."""
-        return Bound(adapters.load_object(self.reference, anew=True), self.loss, self.options, form)
+        return Bound(adapters.load_object(self.reference or "", anew=True), self.loss, self.options, form)
 
 
 class Child:
@@ -66,7 +66,7 @@ class Child:
         self.rounds = 0
 
     def __enter__(self) -> Child:
-        context = multiprocessing.get_context(METHOD)
+        context: Any = multiprocessing.get_context(METHOD)
         self._mine, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(self.asked, theirs, self._mine), daemon=True)
         self._process.start()

@@ -30,8 +30,9 @@ class Candidate:
 
 def in_file(file: Path) -> list[Candidate]:
     """Every public function with two arguments or more and every class that can be called, at the top of a file."""
+    named = (node for node in _tree(file).body if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
     return [
-        Candidate(file, node.name, node.lineno) for node in _tree(file).body if _is_public(node) and _is_called(node)
+        Candidate(file, node.name, node.lineno) for node in named if not node.name.startswith("_") and _is_called(node)
     ]
 
 
@@ -61,14 +62,10 @@ def _tree(file: Path) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
-def _is_public(node: ast.stmt) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
-
-
-def _is_called(node: ast.stmt) -> bool:
+def _is_called(node: ast.FunctionDef | ast.ClassDef) -> bool:
     if isinstance(node, ast.FunctionDef):
         return _arguments(node) >= 2
-    called = [one for one in getattr(node, "body", ()) if isinstance(one, ast.FunctionDef)]
+    called = [one for one in node.body if isinstance(one, ast.FunctionDef)]
     return any(one.name in ("forward", "__call__") and _arguments(one) >= 3 for one in called)  # self is one of them
 
 

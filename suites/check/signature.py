@@ -92,7 +92,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter]
 def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Parameters of a function, a module, a module class or a scripted function."""
     if isinstance(function, torch.jit.ScriptFunction):
-        return [_scripted(argument) for argument in function.schema.arguments]
+        return [_scripted(argument) for argument in function.schema.arguments]  # type: ignore[attr-defined]
     try:
         told = function.forward if isinstance(function, torch.nn.Module) else function
         return list(inspect.signature(told).parameters.values())

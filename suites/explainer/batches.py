@@ -32,6 +32,12 @@ class Batches:
     seen: list[Answer]
     labels: list[torch.Tensor] | None = None
 
+    def labels_of(self, i: int) -> torch.Tensor:
+        """The class labels of a batch, where the function takes labels."""
+        if self.labels is None:
+            raise ValueError("these batches have no labels")
+        return self.labels[i]
+
     def without(self, has: Callable[[Call], bool]) -> Batches:
         """The batches that do not have a feature."""
         rows = [i for i, call in enumerate(self.calls) if not has(call)]
@@ -121,9 +127,11 @@ def _gives(reduction: Reduction, batch: Batch, answer: Answer, tolerance: Tolera
     if not torch.isfinite(batch.entropy).all():
         return True  # the context says nothing of this batch: a softmax over one class
     out, seen = _reduced(reduction, batch), answer.output
-    if reduction.text == "terms" and seen.ndim == 2 and out is not None and out.shape == seen.shape[:1]:
+    if out is None or seen is None:
+        return False
+    if reduction.text == "terms" and seen.ndim == 2 and out.shape == seen.shape[:1]:
         seen = seen.sum(1)  # the row's loss, spread over the classes
-    return out is not None and out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
+    return out.size == seen.size and bool(tolerance.same(seen.ravel(), out.ravel()).all())
 
 
 def _reduced(reduction: Reduction, batch: Batch) -> numpy.ndarray | None:
@@ -146,7 +154,7 @@ def batch_of(
     if mapping is None:
         y = torch.tensor(call.targets, dtype=torch.float64)
     else:
-        y, kept = mapping.apply(batches.labels[i], x.shape[-1])
+        y, kept = mapping.apply(batches.labels_of(i), x.shape[-1])
     points = _points(batches.loss, call, x, y)
     hard = bool(((y == 0) | (y == 1)).all())
     if hard and all(change.kind == "soft_labels" for change in semantics.context.changes):
@@ -155,10 +163,14 @@ def batch_of(
     if seen.share is not None:  # each element twice, as a positive and as a negative
         total = (weight * modulation * entropy * seen.share).reshape(len(x), -1, x.shape[-1]).sum(1)
         weight, modulation, entropy = torch.ones_like(total), torch.ones_like(total), total
-    power = CANONICAL[batches.loss].of_role("power")
-    gamma = float(points.parameters[power.name][0, 0]) if power else 0.0
-    labels = None if mapping is None else batches.labels[i]
-    return Batch(weight, modulation, entropy, y, kept, gamma, x.shape[-1], labels)
+    labels = None if mapping is None else batches.labels_of(i)
+    return Batch(weight, modulation, entropy, y, kept, _power(batches.loss, call), x.shape[-1], labels)
+
+
+def _power(loss: str, call: Call) -> float:
+    """The power of the modulating factor in a call; 0 for a loss without one."""
+    power = CANONICAL[loss].of_role("power")
+    return float(call.parameters.get(power.name, power.absent)) if power else 0.0
 
 
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
@@ -177,12 +189,10 @@ def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch
     if entropy.shape[-1] > 1 or modulation.shape[-1] > 1 or seen.share is not None:  # two bins make one element
         entropy = (modulation * entropy * (1.0 if seen.share is None else seen.share)).sum(-1, keepdim=True)
         modulation = torch.ones_like(weight)
-    flat = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
+    weight, modulation, entropy = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
     ones = torch.ones(rows, dtype=x.dtype)
-    ignored = seen.share is not None and seen.share.shape == (rows, 1)
-    power = CANONICAL[loss].of_role("power")
-    gamma = float(parameters[power.name][0]) if power else 0.0
-    return Batch(*flat, ones, seen.share[:, 0] if ignored else ones, gamma, x.shape[-1])
+    kept = seen.share[:, 0] if seen.share is not None and seen.share.shape == (rows, 1) else ones
+    return Batch(weight, modulation, entropy, ones, kept, _power(loss, call), x.shape[-1])
 
 
 def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:

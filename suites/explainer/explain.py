@@ -154,7 +154,7 @@ def _explained(
     if reading.where == "hard":
         tell_soft(case, elements, share)
     tell_labels(case, whole, labelled)
-    if apart is not None:
+    if apart is not None and whole is not None:
         tell_apart(case, apart, whole, labelled or asked)
     tell_edge(case, elements)
     name = tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)

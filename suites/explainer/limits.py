@@ -102,7 +102,7 @@ def _undefined(case: Examination, model: numpy.ndarray, elements: Elements) -> N
     """NaN or infinity at moderate logits, where the function that was found has a number."""
     undefined = numpy.isfinite(model) & ~numpy.isfinite(elements.values)
     if undefined.any():
-        i = simplest(elements.calls, lambda i: bool(undefined[i]))
+        i = simplest(elements.calls, lambda i: bool(undefined[i])) or 0
         call, value = elements.calls[i], float(elements.values[i])
         told = change("nonfinite", "nonfinite_at", quantity="value", nan=math.isnan(value), dtype=call.dtype,
                       logits=repr(call.logits), targets=repr(call.targets),

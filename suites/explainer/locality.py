@@ -43,7 +43,7 @@ def locate(case: Examination, elements: Elements) -> Located | None:
         if kept is not None:
             return told, kept, ask_one(case.ask, kept), _of_paper(default, case.loss, kept)
     values = elements.values
-    i = simplest(elements.calls, lambda i: _wrong(values[i], paper[i]))
+    i = simplest(elements.calls, lambda i: _wrong(float(values[i]), float(paper[i])))
     return None if i is None else (told, elements.calls[i], elements.seen[i], float(paper[i]))
 
 
@@ -74,7 +74,7 @@ def constant(case: Examination, elements: Elements) -> Located | None:
     if any(group.size and numpy.ptp(group) for group in values):
         return None
     finite = numpy.concatenate(values)
-    i = simplest(elements.calls, lambda i: elements.seen[i].ok)
+    i = next(i for i, answer in enumerate(elements.seen) if answer.ok)
     if not finite.size:
         told = change("nonfinite", "never_finite")
     elif numpy.ptp(finite):
@@ -117,8 +117,8 @@ def _separated(usable: Elements, default: Semantics) -> Change | None:
     hard = usable.hard if CANONICAL[usable.loss].inputs == "dense" else numpy.ones(len(usable.calls), bool)
     value = usable.values
     rows = [str((c.logits, c.targets)) for c in usable.calls]
-    power = usable.points.parameters.get("gamma", usable.points.parameters.get("beta"))
-    power = [0.0] * len(usable.calls) if power is None else power[:, 0].tolist()
+    raised = usable.points.parameters.get("gamma", usable.points.parameters.get("beta"))
+    power: list[float] = [0.0] * len(usable.calls) if raised is None else raised[:, 0].tolist()
     with numpy.errstate(all="ignore"):
         without_weight = value / weight.sum(-1).numpy()
         without_both = without_weight / modulation.sum(-1).numpy()

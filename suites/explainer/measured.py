@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy
@@ -42,7 +42,7 @@ def measure(
     if not single:
         return []
     for cost in (0, 1):
-        found = []
+        found: list[Semantics] = []
         for parts in _known(vocabulary, cost):
             found += _weight(points, observed, parts, tolerance)
             found += _power(points, observed, parts, tolerance, power, dense) if power else ()
@@ -126,11 +126,8 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
 
 
 def _alphas(points: Points) -> list[float]:
-    return (
-        [math.nan] * len(points.x)
-        if points.parameters.get("alpha") is None
-        else points.parameters["alpha"][:, 0].tolist()
-    )
+    alpha = points.parameters.get("alpha")
+    return [math.nan] * len(points.x) if alpha is None else alpha[:, 0].tolist()
 
 
 def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: Tolerance) -> Table | None:
@@ -144,11 +141,10 @@ def _table(ratio: numpy.ndarray, keys: list, usable: numpy.ndarray, tolerance: T
     return table if len(table) > 1 else None
 
 
-def _lookup(table: Table) -> object:
+def _lookup(table: Table) -> Callable[[Points], Tensor]:
     def weight(s: Points) -> Tensor:
-        alpha = (
-            torch.full_like(s.x[:, :1], math.nan) if s.parameters.get("alpha") is None else s.parameters["alpha"][:, :1]
-        )
+        given = s.parameters.get("alpha")
+        alpha = torch.full_like(s.x[:, :1], math.nan) if given is None else given[:, :1]
         out = torch.full(s.y.shape, math.nan, dtype=s.x.dtype)
         for (y, a), value in table.items():
             same = (alpha == a) | (torch.isnan(alpha) & math.isnan(a))
@@ -170,11 +166,11 @@ def _power(
         base = (
             (seen.y * torch.sigmoid(-seen.x) + (1 - seen.y) * torch.sigmoid(seen.x))[:, 0] if dense else _row_miss(seen)
         )
-        base = base.numpy()
     usable = numpy.isfinite(ratio) & (ratio > 0) & (observed != 0)
-    powers = points.parameters[power][:, 0].tolist()
+    raised = points.parameters[power]
+    powers = [] if raised is None else raised[:, 0].tolist()
     for sides in ([None] * len(powers), points.y[:, 0].tolist() if dense else None):
-        table = sides and _exponents(base, ratio, list(zip(sides, powers, strict=True)), usable, tolerance)
+        table = sides and _exponents(base.numpy(), ratio, list(zip(sides, powers, strict=True)), usable, tolerance)
         if table:
             yield replace(parts, modulation=_raised(table, power, dense))
             return

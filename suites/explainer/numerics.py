@@ -99,7 +99,7 @@ def trace(
     return Trace(
         setting, dtype, target, found,
         numpy.array([answer.value for answer in answers]),
-        numpy.array([answer.gradient[p.moving] for p, answer in zip(found, answers, strict=True)]),
+        numpy.array([answer.gradients[0][p.moving] for p, answer in zip(found, answers, strict=True)]),
         _stack(values), _stack(gradients),
     )  # fmt: skip
 

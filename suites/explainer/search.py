@@ -167,7 +167,7 @@ def _products(
         for a, weight in enumerate(weights):
             weighted = weight if share is None else weight * share
             both = modulations * weighted
-            hit = numpy.ones((len(both), len(entropies)), bool)
+            hit: numpy.ndarray = numpy.ones((len(both), len(entropies)), bool)
             for call in probe:
                 model = (both[:, None, call] * entropies[None, :, call]).sum(-1)
                 hit &= tolerance.same(observed[call], model)

@@ -52,7 +52,7 @@ def check(
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
-    return tolerance.same(observed, right).all(-1)
+    return numpy.asarray(tolerance.same(observed, right).all(-1))
 
 
 def _flat(gradient: numpy.ndarray | None, elements: Elements) -> numpy.ndarray:

@@ -40,7 +40,7 @@ def tell_changes(case: Examination, elements: Elements, semantics: Semantics, sh
         i = _first_apart(elements, paper, numpy.ones(len(paper), bool)) if i is None else i
         if i is not None:
             severity = "fragile" if told.kind == "precision" and _slight(elements, paper) else "different"
-            _tell(case, told, elements, i, paper[i], severity)
+            _tell(case, told, elements, i, float(paper[i]), severity)
         else:
             _tell_by_gradient(case, told, elements)
 
@@ -48,21 +48,20 @@ def tell_changes(case: Examination, elements: Elements, semantics: Semantics, sh
 def _tell_by_gradient(case: Examination, told: Change, elements: Elements) -> None:
     """A change that is too small for the values: the call whose gradient is furthest from the paper's."""
     apart = []
-    for i, (call, seen) in enumerate(zip(elements.calls, elements.seen, strict=True)):
+    for call, seen in zip(elements.calls, elements.seen, strict=True):
         right = truth(case.loss, call)[1].ravel()
         if seen.gradient is not None and seen.gradient.size == right.size and numpy.isfinite(right).all():
             with numpy.errstate(all="ignore"):
                 off = numpy.abs(seen.gradient.ravel() - right) / numpy.abs(right)
-            apart.append((float(numpy.nanmax(numpy.nan_to_num(off, posinf=0.0))), i, right))
+            apart.append((float(numpy.nanmax(numpy.nan_to_num(off, posinf=0.0))), call, seen.gradient.ravel(), right))
     if apart:
-        _, i, right = max(apart, key=lambda one: one[0])
-        got = elements.seen[i].gradient.ravel().tolist()
-        case.show(told, "different", elements.calls[i], right.tolist(), got, SLOPES)
+        _, call, got, right = max(apart, key=lambda one: one[0])
+        case.show(told, "different", call, right.tolist(), got.tolist(), SLOPES)
 
 
 def _first_apart(elements: Elements, paper: numpy.ndarray, among: numpy.ndarray) -> int | None:
     """The simplest of some calls whose value is not the paper's."""
-    return simplest(elements.calls, lambda i: among[i] and _apart(elements.values[i], paper[i]))
+    return simplest(elements.calls, lambda i: bool(among[i]) and _apart(float(elements.values[i]), float(paper[i])))
 
 
 def _slight(elements: Elements, paper: numpy.ndarray) -> bool:
@@ -84,10 +83,11 @@ def tell_soft(case: Examination, elements: Elements, share: torch.Tensor | None)
     """Hard labels are explained and soft ones are not: it is known where they differ, if not how."""
     paper = _paper(case, elements, share)
     i = simplest(
-        elements.calls, lambda i: not elements.hard[i] and elements.seen[i].ok and _apart(elements.values[i], paper[i])
+        elements.calls,
+        lambda i: not elements.hard[i] and elements.seen[i].ok and _apart(float(elements.values[i]), float(paper[i])),
     )
     if i is not None:
-        _tell(case, change("soft_labels", "soft_labels_another"), elements, i, paper[i], "different")
+        _tell(case, change("soft_labels", "soft_labels_another"), elements, i, float(paper[i]), "different")
 
 
 def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None) -> None:
@@ -100,7 +100,9 @@ def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None
             continue  # of a batch with both nobody can say which of them raises
         kind, label = ("ignore_label", -1) if ignored else ("background_index", "C")
         case.show(change(kind, "label_refused", label=label, error=seen.error), "different", call, "", seen.error)
-    for told in whole.labels.changes if whole and whole.labels else ():
+    if whole is None or whole.labels is None:
+        return
+    for told in whole.labels.changes:
         wanted = -1 if told.kind == "ignore_label" else 3
         i = next((i for i, c in enumerate(labelled.calls) if wanted in c.targets and labelled.seen[i].ok), 0)
         right = replace(whole, labels=MAPS[0])
@@ -164,7 +166,7 @@ def tell_reduction(
         expected = float(truth(case.loss, call)[0].mean())  # what the example prints
     else:
         expected = _reduced_as(wanted or "mean", whole, asked, i)
-    if whole.reduction.early:
+    if whole.reduction.early and whole.reduction.change is not None:
         case.show(whole.reduction.change, "different", call, expected, got)
     elif wanted is not None and name != wanted:
         kind = whole.reduction.change.kind if whole.reduction.change else "reduction"
@@ -211,8 +213,10 @@ def _showing(case: Examination, told: Elements, wrong: numpy.ndarray, right: num
         gradient = truth(case.loss, told.calls[i])[1].ravel()
         return bool(wrong[i]) and gradient.shape == right[i].shape and numpy.allclose(gradient, right[i], rtol=1e-6)
 
-    i = simplest(told.calls, paper)
-    return simplest(told.calls, lambda i: bool(wrong[i])) if i is None else i
+    for of_these in (paper, lambda i: bool(wrong[i])):
+        if (i := simplest(told.calls, of_these)) is not None:
+            return i
+    raise ValueError("No call's gradient is wrong.")
 
 
 def _tell_batch_slope(case: Examination, whole: Whole, asked: Batches) -> None:

@@ -26,8 +26,11 @@ Value = Any  # a tensor, or a number that is broadcast to the shape of the eleme
 class Scope(Protocol):
     """What an expression is evaluated on. A parameter is None where the user has turned it off."""
 
-    parameters: Mapping[str, Tensor | None]
-    cache: dict
+    @property
+    def parameters(self) -> Mapping[str, Tensor | None]: ...
+
+    @property
+    def cache(self) -> dict: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +159,7 @@ class _Rewrite(ast.NodeTransformer):
 
 
 def _number(node: ast.expr) -> float | None:
-    return node.value if isinstance(node, ast.Constant) else None
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) else None
 
 
 # Computing: every node becomes a function of the scope.
@@ -182,7 +185,8 @@ OPERATORS: dict[type, Callable[..., Value]] = {
 
 def _closure(node: ast.expr, form: Form) -> Callable[[Any], Value]:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return lambda scope, value=node.value: value
+        number = node.value
+        return lambda scope: number
     if isinstance(node, ast.Name):
         return _named(node.id, form)
     if isinstance(node, ast.UnaryOp):
@@ -333,7 +337,7 @@ def show_factor(text: str, form: Form) -> str:
 
 
 def _shown(node: ast.expr, form: Form) -> tuple[str, int]:
-    if isinstance(node, ast.Constant):
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return f"{node.value:g}", ATOM
     if isinstance(node, ast.Name):
         told = form.shown(node.id)
@@ -345,7 +349,9 @@ def _shown(node: ast.expr, form: Form) -> tuple[str, int]:
         return f"{left} {COMPARED[type(node.ops[0])]} {right}", CHOICE
     if isinstance(node, ast.BinOp):
         return _binary(node, form)
-    return _called(node, form)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _called(node.func.id, node.args, form)
+    raise SyntaxError(f"an expression cannot hold {ast.unparse(node)}")
 
 
 def _inside(node: ast.expr, form: Form, least: int) -> str:
@@ -379,9 +385,8 @@ BRACKETS = {
 }
 
 
-def _called(node: ast.Call, form: Form) -> tuple[str, int]:
-    arguments = [_shown(argument, form)[0] for argument in node.args]
-    name = node.func.id
+def _called(name: str, given: list[ast.expr], form: Form) -> tuple[str, int]:
+    arguments = [_shown(argument, form)[0] for argument in given]
     if name in BRACKETS:
         told = BRACKETS[name].format(*arguments)
         return told, CHOICE if name in ("clamp", "hardest") else ATOM

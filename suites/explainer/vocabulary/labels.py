@@ -34,15 +34,15 @@ class LabelMap:
         """Labels (N,) as targets (N, C) of `count` classes, and a mask (N, C) that is 0 where a row is left out."""
         targets = torch.zeros(len(labels), count, dtype=torch.float64)
         kept = torch.ones_like(targets)
-        for row, label in enumerate(labels.tolist()):
+        for row, label in enumerate(labels.long().tolist()):
             read = self._read(label, count)
             if read == LEFT_OUT:
                 kept[row] = 0
-            elif read is not NOTHING:
+            elif isinstance(read, int):
                 targets[row, read] = 1
         return targets, kept
 
-    def _read(self, label: int, count: int) -> int | None:
+    def _read(self, label: int, count: int) -> int | str | None:
         if label in (-1, count):
             read = self.ignore if label == -1 else self.background
             return count - 1 if read == LAST else read

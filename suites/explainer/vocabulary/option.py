@@ -116,7 +116,8 @@ class View:
             if name in points.parameters:
                 points = replace(points, parameters={**points.parameters, name: value})
             else:
-                points = replace(points, **{name: value})
+                changed: dict[str, Any] = {name: value}
+                points = replace(points, **changed)
         return points
 
 

@@ -100,7 +100,8 @@ class _Turn(ast.NodeTransformer):
             return ast.BinOp(
                 *((node.right, ast.Pow(), node.left) if self._is(node.left) else (node.left, ast.Pow(), node.right))
             )
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        return node
 
     def _is(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id == self.name

@@ -262,7 +262,10 @@ def _by_row() -> Iterator[Reduction]:
     """Each row over its own positives; then what becomes of the rows."""
     for what, quantity in ROWS.items():
         told = BATCH.quantities[quantity][0]
-        guards = {"at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}), "unguarded": ("", quantity, {})}
+        guards: dict[str, tuple[str, str, dict[str, float]]] = {
+            "at_least_one": ("(at least 1)", f"max({quantity}, 1)", {}),
+            "unguarded": ("", quantity, {}),
+        }
         guards |= {
             f"guarded_by_epsilon {e:g}": (f"guarded by {e:g}", f"({quantity} + {e!r})", {"epsilon": e})
             for e in EPSILONS

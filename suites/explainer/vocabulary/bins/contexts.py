@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy
@@ -10,7 +10,7 @@ import torch
 
 from focalbench_suite.suites.explainer.vocabulary.bins.quantities import BINS
 from focalbench_suite.suites.explainer.vocabulary.expression import put, show
-from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Tensor, View, change, context
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Context, Points, Tensor, change, context
 
 PAPER = {"left": "floor(y)", "right": "floor(y) + 1", "fraction": "y - floor(y)"}
 # the same loss; with other parts, another one
@@ -53,9 +53,9 @@ SILENT: dict[str, str] = {"whole_targets_silent": "y != floor(y)", "last_bin_sil
 class Chosen:
     """Points with the bins and the fraction of a rule, given as views that set them one by one."""
 
-    left: View
-    right: View
-    fraction: View
+    left: Callable[[Points], Points]
+    right: Callable[[Points], Points]
+    fraction: Callable[[Points], Points]
 
     def __call__(self, points: Points) -> Points:
         pair = torch.cat([view(points).y for view in (self.left, self.right)], -1)
@@ -74,11 +74,12 @@ def _context(rule: Mapping[str, str], where: str, *changes: Change, share: str =
 class Weighed:
     """Points with bins, and a share of the loss for either bin."""
 
-    chosen: Chosen
-    share: View
+    chosen: Callable[[Points], Points]
+    share: Callable[[Points], Points]
 
     def __call__(self, points: Points) -> Points:
         weighed = self.share(points).share
+        assert weighed is not None  # the view sets it
         return replace(self.chosen(points), share=weighed.expand(-1, 2))
 
 
@@ -86,8 +87,8 @@ class Weighed:
 class Heated:
     """Points with bins, and logits over a temperature."""
 
-    chosen: Chosen
-    logits: View
+    chosen: Callable[[Points], Points]
+    logits: Callable[[Points], Points]
 
     def __call__(self, points: Points) -> Points:
         return self.chosen(self.logits(points))

@@ -80,18 +80,18 @@ def row_weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     row = loss.of_role("row_weights")
     if row is None or row.name not in accepts:
         return [option("1", BINS), *constant, option("1/K", BINS, change("normaliser", "divided_by_classes"))]
-    found = [option(loss.factors.weight, BINS)]
+    found = [option(loss.made_of.weight, BINS)]
     found += [option(text, BINS, change("alpha", code)) for code, text in ROW_WEIGHTS.items()]
-    ignored = change("alpha", "weight_ignored")
+    unheeded = change("alpha", "weight_ignored")
     for c in CONSTANTS:
-        constant = change("normaliser", "constant_weight", value=c)
-        found += [option(f"{c:g}*weight", BINS, constant), option(f"{c:g}", BINS, ignored, constant)]
+        scaled = change("normaliser", "constant_weight", value=c)
+        found += [option(f"{c:g}*weight", BINS, scaled), option(f"{c:g}", BINS, unheeded, scaled)]
     return [*found, option("weight/K", BINS, change("normaliser", "divided_by_classes"))]
 
 
 def parts(loss: Canonical) -> list[Option]:
     """How much of the loss either bin gets."""
-    found = [option(loss.factors.modulation, BINS)]
+    found = [option(loss.made_of.modulation, BINS)]
     return found + [
         option(
             f"pair(0*fraction + {left}, 0*fraction + {right})",
@@ -105,7 +105,7 @@ def parts(loss: Canonical) -> list[Option]:
 
 def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The entropy of both bins."""
-    found = options_of(loss.factors.entropy, BINS, loss, accepts)
+    found = options_of(loss.made_of.entropy, BINS, loss, accepts)
     found += [option(text, BINS, change(*told)) for told, text in ENTROPIES.items()]
     for power in POWERS:
         told = change("gamma", "modulated_by_power", value=power)

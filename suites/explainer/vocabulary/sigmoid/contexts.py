@@ -66,7 +66,7 @@ def contexts(loss: Canonical, accepts: set[str], smoothing: Iterable[tuple[float
 
 def _two_sided(loss: Canonical, smoothing: list[tuple[float, float]]) -> list[Context]:
     """Both sides blended, unless the loss has a rule of its own for soft labels."""
-    if "where" in loss.factors.weight:
+    if "where" in loss.made_of.weight:
         return []
     return [two_sided(), *(two_sided(*pair) for pair in smoothing)]
 

@@ -52,7 +52,7 @@ LIMITING = ("epsilon_clips_p", "epsilon_floors_logarithms")  # where they do not
 
 def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
-    found = options_of(loss.factors.entropy, SIGMOID, loss, accepts)
+    found = options_of(loss.made_of.entropy, SIGMOID, loss, accepts)
     found += [option(text, SIGMOID, change(*told)) for told, text in ENTROPIES.items()]
     for rule in RULES:
         told = change("soft_labels", "cross_entropy_by_rule", rule=rule)

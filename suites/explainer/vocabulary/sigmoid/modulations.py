@@ -55,12 +55,12 @@ ON_POSITIVES: dict[tuple[str, str], tuple[str, str]] = {
 
 def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor first, and everything that may stand in its place."""
-    own = options_of(loss.factors.modulation, SIGMOID, loss, accepts)
+    own = options_of(loss.made_of.modulation, SIGMOID, loss, accepts)
     power = loss.of_role("power")
     if power is None:
         return own + _of_none()
     for code, (miss, _) in FAMILIES.items():
-        if put("m**g", m=miss, g=power.name) == put(loss.factors.modulation):
+        if put("m**g", m=miss, g=power.name) == put(loss.made_of.modulation):
             return own + _powers(power, code, accepts)
     return own + _on_negatives(power.name, symbol(power, accepts))
 
@@ -199,7 +199,7 @@ def _on_negatives(name: str, g: str) -> list[Option]:
         found.append(option(choose("y > 0", positive, negative), SIGMOID, change(*told)))
     for rule in RULES:
         if rule != "y > 0":
-            told = change("soft_labels", "positives_by_rule", rule=rule)
+            by_rule = change("soft_labels", "positives_by_rule", rule=rule)
             for positive in ("1", "abs(y - p)**g"):
-                found.append(option(put(choose(rule, positive, "p**g"), g=g), SIGMOID, told))
+                found.append(option(put(choose(rule, positive, "p**g"), g=g), SIGMOID, by_rule))
     return found

@@ -60,13 +60,13 @@ TARGET_OR_ALPHA: dict[tuple[str, str], str] = {
 def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
     balance = loss.of_role("balance")
-    if balance is not None and balance.name in names(loss.factors.weight):
-        return options_of(loss.factors.weight, SIGMOID, loss, accepts) + _of_target_or_alpha(loss, accepts)
+    if balance is not None and balance.name in names(loss.made_of.weight):
+        return options_of(loss.made_of.weight, SIGMOID, loss, accepts) + _of_target_or_alpha(loss, accepts)
     if balance is None or balance.name not in accepts:
         # A weight of 1 and 0 is the target itself where that is a quality, else a choice of the positives.
         others = [*_by_target(), *_fixed()] if loss.soft else [*_fixed(), *_by_target()]
         return [*_without_alpha(loss), *others, *_balanced()]
-    own = options_of(loss.factors.weight, SIGMOID, loss, accepts)
+    own = options_of(loss.made_of.weight, SIGMOID, loss, accepts)
     return [*own, *_ruled(("alpha", "1 - alpha")), *_sides(), *_balanced(), *_by_target()]
 
 

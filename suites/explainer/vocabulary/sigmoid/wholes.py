@@ -28,7 +28,7 @@ JOINT_BLENDS: dict[tuple[str, str], str] = {
 def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Modulation and cross entropy in one."""
     power = loss.of_role("power")
-    if power is None or "where" in loss.factors.modulation:
+    if power is None or "where" in loss.made_of.modulation:
         return []
     found = []
     for g in (power.name,) if power.name in accepts else map(str, STAR_GAMMAS):
@@ -68,7 +68,7 @@ def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
     power = loss.of_role("power")
     if power is None:
         return []
-    if "where" not in loss.factors.modulation:
+    if "where" not in loss.made_of.modulation:
         if "alpha" not in accepts:
             return []
         told = change("gamma", "power_of_alpha_too", parameter=power.name)
@@ -82,7 +82,7 @@ def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
 
 def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
     """Weight and cross entropy in one: each side's weight within the cross entropy, which soft labels show."""
-    if "alpha" not in parameters(loss.factors.weight, SIGMOID) or "where" in loss.factors.weight:
+    if "alpha" not in parameters(loss.made_of.weight, SIGMOID) or "where" in loss.made_of.weight:
         return []
     inside = change("soft_labels", "weights_inside_cross_entropy")
     if "alpha" not in accepts:

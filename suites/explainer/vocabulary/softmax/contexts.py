@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,7 +36,7 @@ BINARY = {"logits_for_probabilities": ("activation", torch.logit), "sigmoid_for_
 class Reindexed:
     """Points whose classes are an expression of the given ones."""
 
-    view: object
+    view: Callable[[Points], Points]
 
     def __call__(self, points: Points) -> Points:
         seen = self.view(points)

@@ -42,7 +42,7 @@ GUARDS = {
 
 def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
-    found = options_of(loss.factors.entropy, SOFTMAX, loss, accepts)
+    found = options_of(loss.made_of.entropy, SOFTMAX, loss, accepts)
     found += [option(text, SOFTMAX, change(*told)) for told, text in ENTROPIES.items()]
     for e in SMOOTHING:
         for how, labels in SMOOTHED.items():

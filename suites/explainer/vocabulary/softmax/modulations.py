@@ -29,7 +29,7 @@ NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_we
 
 def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor first, and everything that may stand in its place."""
-    found = options_of(loss.factors.modulation, SOFTMAX, loss, accepts)
+    found = options_of(loss.made_of.modulation, SOFTMAX, loss, accepts)
     power = loss.of_role("power")
     if power is None:
         return found

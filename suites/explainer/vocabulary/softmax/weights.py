@@ -37,10 +37,10 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         constant = [option(f"{c:g}", SOFTMAX, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
         return [option("1", SOFTMAX), *constant, _over_classes("1")]
     return [
-        option(loss.factors.weight, SOFTMAX),
+        option(loss.made_of.weight, SOFTMAX),
         option("1", SOFTMAX, change("alpha", "class_weights_ignored")),
         *(option(text, SOFTMAX, change("alpha", code)) for code, text in CLASS_WEIGHTS.items()),
-        _over_classes(loss.factors.weight),
+        _over_classes(loss.made_of.weight),
     ]
 
 
