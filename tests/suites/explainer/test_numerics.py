@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from focalbench_suite.suites.agreement.subject import declared, of
+from focalbench_suite import adapters
+from focalbench_suite.suites.agreement.subject import of
 from focalbench_suite.suites.explainer import numerics
 from focalbench_suite.suites.explainer.here import Here
 
 
 def scan(loss, adapter, *dtypes):
-    subject = of(declared(loss, adapter))
+    subject = of(adapters.find(loss, adapter))
     return [f.plain for f in numerics.scan(Here(subject.call), loss, subject.code, dtypes or ("float32",))]
 
 
