@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,10 +29,12 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "rows": ("(N, C)", "(N, C)"),
     "flat": ("(N,)", "(N,)"),
     "column": ("(N, 1)", "(N, 1)"),
-    "maps": ("(N, C, H, W)", "(N, H, W)"),
+    "maps": ("(N, C, H, W)", "(N, C, H, W)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
 }
+BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
+ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
 TARGETS_SHOWN = {
     "dense": "targets",
     "hard": "targets of 0 and 1",
@@ -156,36 +159,40 @@ class Bound:
     def _found(self) -> Form:
         """The form in which most of a few plain calls are answered; another layout where the plain one never is."""
         first_error, undefined = "", None
-        for _, forms in itertools.groupby(self._forms(), key=lambda form: form.layout):
+        tries = itertools.product((torch.float64, torch.float32), _by_layout(self._forms()))
+        for dtype, forms in tries:
             best, most = None, 0
             for form in forms:
-                finite, answered, error = self._tried(form)
+                finite, answered, error = self._tried(form, dtype)
                 first_error, undefined = first_error or error, undefined or (form if answered else None)
                 if finite > most:
                     best, most = form, finite
                 if not error:
                     break
             if best is not None:
-                return replace(best, sums_sides=self._adds(best))
+                return replace(best, sums_sides=self._adds(best, dtype))
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
-        raise CannotCall(f"no call of the function gives a loss: {first_error or 'it takes no form that is known'}")
+        said = first_error or "it takes no form that is known"
+        if arrays := _other_arrays(self.function):
+            said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
+        raise CannotCall(f"no call of the function gives a loss: {said}")
 
-    def _adds(self, form: Form) -> bool:
+    def _adds(self, form: Form, dtype: torch.dtype) -> bool:
         """Whether the loss of two boxes is the sum of the losses of each."""
         if form.layout not in ("sides", "side_rows"):
             return False
         self.form = form
-        logits, targets = next(iter(_plain_calls(self.loss, self.classes, self.bins)))
+        logits, targets = next(iter(_plain_calls(self.loss, self.classes, self.bins, dtype)))
         one, other, both = (self(logits[rows], targets[rows], **_usual(self.loss, logits[rows])).sum()
                             for rows in (slice(0, 1), slice(1, 2), slice(0, 2)))  # fmt: skip
         return bool(torch.isclose(one + other, both, rtol=1e-6))
 
-    def _tried(self, form: Form) -> tuple[int, int, str]:
+    def _tried(self, form: Form, dtype: torch.dtype) -> tuple[int, int, str]:
         """How many of the plain calls give a finite loss and how many any loss, and the first error."""
         finite, answered, first_error = 0, 0, ""
         self.form = form
-        for logits, targets in _plain_calls(self.loss, self.classes, self.bins):
+        for logits, targets in _plain_calls(self.loss, self.classes, self.bins, dtype):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -238,6 +245,8 @@ class Bound:
         given = self._parameters(form, parameters, classes) | dict(self.options.given)
         x, y = _laid_out(form, CANONICAL[self.loss].inputs, logits, targets)
         given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
+        if "quality" in self.roles.needed.values():
+            y = y[0]  # the pair is given as two arguments
         made = {name: value for name, value in given.items() if name in self.roles.constructor}
         called = {name: value for name, value in given.items() if name not in made}
         if self.roles.reduction and self.options.reduction is not None:
@@ -272,6 +281,8 @@ class Bound:
             return 1.0
         if meant == "cross_entropy":
             return torch.nn.BCEWithLogitsLoss()
+        if meant == "quality":
+            return y[1]
         if meant == "positives":
             return (y > 0).to(x.dtype)
         return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
@@ -284,13 +295,8 @@ class Bound:
         inputs = CANONICAL[self.loss].inputs
         first = f"{logits} = {'probabilities' if self.form.probabilities else 'logits'} {shapes[0]}"
         dense = inputs == "dense" and self.form.labels == "dense"
-        told = (
-            shapes[1]
-            if dense or inputs == "bins" or self.form.labels == "one_hot"
-            else "(N, H, W)"
-            if self.form.layout == "maps"
-            else "(N,)"
-        )
+        by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
+        told = BY_ROW[self.form.layout] if by_row else shapes[1]
         second = f"{target} = {TARGETS_SHOWN[self.form.labels]} {told}"
         parts = [second, first] if self.form.swapped else [first, second]
         parts += [
@@ -309,12 +315,26 @@ class Bound:
 def _need_shown(meant: str, form: Form) -> str:
     return {
         "classes": "C", "bins": "K", "normaliser": "1", "cross_entropy": "BCEWithLogitsLoss()",
-        "positives": "targets > 0", "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
+        "positives": "targets > 0", "quality": "quality (N,)",
+        "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
     }[meant]  # fmt: skip
 
 
 def _function_name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
+
+
+def _other_arrays(function: Any) -> str | None:
+    """The library whose arrays a function takes, where its module knows no torch."""
+    inner = getattr(function, "__wrapped__", function)
+    names = vars(sys.modules[inner.__module__]) if getattr(inner, "__module__", None) in sys.modules else {}
+    names = getattr(inner, "__globals__", names)
+    modules = {value.__name__.partition(".")[0] for value in names.values() if inspect.ismodule(value)}
+    return None if "torch" in modules else next((name for name in ARRAYS if name in modules), None)
+
+
+def _by_layout(forms: Iterator[Form]) -> list[list[Form]]:
+    return [list(group) for _, group in itertools.groupby(forms, key=lambda form: form.layout)]
 
 
 def _departures(form: Form, plain: Form) -> int:
@@ -398,24 +418,26 @@ def _usual(loss: str, logits: torch.Tensor) -> dict[str, Any]:
     return found
 
 
-def _plain_calls(loss: str, classes: int | None, bins: int | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _plain_calls(
+    loss: str, classes: int | None, bins: int | None, dtype: torch.dtype
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """A few calls of the plainest kind in several shapes, since a form that fits one by chance does not fit all."""
     inputs = CANONICAL[loss].inputs
     random = torch.Generator().manual_seed(0)
     if inputs == "bins":
         for rows, columns in ((4, bins or 6), (8, bins or 9), (4, bins or 5)):
             yield (
-                torch.randn(rows, columns, generator=random, dtype=torch.float64),
-                torch.linspace(0.25, columns - 2.25, rows, dtype=torch.float64),
+                torch.randn(rows, columns, generator=random, dtype=torch.float64).to(dtype),
+                torch.linspace(0.25, columns - 2.25, rows, dtype=dtype),
             )
         return
     for rows, columns in ((3, classes or 4), (5, classes or 2), (3, classes or 3)):
-        logits = torch.randn(rows, columns, generator=random, dtype=torch.float64)
+        logits = torch.randn(rows, columns, generator=random, dtype=torch.float64).to(dtype)
         label = torch.arange(rows) % columns
         if inputs == "index":
             yield logits, label
         else:
-            hot = torch.nn.functional.one_hot(label, columns).double()
+            hot = torch.nn.functional.one_hot(label, columns).to(dtype)
             if rows == columns:
                 hot[-1] = 0  # a row of background, which labels say by an index that not every function takes
             yield logits, hot

@@ -15,21 +15,36 @@ from focalbench_suite.adapters.canon import Parameter
 LOGITS = (
     "logits", "logit", "input", "inputs", "x", "z", "pred", "preds", "prediction", "predictions", "y_pred", "ypred",
     "y_hat", "output", "outputs", "out", "score", "scores", "pred_score", "pred_scores", "pred_dist", "cls_score",
-    "cls_pred", "pred_logits", "y_logits", "src_logits", "predict",
+    "cls_pred", "cls_preds", "cls_logits", "pred_logits", "y_logits", "src_logits", "predict",
 )  # fmt: skip
 PROBABILITIES = ("p", "prob", "probs", "proba", "probas", "probability", "probabilities", "y_prob", "pred_prob")
 TARGETS = (
     "targets", "target", "labels", "label", "y", "t", "gt", "gts", "y_true", "ytrue", "true", "truth", "ground_truth",
-    "gt_score", "gt_scores", "gt_labels", "quality", "qualities", "teacher", "annotations",
+    "gt_score", "gt_scores", "gt_labels", "cls_target", "cls_targets", "cls_label", "cls_labels",
+    "quality", "qualities", "teacher", "annotations",
 )  # fmt: skip
 PAIRS = ("pair", "target_pair", "label_and_score", "label_score")
 WEIGHTS = (  # of elements or rows
     "weight", "weights", "w", "sample_weight", "sample_weights", "row_weight", "row_weights", "element_weight",
-    "element_weights", "label_weight", "label_weights", "bbox_weight", "target_weight",
+    "element_weights", "label_weight", "label_weights", "bbox_weight", "target_weight", "weight_mask", "loss_weights",
 )  # fmt: skip
 POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
+QUALITIES = ("score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores")
 NORMALISERS = ("avg_factor", "num_boxes", "num_pos", "num_positives", "normalizer", "normaliser", "num_total_samples")
-CLASS_COUNTS = ("num_classes", "n_classes", "nclasses", "classes", "class_num", "num_class", "n_class", "nc", "C")
+CLASS_COUNTS = (
+    "num_classes",
+    "n_classes",
+    "nclasses",
+    "classes",
+    "class_num",
+    "num_class",
+    "n_class",
+    "n_cls",
+    "num_cls",
+    "num_labels",
+    "nc",
+    "C",
+)
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
 ALIASES = {  # role -> names under which functions take such a parameter, beside its canonical one
@@ -60,7 +75,8 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins`` or ``cross_entropy``.
+    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy`` or
+    ``quality``, the second half of a pair whose first is the second of `data`.
     `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters.
     """
@@ -84,9 +100,15 @@ class Roles:
 def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
     """What a class takes when it is made (nothing for a function) and what is called takes."""
     if isinstance(function, type):
-        forward = getattr(function, "forward", function.__call__)
-        return _signature(function), _signature(forward)[1:]
+        own = "forward" if _calls_forward(function) else "__call__"
+        static = isinstance(inspect.getattr_static(function, own), staticmethod)
+        return _signature(function), _signature(getattr(function, own))[0 if static else 1 :]
     return [], _signature(function)
+
+
+def _calls_forward(function: type) -> bool:
+    """Whether an instance of this class, when called, is torch's module, which calls its ``forward``."""
+    return hasattr(function, "forward") and function.__call__ in (torch.nn.Module.__call__, object.__call__)
 
 
 def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -122,13 +144,15 @@ def read(function: Callable[..., Any], loss: str, given: dict[str, Any]) -> Role
         name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]
     needed = {name: meant for name in required if (meant := _needed(name, counts, name in {p.name for p in made}))}
+    if CANONICAL[loss].inputs == "dense" and _inputs(data)[1].name in POSITIVES:
+        needed |= dict.fromkeys([name for name in required if name in QUALITIES and name not in needed][:1], "quality")
     own = {meant: free[name].default for name, meant in counts.items() if _is_count(free[name].default)}
     reduction = named.get("reduction")
     return Roles(
         data,
         _swapped(data),
         _inputs(data)[0].name in PROBABILITIES,
-        any(p.name in PAIRS for p in data),
+        any(p.name in PAIRS for p in data) or "quality" in needed.values(),
         canonical,
         needed,
         tuple(name for name in required if name not in needed),
@@ -156,7 +180,7 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
         return counts[name]
     if made and name in CROSS_ENTROPIES:
         return "cross_entropy"
-    for meant, names in (("normaliser", NORMALISERS), ("weight", WEIGHTS), ("positives", POSITIVES)):
+    for meant, names in (("normaliser", NORMALISERS), ("weight", (*WEIGHTS, "pos_weight")), ("positives", POSITIVES)):
         if name in names:
             return meant
     return None

@@ -23,7 +23,7 @@ SCANNED = ("float32", "float64")
 HALF = ("bfloat16", "float16")  # scanned for what raises and for non-finite numbers alone
 # What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
 TOLD_ONCE = {
-    "nonfinite_from": ("quantity", "nan"),
+    "nonfinite_from": ("quantity", "nan", "target"),
     "dtype_refused": ("dtype",),
     "setting_refused": ("setting",),
 }
@@ -56,11 +56,19 @@ def tell(case: Examination, semantics: Semantics, elements: Elements, share: str
     ]
     told = set()
     for one in (one for one in found if one.change.code != "digits_lost"):
+        if one.change.code == "dtype_refused" and _answers(case, elements, dict(one.change.values)["dtype"]):
+            continue  # it is a setting of the scan that is refused, whatever the dtype
         key = (one.change.code, *(dict(one.change.values).get(name) for name in TOLD_ONCE[one.change.code]))
         if key not in told:
             told.add(key)
             case.findings.append(one)
     _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)
+
+
+def _answers(case: Examination, elements: Elements, dtype: str) -> bool:
+    """Whether a call that was answered before is answered in this dtype, too."""
+    i = int(elements.answered.argmax())
+    return case.ask([replace(elements.calls[i], dtype=dtype)])[0].ok
 
 
 def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
@@ -138,9 +146,17 @@ def _cut_off(case: Examination, fixed: dict[str, Any]) -> None:
         expected = float(truth(case.loss, replace(calls[0], parameters=setting | fixed))[0].sum())
         if numpy.isfinite(seen).all() and seen[0] == seen[1] > 0 and abs(seen[0] - expected) > 1e-3 * expected:
             limit = 60 * seen[0] / expected
+            if not _follows(case, sign * (limit - 0.5), y, setting, fixed):
+                continue  # it leaves the paper's line elsewhere, so that no limit lies where the two cross
             told = change("precision", "cut_off", positive=bool(y), logit=sign * limit, epsilon=math.exp(-limit))
             case.show(told, "fragile", calls[0], repr(expected), repr(seen[0]))
-            return
+
+
+def _follows(case: Examination, x: float, y: float, setting: dict[str, Any], fixed: dict[str, Any]) -> bool:
+    """Whether the loss is the paper's at this logit."""
+    call = Call([[x]], [[y]], setting)
+    expected = float(truth(case.loss, replace(call, parameters=setting | fixed))[0].sum())
+    return abs(case.ask([call])[0].value - expected) <= 1e-3 * abs(expected)
 
 
 def _nonfinite(case: Examination, elements: Elements) -> None:
