@@ -11,7 +11,7 @@ from focalbench_suite.results.standings import GRAVITY, gravity
 
 @dataclass
 class Surprise:
-    """The finding that shows a kind of surprise best, and the other sources that have one of this kind in this loss."""
+    """One kind of difference in one loss: the finding that shows it best, and the other sources that have it, too."""
 
     finding: Row
     also: list[str]

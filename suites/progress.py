@@ -24,7 +24,7 @@ from rich.text import Text
 FILE = "progress.json"
 EVERY = 1.0  # seconds from one writing to the next
 LINES = 4  # of the tasks under way
-EVER = 1e9  # seconds: the time left is reckoned from everything that has ended, not from the last half minute
+SPEED_WINDOW_S = 1e9  # rich estimates the time left from its last 30 s; this is the average over the whole run
 
 
 @dataclass
@@ -86,7 +86,7 @@ def bars(folder: Path, hidden: bool) -> Bars:
         UnderWay(folder),
     )
     hidden = hidden or not sys.stderr.isatty()
-    return Bars(*columns, console=Console(stderr=True), disable=hidden, speed_estimate_period=EVER)
+    return Bars(*columns, console=Console(stderr=True), disable=hidden, speed_estimate_period=SPEED_WINDOW_S)
 
 
 def in_words(row: Task) -> str:

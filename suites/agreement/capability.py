@@ -21,7 +21,6 @@ import torch
 from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
 from focalbench_suite.suites import errors
 from focalbench_suite.suites.agreement import measure
-from focalbench_suite.suites.agreement.call import prepared, tensors
 from focalbench_suite.suites.agreement.probes import ProbeCall, probes
 
 NOT_MEASURED = "not measured in this profile"
@@ -31,6 +30,24 @@ Row = dict[str, Any]
 
 class Lacking(Exception):
     """The loss does not do this; the message says what it does instead."""
+
+
+def tensors(loss: str, logits: Any, targets: Any, dtype: str, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (a leaf that requires its gradient) and targets; class indices are int64, all others have `dtype`."""
+    kind = getattr(torch, dtype)
+    index = CANONICAL[loss].inputs == "index"
+    x = torch.tensor(numpy.asarray(logits), dtype=kind, device=device)
+    y = torch.tensor(numpy.asarray(targets), dtype=torch.int64 if index else kind, device=device)
+    return x.requires_grad_(), y
+
+
+def prepared(parameters: dict[str, Any], dtype: str, device: str = "cpu") -> dict[str, Any]:
+    """Parameters as a user passes them: class and row weights as tensors, numbers as they are."""
+    kind = getattr(torch, dtype)
+    return {
+        name: torch.tensor(value, dtype=kind, device=device) if isinstance(value, (tuple, list)) else value
+        for name, value in parameters.items()
+    }
 
 
 @dataclass(frozen=True)

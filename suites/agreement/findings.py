@@ -6,11 +6,11 @@ values (`numerics`), and what the probes, the capabilities and the source's own 
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -18,7 +18,6 @@ import numpy
 from focalbench_suite.adapters import CANONICAL, Loss
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.agreement import capability, judge, known, measure, probes, reductions
-from focalbench_suite.suites.agreement.call import evaluate
 from focalbench_suite.suites.agreement.subject import Subject, of
 from focalbench_suite.suites.explainer import CannotAnswer, explain, numerics
 from focalbench_suite.suites.explainer.calls import Call, Remembered
@@ -102,25 +101,24 @@ def _other_function(subject: Subject, row: dict[str, Any]) -> Iterator[Finding]:
     if row["verdict"] != "differs":
         return
     case = probes.probes(subject.loss, subject.off)[0].cases[0]
-    got = evaluate(subject.call, subject.loss, case.logits, case.targets, case.parameters, "float64").value.sum()
+    got = measure.ask(subject.call, subject.loss, case, "float64").value
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
     expected = float(value.high.mean())
     told = change("unexplained", "another_function", relation=row["relation"])
-    yield Finding(told, "different", _pasted(subject, case, "value.high.mean()"), repr(expected), repr(float(got)))
+    yield Finding(told, "different", _pasted(subject, case, "value.high.mean()"), repr(expected), repr(got))
 
 
 def _reduction(subject: Subject, usual: str) -> Finding:
     """The same elements in two shapes, where that changes the value; else the usual batch against its mean."""
     case = probes.probes(subject.loss, subject.off)[0].cases[0]
     value, _ = oracle.exact(subject.loss, case.logits, case.targets, **case.parameters)
-    ask = functools.partial(evaluate, subject.call, subject.loss, parameters=case.parameters, dtype="float64")
-    got = float(ask(case.logits, case.targets).value.sum())
+    got = measure.ask(subject.call, subject.loss, case, "float64").value
     kind = "normaliser" if usual in reductions.NORMALISED else "reduction"
     told = change(kind, "reduces_by", reduction=usual)
     rows = numpy.asarray(case.logits).shape
     if usual == "mean over dim 1, then sum":
-        turned = [numpy.asarray(numbers).reshape(rows[::-1]).tolist() for numbers in (case.logits, case.targets)]
-        other = float(ask(*turned).value.sum())
+        x, y = (numpy.asarray(numbers).reshape(rows[::-1]).tolist() for numbers in (case.logits, case.targets))
+        other = measure.ask(subject.call, subject.loss, replace(case, logits=x, targets=y), "float64").value
         told = change(kind, "reduces_by_shape", reduction=usual, elements=int(value.high.size), value=got, shape=rows,
                       turned=rows[::-1], other=other)  # fmt: skip
     example = _pasted(subject, case, "value.high.mean()")
@@ -132,47 +130,41 @@ def _shown(
 ) -> Iterator[Finding]:
     """A finding with the first case of a probe that shows what the row says."""
     for case in probe.cases:
-        value, gradient = oracle.exact(subject.loss, numpy.asarray(case.logits), case.targets, **case.parameters)
-        try:
-            output = evaluate(
-                subject.call, subject.loss, case.logits, case.targets, case.parameters, "float64", device,
-                strided=case.strided,
-            )  # fmt: skip
-        except Exception as error:  # what the source raises is the finding
+        value, _ = oracle.exact(subject.loss, numpy.asarray(case.logits), case.targets, **case.parameters)
+        answer = measure.ask(subject.call, subject.loss, case, "float64", device)
+        if answer.error:
             if row["verdict"] == "error":
-                got = measure.sentence(error)
-                yield _finding(
-                    subject, change(kind, "probe_raises", probe=probe.name, error=got), case, 1.0, value, got
-                )
+                told = change(kind, "probe_raises", probe=probe.name, error=answer.error)
+                yield _finding(subject, told, case, 1.0, value, answer.error)
                 return
             continue
-        answer = judge.Answered(case, value, gradient, output)
+        seen = measure.answered(subject.loss, case, answer)
         if (
             row["verdict"] == "error"
-            or judge.judge([answer], row["quantity"], "float64", usual).verdict != row["verdict"]
+            or judge.judge([seen], row["quantity"], "float64", usual).verdict != row["verdict"]
         ):
             continue
-        yield _told(subject, kind, row, probe, answer, usual)
+        yield _told(subject, kind, row, probe, seen, usual)
         return
 
 
 def _told(
     subject: Subject, kind: str, row: dict[str, Any], probe: probes.Probe, answer: judge.Answered, usual: str
 ) -> Finding:
-    reduced = reductions.apply(usual, answer.value, answer.shape, answer.output.value.shape)
+    reduced = reductions.apply(usual, answer.value, answer.shape, answer.returned_value.shape)
     scale = reduced[1] if reduced else 1.0
     shown = {"probe": probe.name, "setting": _changed(answer.case.parameters, subject), "relation": row["relation"]}
     if row["quantity"] == "value":
         told = change(kind, "probe_value", **shown)
-        got = repr(float(answer.output.value.sum()))
+        got = repr(float(answer.returned_value.sum()))
         return _finding(subject, told, answer.case, scale, answer.value, got)
-    wrong = numpy.abs(answer.output.gradient - answer.gradient.high * scale)
+    wrong = numpy.abs(answer.returned_gradient - answer.gradient.high * scale)
     where = numpy.unravel_index(numpy.argmax(numpy.nan_to_num(wrong, nan=numpy.inf)), wrong.shape)
     place = ", ".join(map(str, where))
     told = change(kind if row["verdict"] != "differs" else "gradient", "probe_gradient", **shown)
     example = _pasted(subject, answer.case, f"gradient.high[{place}] * {scale!r}", f"logits.grad[{place}].item()")
     expected = repr(float(answer.gradient.high[where] * scale))
-    return Finding(told, "different", example, expected, repr(float(answer.output.gradient[where])))
+    return Finding(told, "different", example, expected, repr(float(answer.returned_gradient[where])))
 
 
 def _finding(

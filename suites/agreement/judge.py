@@ -21,23 +21,33 @@ import numpy
 
 from focalbench_suite.suites import errors
 from focalbench_suite.suites.agreement import reductions
-from focalbench_suite.suites.agreement.call import Output
 from focalbench_suite.suites.agreement.probes import ProbeCall
 from focalbench_suite.suites.oracle import Exact
 
+# How many roundings a point may be off. In float32 every verdict on seven sources is the same from 4 to 32; with 2,
+# MMDetection's activated focal loss would differ, with 64 fvcore's star would agree at saturated logits. In bfloat16
+# every verdict is the same from 8 to 128.
 ROUNDINGS = 32
 WORTH_SAYING = 0.01  # a relative error within rounding of the intermediates that the relation names all the same
+# Roundings of the norm, which decide in half precision: in bfloat16, torch's balanced cross entropy would differ at the
+# prior with 8, and fvcore's star would agree with 32.
 WHOLE = 16
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One case with what the paper says and what the source returned."""
+    """One call of a probe with what the paper says and what the source returned, and the dtype that it returned."""
 
     case: ProbeCall
     value: Exact
     gradient: Exact
-    output: Output
+    returned_value: numpy.ndarray
+    returned_gradient: numpy.ndarray
+    returned_dtype: str
+
+    def returned(self, quantity: str) -> numpy.ndarray:
+        """The value or the gradient that the source returned."""
+        return self.returned_value if quantity == "value" else self.returned_gradient
 
     @property
     def shape(self) -> reductions.Shape:
@@ -83,7 +93,7 @@ def rounding(answers: list[Answered], dtype: str) -> list[str]:
     A source that returns a coarser dtype than it was given is judged by that one; one that computes in float32 whatever
     it is given may be no better than that in float64, and the row says so.
     """
-    returned = max([dtype, *(answer.output.dtype for answer in answers)], key=errors.epsilon)
+    returned = max([dtype, *(answer.returned_dtype for answer in answers)], key=errors.epsilon)
     return [returned, "float32"] if returned == "float64" else [returned]
 
 
@@ -102,15 +112,15 @@ def fitting(answers: list[Answered], dtype: str) -> list[str]:
 
 def compared(answer: Answered, name: str, quantity: str, dtype: str) -> Compared | None:
     """One quantity of a case under a reduction; None where that reduction cannot give what was returned."""
-    reduced = reductions.apply(name, answer.value, answer.shape, answer.output.value.shape)
+    reduced = reductions.apply(name, answer.value, answer.shape, answer.returned_value.shape)
     if reduced is None:
         return None
     exact, factor = reduced
     if quantity == "gradient":
         gradient = answer.gradient.scaled(factor)
-        return Compared(gradient, answer.output.gradient, abs(factor) * _intermediates(answer, dtype))
+        return Compared(gradient, answer.returned_gradient, abs(factor) * _intermediates(answer, dtype))
     spread = _intermediates(answer, dtype).sum() * abs(factor) / max(exact.high.size, 1)
-    return Compared(exact, answer.output.value, numpy.full(exact.high.shape, spread))
+    return Compared(exact, answer.returned_value, numpy.full(exact.high.shape, spread))
 
 
 def _intermediates(answer: Answered, dtype: str) -> numpy.ndarray:
@@ -210,18 +220,18 @@ def _scale(answers: list[Answered], dtype: str) -> float | None:
     for answer in answers:
         reference = next(
             (r for name in ("none", "sum over dim 1", "sum")
-             if (r := reductions.apply(name, answer.value, answer.shape, answer.output.value.shape))),
+             if (r := reductions.apply(name, answer.value, answer.shape, answer.returned_value.shape))),
             None,
         )  # fmt: skip
         if reference is None or not numpy.any(reference[0].high):
             return None
         exact = reference[0].high.ravel()
-        scale = float(exact @ answer.output.value.ravel() / (exact @ exact))
+        scale = float(exact @ answer.returned_value.ravel() / (exact @ exact))
         spread = _intermediates(answer, dtype)
         even = numpy.full(reference[0].high.shape, spread.mean())
         pairs = [
-            Compared(reference[0].scaled(scale), answer.output.value, even),
-            Compared(answer.gradient.scaled(scale), answer.output.gradient, spread),
+            Compared(reference[0].scaled(scale), answer.returned_value, even),
+            Compared(answer.gradient.scaled(scale), answer.returned_gradient, spread),
         ]
         if not numpy.isfinite(scale) or scale == 0 or not all(close([pair], dtype) for pair in pairs):
             return None
@@ -250,5 +260,5 @@ def _within(pair: Compared) -> numpy.ndarray:
 
 def _told(answers: list[Answered], quantity: str) -> str:
     """What was returned where there is nothing to compare it with."""
-    returned = [getattr(answer.output, quantity) for answer in answers]
+    returned = [answer.returned(quantity) for answer in answers]
     return "returns " + "; ".join(f"{float(numbers.sum()):.6g}" for numbers in returned)

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy
+import torch
 
-from focalbench_suite.adapters import Loss, Unsupported
+from focalbench_suite.adapters import CANONICAL, Loss
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.agreement import judge
-from focalbench_suite.suites.agreement.call import evaluate
 from focalbench_suite.suites.agreement.judge import Answered, Judgement
 from focalbench_suite.suites.agreement.probes import Probe, ProbeCall, probes
+from focalbench_suite.suites.explainer.calls import Answer, Call
+from focalbench_suite.suites.explainer.here import Here
 
 Row = dict[str, Any]
 FORMS = ("reduced", "elementwise")
@@ -66,18 +68,39 @@ def _answers(
 ) -> tuple[list[Answered], list[tuple[str, str]]]:
     answers, refusals = [], []
     for case in probe.cases:
-        value, gradient = _exact(loss, case)
-        try:
-            output = evaluate(
-                call, loss, case.logits, case.targets, case.parameters, dtype, device, strided=case.strided
-            )
-        except Unsupported as refusal:
-            refusals.append(("unsupported", str(refusal)))
-        except Exception as error:  # whatever a measured library raises is the finding
-            refusals.append(("error", sentence(error)))
+        answer = ask(call, loss, case, dtype, device)
+        if answer.error:
+            refusals.append(("unsupported" if answer.unsupported else "error", answer.error))
         else:
-            answers.append(Answered(case, value, gradient, output))
+            answers.append(answered(loss, case, answer))
     return answers, refusals
+
+
+def ask(function: Callable, loss: str, case: ProbeCall, dtype: str, device: str = "cpu") -> Answer:
+    """What a function answers to one call of a probe; one without a gradient is an error, too."""
+    targets = numpy.asarray(case.targets, dtype=int if CANONICAL[loss].inputs == "index" else float)
+    call = Call(case.logits, targets, case.parameters, dtype)
+    answer = Here(_strided(function) if case.strided else function, device=device).answer(call)
+    if answer.error or answer.gradient is not None:
+        return answer
+    return replace(answer, error=answer.backward_error or "TypeError: the result has no gradient")
+
+
+def _strided(function: Callable) -> Callable:
+    """The function of the same numbers in views that are not contiguous."""
+
+    def call(logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> Any:
+        x, y = (torch.stack((tensor, tensor), dim=-1)[..., 0] for tensor in (logits, targets))
+        return function(x, y, **parameters)
+
+    return call
+
+
+def answered(loss: str, case: ProbeCall, answer: Answer) -> Answered:
+    """An answer with a gradient, beside what the paper says."""
+    assert answer.output is not None
+    assert answer.gradient is not None
+    return Answered(case, *_exact(loss, case), answer.output, answer.gradient, answer.dtype)
 
 
 def sentence(error: Exception) -> str:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from focalbench_suite.results.statistics import MOST_LAUNCHES, gate_verdict
 from focalbench_suite.suites.environment import cpu_model
-from focalbench_suite.suites.throughput.gate import FIND, PAIRS, log_ratios
+from focalbench_suite.suites.throughput.gate import PAIRS, SMALLEST_SLOWDOWN, log_ratios
 from focalbench_suite.suites.throughput.paired import Side
 from focalbench_suite.suites.throughput.side import PairedCell
 
@@ -32,7 +32,7 @@ CELLS = (
     PairedCell("focal", "torchvision", 40_000, 8),
 )
 MEASURED_PAIRS, LAUNCHES = 4, 3
-SLOWDOWNS = (0.03, FIND, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
+SLOWDOWNS = (0.03, SMALLEST_SLOWDOWN, 0.07, 0.10, 0.15, 0.20, 0.30, 0.50)
 SIMULATED = 400
 FALSE_ALARMS, FOUND = 0.01, 0.95
 
@@ -82,7 +82,7 @@ def margins(folder: Path | None = None) -> dict[str, float]:
     content = json.loads(file.read_text())
     if content["cpu"] != cpu_model():
         return {}
-    return {cell["cell"]: max(cell["find"] or SLOWDOWNS[-1], FIND) for cell in content["cells"]}
+    return {cell["cell"]: max(cell["find"] or SLOWDOWNS[-1], SMALLEST_SLOWDOWN) for cell in content["cells"]}
 
 
 def noise_of(name: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> Noise:

@@ -21,9 +21,9 @@ from focalbench_suite.results.statistics import MOST_LAUNCHES, gate_verdict, lau
 from focalbench_suite.suites.throughput.paired import Side, SideFailed, launch
 from focalbench_suite.suites.throughput.side import PairedCell
 
-FIND = 0.05  # the slowdown that must not escape, where calibration says nothing else of a cell
-BLOCKS, CALLS = 8, 3
-PAIRS = 3
+SMALLEST_SLOWDOWN = 0.05  # to be detected, unless calibration found that this machine cannot see it
+BLOCKS, CALLS = 8, 3  # of a launch: turns of base and head, and timed calls a turn; 8 x 4 x (3 + 1) ms
+PAIRS = 3  # of processes, since an address layout that is the same in every launch makes up to 2 per cent
 CHANGED = ("slower", "faster")
 
 
@@ -34,7 +34,7 @@ class Outcome:
     cell: str
     verdict: str  # slower | faster | same | undecided | failed
     ratio: float = float("nan")
-    find: float = FIND
+    find: float = SMALLEST_SLOWDOWN
     launches: list[tuple[float, float]] = field(default_factory=list)
     confirmation: list[tuple[float, float]] = field(default_factory=list)
     faults: float = 0.0
@@ -50,8 +50,8 @@ def rerun(
 ) -> list[Outcome]:
     """Compare two versions of the code, each given by folders that come first on its path, cell by cell.
 
-    `find` gives a cell's name the slowdown to find where it is not 5 %; `slowed` makes the head do so many times the
-    work, cell by cell, to measure the gate itself.
+    `find` says, by a cell's name, the slowdown to find where it is not 5 %. `slowed` multiplies the head's work, cell
+    by cell, which is how the gate itself is measured.
     """
     slowed = slowed or [1.0] * len(cells)
     find = find or {}
@@ -89,7 +89,7 @@ def _stage(
         outcomes = []
         for cell, factor in zip(cells, slowed, strict=True):
             try:
-                outcomes.append(compare_cell(pairs, cell, find.get(cell.name, FIND), factor))
+                outcomes.append(compare_cell(pairs, cell, find.get(cell.name, SMALLEST_SLOWDOWN), factor))
             except SideFailed as failure:
                 outcomes.append(Outcome(cell.name, "failed", reason=str(failure)))
                 for side in (side for pair in pairs for side in pair):
@@ -98,7 +98,7 @@ def _stage(
 
 
 def compare_cell(
-    pairs: Sequence[tuple[Side, Side]], cell: PairedCell, find: float = FIND, slowed: float = 1.0
+    pairs: Sequence[tuple[Side, Side]], cell: PairedCell, find: float = SMALLEST_SLOWDOWN, slowed: float = 1.0
 ) -> Outcome:
     """Launch pair after pair, on alternating cores, until the verdict is clear or the cap is reached."""
     outcome = Outcome(cell.name, "unclear", find=find)

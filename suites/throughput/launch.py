@@ -31,7 +31,7 @@ from focalbench_suite.suites.throughput.subjects import COMPILED, TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
 PASSES = ("forward", "forward_backward")
-MOST_SETS = 1024  # more than a cache holds, unless a set has some ten kilobytes: then the call's overhead is the time
+MOST_SETS = 1024  # fit into a cache only if a set has some ten kilobytes, where a call's overhead is what is timed
 CHECKED_ROWS = 2048  # of a workload's first input sets: enough to tell two functions apart, in a few milliseconds
 PR_SET_PDEATHSIG = 1
 

@@ -13,15 +13,15 @@ from focalbench_suite.suites.throughput import clocks
 from focalbench_suite.suites.throughput.subjects import TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
-WARM_UP = 4  # calls at most
-STEADY = 0.1  # a call within a tenth of the fastest so far
+WARM_UP = 4  # calls at most, where none is steady before
+STEADY = 0.1  # a call within a tenth of the fastest so far ends the warming up
 
 
 class Runner:
     """A subject, with or without its backward pass, on the next input set each time; sees that answers stay alike.
 
-    `turn` counts the calls of all that are timed together: whoever is called gets the set after the one that was used
-    last, which is in no cache where the sets are larger than it.
+    `turn` counts the calls of all subjects that are timed together, and each call takes the next set. Where the sets
+    together are larger than the cache, the next one is the one that was used longest ago and is not in it.
     """
 
     def __init__(

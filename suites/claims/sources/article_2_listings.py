@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from focalbench_suite.suites.claims import installed, own
 from focalbench_suite.suites.claims.checks import agree
@@ -49,7 +50,7 @@ def left_bins() -> Shown:
     return Shown(bins == [math.floor(label) for label in labels], f"{bins} of {list(labels)}")
 
 
-def df_listing(boxes: int = 5):
+def df_listing(boxes: int = 5) -> tuple[Any, Any, Any]:
     logits, sides = four_sides(boxes)
     return listing("distribution_focal", "second").reduced(logits, sides), logits, sides
 

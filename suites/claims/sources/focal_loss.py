@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from focalbench_suite.suites.claims import own
 from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
 from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.reading import Interpretation
 
 NAME = "Focal Loss, arXiv:1708.02002"
 BOTH_LABELS = [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)]
@@ -33,7 +36,7 @@ def where_scaled_down(times: float, gamma: float = 2.0) -> float:
     return low
 
 
-def background_over_foreground(loss: str, **parameters) -> float:
+def background_over_foreground(loss: str, **parameters: Any) -> float:
     """The summed loss of 100,000 easy negatives (p_t 0.9) over that of 100 hard positives (p_t 0.1)."""
     return 1000 * own.value(loss, 0.1, 0.0, **parameters) / own.value(loss, 0.1, 1.0, **parameters)
 
@@ -80,7 +83,7 @@ def start(bias: float) -> float:
     return own.value("cross_entropy", 1 / (1 + math.exp(-bias)), 0.0)
 
 
-def derivative(formula, loss: str, **parameters) -> Shown:
+def derivative(formula: Callable[[float, float], float], loss: str, **parameters: Any) -> Shown:
     """Appendix B: `formula(y, p_t)` with y = ±1 against our gradient to the logit."""
 
     def ours(x: float, y: float) -> float:
@@ -127,7 +130,7 @@ def anchors(height: int, width: int, per_location: int = 9) -> int:
     return sum(per_location * math.ceil(height / s) * math.ceil(width / s) for s in (8, 16, 32, 64, 128))
 
 
-def normalised(read) -> Shown:
+def normalised(read: Interpretation) -> Shown:
     """Our focal loss of 1000 anchors with avg_factor = 7 against its sum over 7."""
     import torch
 

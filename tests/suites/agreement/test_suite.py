@@ -82,7 +82,7 @@ def test_a_head_of_easy_negatives_in_bfloat16(adapter, kept):
 def test_detectors_agree_with_ours_term_by_term(loss, adapter):
     rows = terms.rows(find(loss, adapter), "float32", "cpu")
     assert {row["verdict"] for row in rows} == {"agrees"}
-    assert len(rows) == len(terms.BATCHES) * 3 * 2
+    assert len(rows) == len(terms.SCENES) * 3 * 2
 
 
 def test_a_term_that_is_off_is_seen():

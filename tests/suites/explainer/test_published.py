@@ -42,9 +42,7 @@ RIGHT = {
     "of_maps": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "one_hot_wanted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "of_probabilities": Said("focal", "different", "none", {"sides_blended", "nonfinite_from"}),
-    "bce_of_probabilities": Said(
-        "focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}
-    ),
+    "bce_of_probabilities": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
     "blended_logit": Said("focal", "different", "mean", {"soft_labels_in_logit"}),
     "penalty_reduced": Said(
         "focal", "different", "sum / targets that are 1 (at least 1)", {"penalty_reduced", "over_ones_at_least_one"}
