@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import Loss
+from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
+
+NUMBERS = {  # by loss, the parameters that are one number
+    loss: {p.name for p in canonical.parameters if p.role in ("power", "balance", "coefficient")}
+    for loss, canonical in CANONICAL.items()
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,10 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         classes = logits.shape[-1] if logits.dim() else 1
-        return loss.reduced(logits, loss.native(targets, classes), **loss.off | parameters)
+        given = loss.off | dict(loss.defaults) | parameters  # an adapter's function has no defaults of its own
+        if undeclared := NUMBERS[loss.name] - given.keys():
+            raise Unsupported(f"{loss.label} declares no default for {', '.join(sorted(undeclared))}")
+        return loss.reduced(logits, loss.native(targets, classes), **given)
 
     place = f", {reference!r}" if reference else ""
     code = (
