@@ -102,7 +102,8 @@ def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter]
     if isinstance(function, type):
         own = "forward" if _calls_forward(function) else "__call__"
         static = isinstance(inspect.getattr_static(function, own), staticmethod)
-        return _signature(function), _signature(getattr(function, own))[0 if static else 1 :]
+        made = [] if inspect.getattr_static(function, "__init__") is torch.nn.Module.__init__ else _signature(function)
+        return made, _signature(getattr(function, own))[0 if static else 1 :]
     return [], _signature(function)
 
 

@@ -1,0 +1,116 @@
+"""How functions are written in public code, and that a check finds out how each is called."""
+
+import numpy
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
+
+from focalbench_suite.suites.check import CannotCall, check
+
+
+def quality_focal(cls_target, cls_logits, beta=2.0):
+    entropy = F.binary_cross_entropy_with_logits(cls_logits, cls_target, reduction="none")
+    return (entropy * (cls_target - cls_logits.sigmoid()).abs() ** beta).sum()
+
+
+def of_two_arguments(pred, label, score, beta=2.0):
+    """The pair (class index, quality) as two arguments; the index C is background."""
+    classes = pred.shape[-1]
+    targets = F.one_hot(label, classes + 1)[:, :classes] * score[:, None]
+    return quality_focal(targets, pred, beta)
+
+
+class CalledItself(torch.nn.Module):
+    """A module that is called by its own ``__call__``, as Ultralytics' distribution focal loss is."""
+
+    def __call__(self, pred_dist, target):
+        left = target.long()
+        right = (left + 1).clamp(max=pred_dist.shape[-1] - 1)
+        near = F.cross_entropy(pred_dist, left, reduction="none") * (left + 1 - target)
+        return near + F.cross_entropy(pred_dist, right, reduction="none") * (target - left)
+
+
+class WithoutSelf(torch.nn.Module):
+    @staticmethod
+    def forward(pred_score, gt_score, label, alpha=0.75, gamma=2.0):
+        weight = alpha * pred_score.sigmoid() ** gamma * (1 - label) + gt_score * label
+        return (F.binary_cross_entropy_with_logits(pred_score, gt_score, reduction="none") * weight).mean(1).sum()
+
+
+def in_single_precision(logits, target, gamma=2.0, alpha=None):
+    """Its class weights are made single, which torch does not multiply into double logits."""
+    weight = None if alpha is None else alpha.float()
+    entropy = F.cross_entropy(logits, target, reduction="none")
+    weights = 1.0 if weight is None else weight[target]
+    return (weights * (1 - (-entropy).exp()) ** gamma * entropy).mean() + 0 * F.cross_entropy(logits, target, weight)
+
+
+class OfLabels(torch.nn.Module):
+    def __init__(self, num_labels, gamma=2.0):
+        super().__init__()
+        self.num_labels, self.gamma = num_labels, gamma
+
+    def forward(self, input, target):
+        hot = F.one_hot(target, self.num_labels).to(input.dtype)
+        logp = (input.log_softmax(-1) * hot).sum(-1)
+        return (-((1 - logp.exp()) ** self.gamma) * logp).mean()
+
+
+def weighed(logits, targets, pos_weight, gamma=2.0):
+    entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none", pos_weight=pos_weight)
+    missed = targets * (-logits).sigmoid() + (1 - targets) * logits.sigmoid()
+    return (missed**gamma * entropy).mean()
+
+
+@pytest.mark.parametrize(
+    ("function", "loss", "words"),
+    [
+        (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
+        (of_two_arguments, "quality_focal", "label = the pair (class index, quality) (N,), beta, score = quality (N,)"),
+        (CalledItself, "distribution_focal", "pred_dist = logits (N, C), target = targets (N,)"),
+        (WithoutSelf, "varifocal", "pred_score = logits (N, C), gt_score = targets (N, C)"),
+        (in_single_precision, "softmax_focal", "target = class index (N,)"),
+        (OfLabels, "softmax_focal", "num_labels = C"),
+        (weighed, "focal", "pos_weight = ones (N, C)"),
+    ],
+)
+def test_how_it_is_called_is_found_out(function, loss, words):
+    verdict = check(function, loss)
+    assert words in verdict.how
+    assert verdict.verdict != "different", [finding.plain for finding in verdict.findings]
+
+
+def test_arrays_of_another_library_are_named():
+    with pytest.raises(CannotCall, match="computes with numpy, and a check calls with torch's tensors; wrap it"):
+        check(numpy_alone(), "focal")
+
+
+def numpy_alone():
+    """A function of a module that imports numpy and no torch."""
+    scope = {"np": numpy, "__name__": "elsewhere"}
+    text = "def focal(logits, targets):\n    return np.sum(logits.astype(float) * targets)\n"
+    exec(compile(text, "elsewhere.py", "exec"), scope)
+    return scope["focal"]
+
+
+def test_what_both_sides_are_clamped_to_is_told_of_both():
+    def clamped(logits, targets, gamma=2.0, alpha=0.25):
+        p = logits.sigmoid().clamp(1e-6, 1 - 1e-6)
+        positive = alpha * (1 - p) ** gamma * -p.log()
+        return (targets * positive + (1 - targets) * (1 - alpha) * p**gamma * -(1 - p).log()).mean()
+
+    told = [finding.plain["statement"] for finding in check(clamped, "focal").findings]
+    assert any(one.startswith("the loss of positives is cut off where the logit passes -13.8") for one in told)
+    assert any(one.startswith("the loss of negatives is cut off where the logit passes 13.8") for one in told)
+
+
+def test_a_loss_that_turns_nan_at_both_targets_is_told_of_both():
+    def powered(logits, targets, gamma=2.0, alpha=0.25):
+        p = logits.sigmoid()
+        missed = (targets * (1 - p) + (1 - targets) * p) ** gamma
+        weight = alpha * targets + (1 - alpha) * (1 - targets)
+        return (weight * missed * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()
+
+    told = [finding.plain["statement"] for finding in check(powered, "focal").findings]
+    assert any("is NaN" in one and "target 0" in one for one in told)
+    assert any("at logit 17, target 1" in one for one in told)  # where 1 - sigmoid(x) is 0 in single precision
