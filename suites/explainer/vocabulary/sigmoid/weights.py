@@ -28,6 +28,7 @@ SIDES: dict[str, tuple[str, str]] = {
 }
 # weights that people fix for one side while the other has alpha
 FIXED_SIDES = (0.25, 0.5, 0.75, 2)
+FOCAL = (0.25, 0.75)  # focal loss's own, which people put into losses that have no alpha, as YOLOv5's QFocalLoss does
 # (of a positive, of a negative): weights of a function that should have none, or takes no alpha
 FIXED = (
     (0.75, 0.25), (0.5, 0.5), (0.25, 1), (0.75, 1), (1, 0.25), (1, 0.75), (0.25, 0.25), (0.75, 0.75),
@@ -64,7 +65,8 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         return options_of(loss.made_of.weight, SIGMOID, loss, accepts) + _of_target_or_alpha(loss, accepts)
     if balance is None or balance.name not in accepts:
         # A weight of 1 and 0 is the target itself where that is a quality, else a choice of the positives.
-        others = [*_by_target(), *_fixed()] if loss.soft else [*_fixed(), *_by_target()]
+        fixed = FIXED if balance is not None else (FOCAL, *FIXED)
+        others = [*_by_target(), *_fixed(fixed)] if loss.soft else [*_fixed(fixed), *_by_target()]
         return [*_without_alpha(loss), *others, *_balanced()]
     own = options_of(loss.made_of.weight, SIGMOID, loss, accepts)
     return [*own, *_ruled(("alpha", "1 - alpha")), *_sides(), *_balanced(), *_by_target()]
@@ -110,10 +112,10 @@ def _ruled(pair: tuple[str, str], *changes: Change) -> list[Option]:
     ]
 
 
-def _fixed() -> list[Option]:
+def _fixed(weights: tuple[tuple[float, float], ...]) -> list[Option]:
     return [
         option(blend(f"{one:g}", f"{zero:g}"), SIGMOID, change("alpha", "fixed_weights", positive=one, negative=zero))
-        for one, zero in FIXED
+        for one, zero in weights
     ]
 
 

@@ -108,3 +108,11 @@ def mean_of_both_bins(pred, label, weight=None):
 @example("distribution_focal", "target_range", "activation")
 def sigmoid_and_bin_weights_exchanged(pred, label, weight=None):
     return bins(pred.sigmoid(), label, weight, lambda left, right: (right, left))
+
+
+@example("quality_focal", "alpha")
+def quality_focal_with_alpha(logits, targets, beta=2.0):
+    """The weights of focal loss in a loss that has none, as YOLOv5 publishes it."""
+    weight = 0.25 * targets + 0.75 * (1 - targets)
+    miss = (targets - logits.sigmoid()).abs() ** beta
+    return (weight * miss * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()
