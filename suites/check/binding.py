@@ -40,6 +40,7 @@ TARGETS_SHOWN = {
     "hard": "targets of 0 and 1",
     "index": "class index",
     "label_score": "the pair (class index, quality)",
+    "label_score_after_background": "the pair (class index from 1, 0 for background, and quality)",
     "one_hot": "one-hot targets",
 }
 
@@ -73,6 +74,7 @@ class Form:
     class_weights: str = "tensor"  # or list, number
     element_weight: str = "elements"  # or rows
     sums_sides: bool = False
+    background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,14 @@ class Bound:
             self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins
         )
 
-    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
+    def __call__(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
         """Canonical logits and targets; raises whatever the function raises."""
         if CANONICAL[self.loss].inputs == "dense" and self.form.labels in ("index", "label_score"):
-            targets = native_targets(targets, logits.shape[-1], self.form.labels)
+            classes = logits.shape[-1]
+            targets = native_targets(targets, classes, self.form.labels)
+            if self.form.background_first:
+                label, quality = targets
+                targets = (label + 1) % (classes + 1), quality
         return self.raw(logits, targets, **parameters)
 
     def raw(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
@@ -170,7 +176,8 @@ class Bound:
                 if not error:
                     break
             if best is not None:
-                return replace(best, sums_sides=self._adds(best, dtype))
+                first = best.labels == "label_score" and self._background_first(best, dtype)
+                return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
         said = first_error or "it takes no form that is known"
@@ -187,6 +194,20 @@ class Bound:
         one, other, both = (self(logits[rows], targets[rows], **_usual(self.loss, logits[rows])).sum()
                             for rows in (slice(0, 1), slice(1, 2), slice(0, 2)))  # fmt: skip
         return bool(torch.isclose(one + other, both, rtol=1e-6))
+
+    def _background_first(self, form: Form, dtype: torch.dtype) -> bool:
+        """Whether label 1 raises the logit of the first class: a loss pulls up the class that a label names."""
+        self.form = form
+        logits = torch.zeros(2, self.classes or 3, dtype=dtype, device=self.options.device, requires_grad=True)
+        if logits.shape[1] < 2:
+            return False
+        hot = torch.zeros_like(logits)
+        hot[:, 1] = 1
+        try:
+            self(logits, hot, **_usual(self.loss, logits)).sum().backward()
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return False
+        return logits.grad is not None and bool((logits.grad.argmin(dim=1) == 0).all())
 
     def _tried(self, form: Form, dtype: torch.dtype) -> tuple[int, int, str]:
         """How many of the plain calls give a finite loss and how many any loss, and the first error."""
@@ -297,7 +318,8 @@ class Bound:
         dense = inputs == "dense" and self.form.labels == "dense"
         by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
-        second = f"{target} = {TARGETS_SHOWN[self.form.labels]} {told}"
+        form = "label_score_after_background" if self.form.background_first else self.form.labels
+        second = f"{target} = {TARGETS_SHOWN[form]} {told}"
         parts = [second, first] if self.form.swapped else [first, second]
         parts += [
             p.name if p.name == name else f"{p.name} = {name}"

@@ -20,6 +20,11 @@ def of_two_arguments(pred, label, score, beta=2.0):
     return quality_focal(targets, pred, beta)
 
 
+def after_background(pred, label, score, beta=2.0):
+    """The same with label 0 for background and 1 … C for the classes, as the paper's authors publish it."""
+    return of_two_arguments(pred, (label - 1) % (pred.shape[-1] + 1), score, beta)
+
+
 class CalledItself(torch.nn.Module):
     """A module that is called by its own ``__call__``, as Ultralytics' distribution focal loss is."""
 
@@ -67,6 +72,7 @@ def weighed(logits, targets, pos_weight, gamma=2.0):
     [
         (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
         (of_two_arguments, "quality_focal", "label = the pair (class index, quality) (N,), beta, score = quality (N,)"),
+        (after_background, "quality_focal", "label = the pair (class index from 1, 0 for background, and quality)"),
         (CalledItself, "distribution_focal", "pred_dist = logits (N, C), target = targets (N,)"),
         (WithoutSelf, "varifocal", "pred_score = logits (N, C), gt_score = targets (N, C)"),
         (in_single_precision, "softmax_focal", "target = class index (N,)"),
