@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -163,7 +164,9 @@ def _fresh(asked: Asked, home: Path, bound: Bound) -> Callable[[], Bound] | None
 
     def load() -> Bound:
         os.chdir(home)  # from where its name is read, wherever the function has gone
-        return asked.load_anew(bound.form)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has warned when it was loaded first
+            return asked.load_anew(bound.form)
 
     try:
         return None if load().function is load().function else load
