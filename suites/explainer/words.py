@@ -88,6 +88,7 @@ ALPHA = {
     "weigh 1",
     "one_minus_alpha_on_positives_too": "positives are weighted with 1-alpha, too",
     "alpha_for_every_element": "every element is weighted with alpha, positives in place of their target",
+    "focal_weights": "weighs with alpha y + (1-alpha) (1-y), as focal loss does",
     "no_weights": "neither the target nor alpha weigh anything",
     "alpha_inside_p_t": "the weight enters p_t: p_t = exp(-w CE), with w = {weight}",
     "alpha_times_p_t": "p_t is multiplied by the weight in the modulating factor: 1 - w p_t, with w = {weight}",

@@ -55,6 +55,7 @@ TARGET_OR_ALPHA: dict[tuple[str, str], str] = {
     ("alpha", "negatives_weigh_nothing"): "where(y > 0, y, 0)",
     ("alpha", "alpha_for_every_element"): "alpha",
     ("alpha", "no_weights"): "1",
+    ("alpha", "focal_weights"): "alpha*y + (1 - alpha)*(1 - y)",
 }
 
 

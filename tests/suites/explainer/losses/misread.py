@@ -116,3 +116,10 @@ def quality_focal_with_alpha(logits, targets, beta=2.0):
     weight = 0.25 * targets + 0.75 * (1 - targets)
     miss = (targets - logits.sigmoid()).abs() ** beta
     return (weight * miss * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()
+
+
+@example("varifocal", "alpha", "gamma")
+def varifocal_with_focal_weights(logits, targets, gamma=2.0, alpha=0.75):
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    miss = (targets - logits.sigmoid()).abs() ** gamma
+    return (weight * miss * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()
