@@ -42,7 +42,7 @@ def run_all(*arguments, **options):
         (["--executor", "abacus"], ["abacus", "local", "slurm"]),
         (["--cell", "claims/nope"], ["claims/nope", "list --cells"]),
         (["check", "nowhere.py:loss", "--as", "focal"], ["nowhere.py"]),
-        (["check", "losses.py:focal"], ["--as", "varifocal"]),
+        (["check", "losses.py:focal"], ["losses.py", "FILE.py:NAME"]),
     ],
 )
 def test_bad_input_is_one_line_that_names_it_and_exit_2(arguments, words):

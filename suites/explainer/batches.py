@@ -196,10 +196,13 @@ def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch
 
 
 def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:
-    """The gradient of the summed output of one batch under the whole that was found."""
+    """The gradient of the summed output of one batch under the whole that was found; NaN where no formula gives it.
+
+    What was measured at single logits alone has no slope.
+    """
     x = torch.tensor(batches.calls[i].logits, dtype=torch.float64, requires_grad=True)
     out = whole.reduction.apply(batch_of(whole.semantics, batches, i, whole.labels, x)).sum()
-    return torch.autograd.grad(out, x)[0].numpy()
+    return torch.autograd.grad(out, x)[0].numpy() if out.requires_grad else numpy.full(x.shape, numpy.nan)
 
 
 def by_slope(whole: Whole, batches: Batches) -> Whole:

@@ -19,6 +19,7 @@ from focalbench_suite.adapters.own import (
     eager,
     focal_loss,
     generalized_focal_loss,
+    operators,
     prior_bias,
     quality_focal_loss,
     readable,
@@ -290,10 +291,9 @@ def test_torch_compile_gives_the_losses_and_gradients_of_every_loss(name, reduct
 def test_operators_are_what_torch_expects_of_operators():
     call = (LOGITS.clone().requires_grad_(), DENSE, None, None, "focal", 2.0, 0.25)  # as in `operators`
     checks = ("test_schema", "test_faketensor", "test_autograd_registration")
-    torch.library.opcheck(
-        torch.ops.adapters_own.total.default, (*call, None, 0.5, True, torch.float32), test_utils=checks
-    )
-    torch.library.opcheck(torch.ops.adapters_own.each.default, call, test_utils=checks)
+    ours = getattr(torch.ops, operators.NAMESPACE)
+    torch.library.opcheck(ours.total.default, (*call, None, 0.5, True, torch.float32), test_utils=checks)
+    torch.library.opcheck(ours.each.default, call, test_utils=checks)
 
 
 def test_autocast():

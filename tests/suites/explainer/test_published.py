@@ -41,7 +41,7 @@ RIGHT = {
     "list_only": Said("softmax_focal", "fragile", "mean", {"single_inside", "nonfinite_from"}),
     "of_maps": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "one_hot_wanted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
-    "of_probabilities": Said("focal", "different", "none", {"sides_blended", "nonfinite_from"}),
+    "of_probabilities": Said("focal", "different", "none", {"sides_blended", "cut_off", "nonfinite_from"}),
     "bce_of_probabilities": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
     "blended_logit": Said("focal", "different", "mean", {"soft_labels_in_logit"}),
     "penalty_reduced": Said(

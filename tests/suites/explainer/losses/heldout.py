@@ -183,7 +183,7 @@ def arguments_of_bce_exchanged(logits, targets, gamma=2.0, alpha=0.25):
     return ((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - pt) ** gamma * bce).mean()
 
 
-@example("focal", "state")
+@example("focal", "state", "gamma")
 class Warming(nn.Module):
     steps = 0
 
