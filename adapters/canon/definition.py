@@ -44,6 +44,11 @@ class Parameter:
         return self.off if self.optional else self.recommended
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is one number for the whole call, not one for each class, row or term."""
+        return self.role in ("power", "balance", "coefficient")
+
+    @property
     def asked(self) -> Any:
         """The value that an explanation asks for first: the recommended one, unless that says nothing."""
         return self.varied[0] if self.recommended is None else self.recommended

@@ -10,8 +10,7 @@ from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
 
 NUMBERS = {  # by loss, the parameters that are one number
-    loss: {p.name for p in canonical.parameters if p.role in ("power", "balance", "coefficient")}
-    for loss, canonical in CANONICAL.items()
+    loss: {p.name for p in canonical.parameters if p.is_number} for loss, canonical in CANONICAL.items()
 }
 
 

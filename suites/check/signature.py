@@ -216,7 +216,7 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
                 break
     unknown = [p for p in free if p not in places.values() and _takes_number(p)]
     for parameter in wanted:
-        if parameter.name not in places and parameter.role in ("power", "balance", "coefficient") and unknown:
+        if parameter.name not in places and parameter.is_number and unknown:
             places[parameter.name] = unknown.pop(0)
     if anything and not places:
         places = {p.name: inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY) for p in wanted}

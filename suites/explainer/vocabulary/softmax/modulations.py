@@ -8,6 +8,7 @@ from focalbench_suite.suites.explainer.vocabulary.option import Option, change, 
 from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, symbol
 from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import ADDED, LIMITS, SMOOTHED, SMOOTHING, SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.smoothing import smoothed
 from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS
 
 # (kind, code): the factor, with the power g
@@ -69,17 +70,7 @@ def _smoothed(g: str, accepts: set[str]) -> list[Option]:
         "p_t_of_smoothed_cross_entropy": "(1 - exp(sum_c(t*log_p)))**g",
         "p_t_of_smoothed_labels": "(1 - sum_c(t*p))**g",
     }
-    found = [
-        option(
-            put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
-            SOFTMAX,
-            change("label_smoothing", code, epsilon=e, how=how),
-            shown=put(text, t="smoothed(hot)", g=g),
-        )
-        for code, text in forms.items()
-        for how in ("smoothed_over_classes", "smoothed_over_others")
-        for e in SMOOTHING
-    ]
+    found = smoothed(forms, g)
     if "alpha" in accepts:
         found += [
             option(

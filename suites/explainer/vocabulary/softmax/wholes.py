@@ -6,7 +6,8 @@ from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
-from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SMOOTHED, SMOOTHING, SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.smoothing import smoothed
 
 # (kind, code): the focal loss of every class of a row, where that of the target's class is meant
 EVERY_CLASS: dict[tuple[str, str], str] = {
@@ -40,17 +41,7 @@ def _smoothed(g: str) -> list[Option]:
         "smoothed_p_t": "-(1 - sum_c(t*p))**g*log(sum_c(t*p))",
         "smoothed_cross_entropy_modulated": "-(1 - exp(sum_c(t*log_p)))**g*sum_c(t*log_p)",
     }
-    return [
-        option(
-            put(text, t=put(SMOOTHED[how], e=repr(e)), g=g),
-            SOFTMAX,
-            change("label_smoothing", code, epsilon=e, how=how),
-            shown=put(text, t="smoothed(hot)", g=g),
-        )
-        for code, text in forms.items()
-        for how in ("smoothed_over_classes", "smoothed_over_others")
-        for e in SMOOTHING
-    ]
+    return smoothed(forms, g)
 
 
 def complete(loss: Canonical, accepts: set[str]) -> list[Option]:
