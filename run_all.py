@@ -91,7 +91,7 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     if rank() > 0:
         return
     finish(run, quiet=as_json)
-    compared = tell(compare_sources(baseline, str(run.folder)), quiet=as_json) if baseline else FINE
+    compared = print_comparison(compare_sources(baseline, str(run.folder)), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
         console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
@@ -409,7 +409,7 @@ def compare_command(context, old, new, rerun, adapter, loss):
         comparison = compare_again(rerun, adapter, loss) if rerun else compare_sources(old, new)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    context.exit(tell(comparison))
+    context.exit(print_comparison(comparison))
 
 
 def compare_sources(old: str, new: str):
@@ -427,7 +427,7 @@ def compare_again(commit: str, adapter: tuple[str, ...], loss: tuple[str, ...]):
     return rerun(commit, adapter, loss)
 
 
-def tell(comparison, quiet: bool = False) -> int:
+def print_comparison(comparison, quiet: bool = False) -> int:
     """Print a comparison, also into a GitHub job's summary; the exit status that it deserves."""
     if not quiet:
         click.echo(comparison.markdown)

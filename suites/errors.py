@@ -65,7 +65,7 @@ def _largest(numbers: numpy.ndarray) -> float | None:
     return float(finite.max()) if finite.size else None
 
 
-def measure(actual: numpy.ndarray, exact: Exact, dtype: str) -> Errors:
+def errors_of(actual: numpy.ndarray, exact: Exact, dtype: str) -> Errors:
     """The errors of `actual` (float64 copies of numbers of `dtype`).
 
     `nonfinite` marks NaN or infinity where the exact value is a number of `dtype`; `lost` marks an exact 0 where it is

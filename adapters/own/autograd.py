@@ -17,13 +17,13 @@ from torch.autograd.forward_ad import unpack_dual
 
 from . import checks, eager, operators, readable
 from .backends import backend_of, widest_row
-from .call import ROWS, SIGMOID, Call
+from .loss_call import ROWS, SIGMOID, LossCall
 
 HALF = (torch.bfloat16, torch.float16)
 SMALLEST = torch.finfo(torch.float32).eps  # the least divisor, as on every device
 
 
-def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
+def evaluate(call: LossCall, reduction: str, avg_factor: float | Tensor | None) -> Tensor:
     """The loss of a call, reduced; `losses.focal_loss` says how, and which errors are raised."""
     logits = call.logits
     checks.logits(logits.dtype)
@@ -51,12 +51,12 @@ def evaluate(call: Call, reduction: str, avg_factor: float | Tensor | None) -> T
     return backend_of(call).total(_contiguous(call), scale, divisor, False)[0]
 
 
-def _count(call: Call, reduction: str) -> int:
+def _count(call: LossCall, reduction: str) -> int:
     """What the sum is divided by: 1, or the number of elements or rows."""
     return 1 if reduction == "sum" else call.logits.numel() // (call.logits.shape[-1] if call.by_row else 1)
 
 
-def _in_readable_form(call: Call) -> bool:
+def _in_readable_form(call: LossCall) -> bool:
     """Whether the formulas are evaluated in the open, for torch to differentiate, vectorise or compile as it can.
 
     So are losses for which nobody wrote kernels and, under torch.compile, all that have none on this device.
@@ -66,7 +66,7 @@ def _in_readable_form(call: Call) -> bool:
     return call.loss not in SIGMOID + ROWS
 
 
-def _readable_total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+def _readable_total(call: LossCall, scale: float, divisor: Tensor | None) -> Tensor:
     """The sum of the losses times `scale` over `divisor`, as formulas that autograd follows."""
     return eager.over(readable.evaluate(call).sum() * scale, divisor).to(call.total_dtype)
 
@@ -79,17 +79,17 @@ def _followed(logits: Tensor) -> bool:
     return (logits.requires_grad and torch.is_grad_enabled()) or unpack_dual(logits).tangent is not None
 
 
-def _save(ctx: Any, call: Call, divisor: Tensor | None = None) -> None:
+def _save(ctx: Any, call: LossCall, divisor: Tensor | None = None) -> None:
     ctx.save_for_backward(call.logits, call.targets, call.labels, call.weights, divisor)
     ctx.loss, ctx.parameters = call.loss, (call.power, call.alpha, call.result)
 
 
-def _saved(ctx: Any) -> tuple[Call, Tensor | None]:
+def _saved(ctx: Any) -> tuple[LossCall, Tensor | None]:
     *tensors, divisor = ctx.saved_tensors
-    return Call(ctx.loss, *tensors, *ctx.parameters), divisor
+    return LossCall(ctx.loss, *tensors, *ctx.parameters), divisor
 
 
-def _contiguous(call: Call) -> Call:
+def _contiguous(call: LossCall) -> LossCall:
     return call if call.logits.is_contiguous() else replace(call, logits=call.logits.contiguous())
 
 
@@ -97,7 +97,7 @@ class _Total(torch.autograd.Function):
     """The sum of the losses times `scale` over `divisor`."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, call: LossCall, scale: float, divisor: Tensor | None) -> Tensor:
         _save(ctx, call, divisor)
         together = ctx.needs_input_grad[0] and logits.dtype != torch.float16
         ctx.backend, ctx.scale = backend_of(call), scale
@@ -122,7 +122,7 @@ class _Each(torch.autograd.Function):
     """The loss of each element or row."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, call: Call) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, call: LossCall) -> Tensor:
         _save(ctx, call)
         return backend_of(call).each(_contiguous(call))
 
@@ -134,5 +134,5 @@ class _Each(torch.autograd.Function):
         return backend_of(call).gradient(_contiguous(call), incoming.contiguous(), 1.0, None), None
 
 
-def _differentiable(loss: Tensor, call: Call, incoming: Tensor) -> Tensor:
+def _differentiable(loss: Tensor, call: LossCall, incoming: Tensor) -> Tensor:
     return torch.autograd.grad(loss, call.logits, incoming, create_graph=True)[0]

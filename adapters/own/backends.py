@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import cpu, eager
-from .call import Call
+from .loss_call import LossCall
 
 
 class Backend(Protocol):
@@ -20,25 +20,25 @@ class Backend(Protocol):
     def widest_row(self, loss: str, dtype: torch.dtype) -> int:
         """The most logits in a row that this backend takes, 0 where it has nothing for this loss and dtype."""
 
-    def takes(self, call: Call) -> bool:
+    def takes(self, call: LossCall) -> bool:
         """Whether this backend does this call."""
 
     def total(
-        self, call: Call, scale: float, divisor: Tensor | None, with_gradient: bool
+        self, call: LossCall, scale: float, divisor: Tensor | None, with_gradient: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
 
-    def each(self, call: Call) -> Tensor:
+    def each(self, call: LossCall) -> Tensor:
         """The loss of each element or row."""
 
-    def gradient(self, call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+    def gradient(self, call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
         """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
 
     def multiply(self, gradient: Tensor, incoming: Tensor) -> None:
         """The gradient times one number, in place."""
 
 
-def backend_of(call: Call) -> Backend:
+def backend_of(call: LossCall) -> Backend:
     """The backend that does this call."""
     kernels = _kernels(call.logits.device.type)
     return kernels if kernels is not None and call.logits.numel() and kernels.takes(call) else eager

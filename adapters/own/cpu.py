@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .call import ROWS, SIGMOID, Call
+from .loss_call import ROWS, SIGMOID, LossCall
 
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
@@ -40,12 +40,12 @@ def widest_row(loss: str, dtype: torch.dtype) -> int:
     return sys.maxsize if known else 0
 
 
-def takes(call: Call) -> bool:
+def takes(call: LossCall) -> bool:
     """Whether these kernels do this call. A fake tensor has no data that they could read."""
     return call.logits.data_ptr() != 0 and widest_row(call.loss, call.logits.dtype) > 0
 
 
-def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+def total(call: LossCall, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
     scale = scale if divisor is None else scale / _number(divisor)
     gradient = torch.empty_like(call.logits) if with_gradient else None
@@ -53,14 +53,14 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
     return torch.scalar_tensor(value * scale, dtype=call.total_dtype), gradient
 
 
-def each(call: Call) -> Tensor:
+def each(call: LossCall) -> Tensor:
     """The loss of each element or row."""
     out = call.logits.new_empty(call.logits.shape[:-1] if call.by_row else call.logits.shape)
     _run(call, out)
     return out
 
 
-def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+def gradient(call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
     """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
     scale = scale if divisor is None else scale / _number(divisor)
     out = torch.empty_like(call.logits)
@@ -83,7 +83,7 @@ def _number(divisor: Tensor) -> float:
 
 
 def _run(
-    call: Call, out: Tensor | None, slopes: bool = False, scale: float = 1.0, incoming: Tensor | None = None
+    call: LossCall, out: Tensor | None, slopes: bool = False, scale: float = 1.0, incoming: Tensor | None = None
 ) -> float:
     """The sum of the losses.
 

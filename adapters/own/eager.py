@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import readable
-from .call import Call
+from .loss_call import LossCall
 
 
 def widest_row(loss: str, dtype: torch.dtype) -> int:
@@ -17,12 +17,12 @@ def widest_row(loss: str, dtype: torch.dtype) -> int:
     return sys.maxsize
 
 
-def takes(call: Call) -> bool:
+def takes(call: LossCall) -> bool:
     """Whether this backend does this call: it does all."""
     return True
 
 
-def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+def total(call: LossCall, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
     if not with_gradient:
         return over(readable.evaluate(call).sum() * scale, divisor).detach().to(call.total_dtype), None
@@ -32,12 +32,12 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
         return loss.detach().to(call.total_dtype), torch.autograd.grad(loss, logits)[0]
 
 
-def each(call: Call) -> Tensor:
+def each(call: LossCall) -> Tensor:
     """The loss of each element or row."""
     return readable.evaluate(call).detach().to(call.logits.dtype)
 
 
-def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+def gradient(call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
     """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
     with torch.enable_grad():
         logits = call.logits.detach().requires_grad_()

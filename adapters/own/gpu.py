@@ -10,7 +10,7 @@ import triton
 from torch import Tensor
 
 from . import triton_kernels as kernels
-from .call import ROWS, SIGMOID, Call
+from .loss_call import ROWS, SIGMOID, LossCall
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # Sizes of a program, which decide its speed and no result but the last digits of a sum.
@@ -27,12 +27,12 @@ def widest_row(loss: str, dtype: torch.dtype) -> int:
     return sys.maxsize if loss in SIGMOID else MOST_COLUMNS if loss in ROWS else 0
 
 
-def takes(call: Call) -> bool:
+def takes(call: LossCall) -> bool:
     """Whether these kernels do this call."""
     return call.classes <= widest_row(call.loss, call.logits.dtype)
 
 
-def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+def total(call: LossCall, scale: float, divisor: Tensor | None, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
     """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
     logits = call.logits
     gradient = torch.empty_like(logits) if with_gradient else None
@@ -53,7 +53,7 @@ def total(call: Call, scale: float, divisor: Tensor | None, with_gradient: bool)
     return value, gradient
 
 
-def each(call: Call) -> Tensor:
+def each(call: LossCall) -> Tensor:
     """The loss of each element or row."""
     shape = call.logits.shape[:-1] if call.by_row else call.logits.shape
     out = torch.empty(shape, dtype=call.logits.dtype, device=call.logits.device)
@@ -61,7 +61,7 @@ def each(call: Call) -> Tensor:
     return out
 
 
-def gradient(call: Call, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
+def gradient(call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | None) -> Tensor:
     """The gradient times `incoming` (one number, or one a loss) times `scale` over `divisor`."""
     gradient = torch.empty_like(call.logits)
     _launch(call, kernels.GRADIENT.value, gradient=gradient, incoming=incoming, divisor=divisor, scale=scale)
@@ -74,18 +74,18 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
     kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
 
 
-def _columns(call: Call) -> int:
+def _columns(call: LossCall) -> int:
     return triton.next_power_of_2(call.logits.shape[-1])
 
 
-def _programs(call: Call) -> int:
+def _programs(call: LossCall) -> int:
     if call.loss in SIGMOID:
         return triton.cdiv(call.logits.numel(), BLOCK)
     return triton.cdiv(call.logits.numel() // call.logits.shape[-1], max(TILE // _columns(call), 1))
 
 
 def _launch(
-    call: Call,
+    call: LossCall,
     want: int,
     out: Tensor | None = None,
     gradient: Tensor | None = None,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from . import checks
 from .autograd import evaluate
-from .call import Call
+from .loss_call import LossCall
 
 Targets = Tensor | tuple[Tensor, Tensor]
 
@@ -189,7 +189,7 @@ def softmax_focal_loss(
     if targets.is_floating_point():
         raise ValueError(f"softmax_focal_loss takes class indices; these targets are {targets.dtype}")
     checks.class_weights("alpha", alpha, logits.shape[-1])
-    call = Call(
+    call = LossCall(
         "softmax_focal", logits, targets.long().contiguous(), weights=_wide_or_none(alpha, logits), power=float(gamma)
     )
     return evaluate(call, reduction, avg_factor)
@@ -224,7 +224,7 @@ def distribution_focal_loss(
     checks.rows(logits, targets, least=2)
     if weight is not None and weight.shape != targets.shape:
         raise ValueError(f"weight has the targets' shape, {tuple(targets.shape)}; this one is {tuple(weight.shape)}")
-    call = Call("distribution_focal", logits, _wide(targets, logits), weights=_wide_or_none(weight, logits))
+    call = LossCall("distribution_focal", logits, _wide(targets, logits), weights=_wide_or_none(weight, logits))
     return evaluate(call, reduction, avg_factor)
 
 
@@ -249,22 +249,24 @@ def generalized_focal_loss(
     """
     checks.not_negative("beta", beta)
     checks.rows(logits, targets, least=2)
-    return evaluate(Call("generalized_focal", logits, _wide(targets, logits), power=float(beta)), reduction, avg_factor)
+    return evaluate(
+        LossCall("generalized_focal", logits, _wide(targets, logits), power=float(beta)), reduction, avg_factor
+    )
 
 
-def _sigmoid_call(loss: str, logits: Tensor, targets: Targets, power: float, alpha: float | None = None) -> Call:
+def _sigmoid_call(loss: str, logits: Tensor, targets: Targets, power: float, alpha: float | None = None) -> LossCall:
     """A call of a sigmoid loss, with targets of any of the three forms."""
     if isinstance(targets, tuple):
         labels, scores = targets
         checks.rows(logits, scores, least=1)
     elif targets.shape == logits.shape:
-        return Call(loss, logits, _dense(targets, logits), power=float(power), alpha=alpha)
+        return LossCall(loss, logits, _dense(targets, logits), power=float(power), alpha=alpha)
     else:
         labels, scores = targets, None
     checks.rows(logits, labels, least=1)
     if labels.is_floating_point():
         raise ValueError(f"class indices are integers; these are {labels.dtype}")
-    return Call(
+    return LossCall(
         loss, logits, _wide_or_none(scores, logits), labels.long().contiguous(), power=float(power), alpha=alpha
     )
 

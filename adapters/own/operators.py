@@ -8,26 +8,26 @@ import torch
 from torch import Tensor
 
 from .backends import backend_of
-from .call import Call
+from .loss_call import LossCall
 
 # The losses may be imported twice in one process, as `adapters.own` and as the wheel's `focalbench`: each registers
 # operators under its own name, so that neither replaces the other's.
 NAMESPACE = __package__.replace(".", "_")
 
 
-def total(call: Call, scale: float, divisor: Tensor | None) -> Tensor:
+def total(call: LossCall, scale: float, divisor: Tensor | None) -> Tensor:
     """The sum of the losses times `scale` over `divisor`."""
     # float16 gradients are computed in backward, as `autograd` says
     together = call.logits.requires_grad and call.logits.dtype != torch.float16
     return _total(*_flat(call), divisor, scale, together, call.total_dtype)[0]
 
 
-def each(call: Call) -> Tensor:
+def each(call: LossCall) -> Tensor:
     """The loss of each element or row."""
     return _each(*_flat(call))
 
 
-def _flat(call: Call) -> tuple[Any, ...]:
+def _flat(call: LossCall) -> tuple[Any, ...]:
     """A call as arguments of an operator, which takes no dataclass."""
     return call.logits.contiguous(), call.targets, call.labels, call.weights, call.loss, call.power, call.alpha
 
@@ -41,8 +41,8 @@ def _call(
     power: float,
     alpha: float | None,
     result: torch.dtype | None = None,
-) -> Call:
-    return Call(loss, logits, targets, labels, weights, power, alpha, result)
+) -> LossCall:
+    return LossCall(loss, logits, targets, labels, weights, power, alpha, result)
 
 
 @torch.library.custom_op(f"{NAMESPACE}::total", mutates_args=())

@@ -4,8 +4,8 @@
 
 Each is the minimax polynomial of its degree, the one whose largest error is smallest, found by Remez' exchange
 algorithm (E. Ya. Remez, 1934) in 50 digits. The error is relative to the function that the kernel computes with the
-polynomial, and not to the polynomial itself; each `Fit` says how. What is printed is the text of the sources, and a
-test checks that they agree. The wheel leaves this file out: it needs mpmath, and no loss needs it.
+polynomial, and not to the polynomial itself; each `Approximation` says how. What is printed is the text of the sources,
+and a test checks that they agree. The wheel leaves this file out: it needs mpmath, and no loss needs it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Function = Callable[[mpf], mpf]
 
 
 @dataclass(frozen=True)
-class Fit:
+class Approximation:
     """A polynomial for `function` on [low, high] whose error is weighted by `weight`."""
 
     function: Function
@@ -83,17 +83,17 @@ with mpmath.workdps(DIGITS):
     HALF_LOG_2 = mpmath.log(2) / 2
     ROOT_2 = mpmath.sqrt(2)
     # e^r = 1 + r + r² tail, so that an error of the tail counts r² / e^r times in e^r.
-    EXP = Fit(exp_tail, lambda r: r**2 / mpmath.exp(r), -HALF_LOG_2, HALF_LOG_2)
+    EXP = Approximation(exp_tail, lambda r: r**2 / mpmath.exp(r), -HALF_LOG_2, HALF_LOG_2)
     # log(1 + e) = e ratio
-    LOG1P = Fit(log1p_ratio, lambda e: 1 / log1p_ratio(e), mpf(0), mpf(1))
+    LOG1P = Approximation(log1p_ratio, lambda e: 1 / log1p_ratio(e), mpf(0), mpf(1))
     # log(1 + e) = e - e² bend
-    LOG1P_BEND = Fit(log1p_bend, lambda e: e**2 / mpmath.log1p(e) if e else mpf(0), mpf(0), mpf(1))
+    LOG1P_BEND = Approximation(log1p_bend, lambda e: e**2 / mpmath.log1p(e) if e else mpf(0), mpf(0), mpf(1))
     # log m = s ratio, and m in [1/√2, √2] has s² up to ((√2 - 1) / (√2 + 1))²
-    LOG = Fit(log_ratio, lambda t: 1 / log_ratio(t), mpf(0), ((ROOT_2 - 1) / (ROOT_2 + 1)) ** 2)
+    LOG = Approximation(log_ratio, lambda t: 1 / log_ratio(t), mpf(0), ((ROOT_2 - 1) / (ROOT_2 + 1)) ** 2)
 
 
 @functools.cache
-def minimax(fit: Fit, degree: int) -> tuple[list[mpf], mpf]:
+def minimax(fit: Approximation, degree: int) -> tuple[list[mpf], mpf]:
     """The coefficients, from the constant up, and the largest error."""
     with mpmath.workdps(DIGITS):
         count = degree + 2
@@ -107,7 +107,7 @@ def minimax(fit: Fit, degree: int) -> tuple[list[mpf], mpf]:
 
 
 @functools.cache
-def rounded(fit: Fit, degree: int, bits: int) -> tuple[list[float], mpf]:
+def rounded(fit: Approximation, degree: int, bits: int) -> tuple[list[float], mpf]:
     """The coefficients in a format of so many bits, and the largest error that is left.
 
     From the constant up, each coefficient is rounded and the higher ones make up for it as well as they can, in least
@@ -131,13 +131,13 @@ def rounded(fit: Fit, degree: int, bits: int) -> tuple[list[float], mpf]:
         return [float(each) for each in coefficients], largest
 
 
-def _chebyshev(fit: Fit, count: int) -> list[mpf]:
+def _chebyshev(fit: Approximation, count: int) -> list[mpf]:
     """Places in the range, both ends among them, that lie closer together towards its ends."""
     middle, radius = (fit.low + fit.high) / 2, (fit.high - fit.low) / 2
     return [middle - radius * mpmath.cos(mpmath.pi * k / count) for k in range(count + 1)]
 
 
-def _levelled(fit: Fit, places: list[mpf]) -> tuple[list[mpf], mpf]:
+def _levelled(fit: Approximation, places: list[mpf]) -> tuple[list[mpf], mpf]:
     """The polynomial whose error is the same at all places, with alternating sign, and that error."""
     rows = []
     for index, x in enumerate(places):
@@ -148,7 +148,7 @@ def _levelled(fit: Fit, places: list[mpf]) -> tuple[list[mpf], mpf]:
     return coefficients, level
 
 
-def _exchanged(fit: Fit, coefficients: list[mpf], count: int) -> tuple[list[mpf], mpf]:
+def _exchanged(fit: Approximation, coefficients: list[mpf], count: int) -> tuple[list[mpf], mpf]:
     """The places where the error is largest and alternates in sign, and the largest error."""
     last = GRID * count
     grid = _chebyshev(fit, last)
@@ -169,7 +169,7 @@ def _exchanged(fit: Fit, coefficients: list[mpf], count: int) -> tuple[list[mpf]
     return [x for x, _ in found], max(abs(error) for _, error in found)
 
 
-def _extremum(fit: Fit, coefficients: list[mpf], low: mpf, high: mpf) -> mpf:
+def _extremum(fit: Approximation, coefficients: list[mpf], low: mpf, high: mpf) -> mpf:
     """Where the error between two places is largest, by golden section; at an end of the range that may be the end."""
     ends = [x for x in (low, high) if x in (fit.low, fit.high)]
     golden = (mpmath.sqrt(5) - 1) / 2
@@ -198,7 +198,7 @@ TRITON_SCHEMES = (
 )
 
 
-def header_table(name: str, fit: Fit, degree: int, bits: int) -> str:
+def header_table(name: str, fit: Approximation, degree: int, bits: int) -> str:
     """A table as it stands in `kernels.h`, below its largest error."""
     coefficients, largest = rounded(fit, degree, bits)
     start = f"static const real {name}[] = {{"
@@ -206,7 +206,7 @@ def header_table(name: str, fit: Fit, degree: int, bits: int) -> str:
     return f"/* largest error 2^{_exponent(largest)} */\n{table}"
 
 
-def triton_scheme(variable: str, fit: Fit, degree: int) -> str:
+def triton_scheme(variable: str, fit: Approximation, degree: int) -> str:
     """A Horner scheme as it stands in `triton_kernels.py`."""
     *rest, last = rounded(fit, degree, FLOAT)[0]
     lines = [f"    p = {last!r}"]

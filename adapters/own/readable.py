@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from .call import Call
+from .loss_call import LossCall
 
 
-def evaluate(call: Call) -> Tensor:
+def evaluate(call: LossCall) -> Tensor:
     """The loss per element or row of a call.
 
     Raises `ValueError` for a loss that is not in `FORMULAS`.
@@ -27,7 +27,7 @@ def evaluate(call: Call) -> Tensor:
     return FORMULAS[call.loss](call)
 
 
-def dense_targets(call: Call) -> Tensor:
+def dense_targets(call: LossCall) -> Tensor:
     """The targets of a sigmoid loss in the logits' shape; a class index outside 0 … C-1 gives a row of zeros."""
     if call.labels is None:
         return call.targets
@@ -134,8 +134,8 @@ def _pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index.unsqueeze(-1)).squeeze(-1)
 
 
-# The formula of each loss, by its name in a `Call`. A loss that has no kernels needs an entry here alone.
-FORMULAS: dict[str, Callable[[Call], Tensor]] = {
+# The formula of each loss, by its name in a `LossCall`. A loss that has no kernels needs an entry here alone.
+FORMULAS: dict[str, Callable[[LossCall], Tensor]] = {
     "focal": lambda call: focal(call.logits, dense_targets(call), call.power, call.alpha),
     "quality_focal": lambda call: quality_focal(call.logits, dense_targets(call), call.power),
     "varifocal": lambda call: varifocal(call.logits, dense_targets(call), call.power, call.alpha),

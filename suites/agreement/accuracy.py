@@ -47,7 +47,7 @@ def _regions(one: Trace) -> list[dict[str, Any]]:
     x = numpy.array([point.x for point in one.points])
     rows = []
     for quantity in ("value", "gradient"):
-        found = errors.measure(*one.quantity(quantity), one.dtype)
+        found = errors.errors_of(*one.quantity(quantity), one.dtype)
         for low, high in itertools.pairwise(REGIONS):
             inside = (x >= low) & (x < high if high < REGIONS[-1] else x <= high)
             finite = found.ulp[inside][numpy.isfinite(found.ulp[inside])]
@@ -74,7 +74,7 @@ def _curves(traces: list[Trace]) -> dict[str, Any]:
     for one in traces:
         drawn = {"target": one.target, "value": _plain(one.value, 7), "gradient": _plain(one.gradient, 7)}
         for quantity in ("value", "gradient"):
-            drawn[f"{quantity}_ulp"] = _plain(errors.measure(*one.quantity(quantity), one.dtype).ulp, 3)
+            drawn[f"{quantity}_ulp"] = _plain(errors.errors_of(*one.quantity(quantity), one.dtype).ulp, 3)
         series.append(drawn)
     return {"logits": [point.x for point in traces[0].points], "parameters": traces[0].setting, "series": series}
 

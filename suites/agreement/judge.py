@@ -158,7 +158,7 @@ def judge(answers: list[Answered], quantity: str, dtype: str, usual: str | None)
     if not points and any(pair.exact.high.size for pair in pairs):
         told = f"the paper defines no value here; {_told(answers, quantity)}"
         return Judgement("unsupported", told, 0, NOTHING, defined=False)
-    measured = [errors.measure(pair.actual, pair.exact, asked) for pair in pairs]
+    measured = [errors.errors_of(pair.actual, pair.exact, asked) for pair in pairs]
     worst = _worst(measured)
     if bad := sum(int(one.nonfinite.sum()) for one in measured):
         return Judgement("nonfinite", _nonfinite(pairs, measured, bad, points), points, worst)

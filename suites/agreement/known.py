@@ -17,7 +17,7 @@ Place = tuple[str, str, str]  # kind, adapter, loss
 
 
 @dataclass(frozen=True)
-class Entry:
+class KnownDifference:
     """One accepted difference: a kind of finding, why it is accepted, where that can be read, and who has it."""
 
     kind: str
@@ -27,10 +27,10 @@ class Entry:
 
 
 @functools.lru_cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[KnownDifference, ...]:
     """Every entry of the file."""
     return tuple(
-        Entry(
+        KnownDifference(
             one["kind"],
             " ".join(one["reason"].split()),
             one["source"],

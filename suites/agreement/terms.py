@@ -82,7 +82,7 @@ def _refused(probe: str, verdict: str, reason: str) -> Row:
 
 
 def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> Row:
-    found = errors.measure(actual, oracle.Exact(expected, numpy.zeros_like(expected)), dtype)
+    found = errors.errors_of(actual, oracle.Exact(expected, numpy.zeros_like(expected)), dtype)
     row = {"points": int(actual.size), **found.worst}
     if found.nonfinite.any():
         return row | {"verdict": "nonfinite", "relation": f"{int(found.nonfinite.sum())} numbers are not finite"}

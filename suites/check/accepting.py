@@ -27,7 +27,7 @@ class BadFile(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class AcceptedDifference:
     """One accepted difference: the code of a finding, why it is accepted, and the kind and loss that it is about."""
 
     code: str
@@ -45,10 +45,10 @@ class Accepted:
     """What a file makes of findings: those that nothing covers, and the entries that cover nothing."""
 
     new: list[Finding]
-    stale: list[Entry]
+    stale: list[AcceptedDifference]
 
 
-def read(file: str | Path) -> tuple[Entry, ...]:
+def read_accepted(file: str | Path) -> tuple[AcceptedDifference, ...]:
     """The entries of a file; raises `BadFile` with one line."""
     try:
         entries = yaml.safe_load(Path(file).read_text())
@@ -63,7 +63,7 @@ def read(file: str | Path) -> tuple[Entry, ...]:
             raise BadFile(f"{file}, entry {number}: code and why are needed, kind and loss allowed, nothing else")
         if empty := [key for key, value in entry.items() if not (isinstance(value, str) and value.strip())]:
             raise BadFile(f"{file}, entry {number}: {empty[0]} is no text")
-    return tuple(Entry(**entry) for entry in entries)
+    return tuple(AcceptedDifference(**entry) for entry in entries)
 
 
 def proposed(finding: Finding, loss: str) -> str:
@@ -72,7 +72,7 @@ def proposed(finding: Finding, loss: str) -> str:
     return yaml.safe_dump([entry], sort_keys=False).rstrip()
 
 
-def apply(entries: tuple[Entry, ...], loss: str, findings: list[Finding]) -> Accepted:
+def apply(entries: tuple[AcceptedDifference, ...], loss: str, findings: list[Finding]) -> Accepted:
     """Hold findings against the entries, notes among them; an entry about another loss is not asked."""
     mine = [entry for entry in entries if entry.loss in (None, loss)]
     new = [f for f in findings if f.severity != "note" and not any(entry.covers(f, loss) for entry in mine)]

@@ -41,7 +41,7 @@ def objections(verdict: Verdict, accept: str | Path | None, strict: bool) -> lis
     worse = ("different", "fragile") if strict else ("different",)
     if accept is None:
         return [f"not the {verdict.loss} loss: {verdict.verdict}"] if verdict.verdict in worse else []
-    held = accepting.apply(accepting.read(accept), verdict.loss, verdict.findings)
+    held = accepting.apply(accepting.read_accepted(accept), verdict.loss, verdict.findings)
     return [
         *(_as_new(finding, verdict.loss, accept) for finding in held.new if finding.severity in worse),
         *(f"accepted in {accept} but gone: {entry.code} ({entry.why}); take the entry out" for entry in held.stale),

@@ -19,7 +19,7 @@ import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import native_targets
-from focalbench_suite.suites.check.signature import CannotCall, Roles, read
+from focalbench_suite.suites.check.signature import CannotCall, Roles, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
 Labels = str  # dense, hard, index, label_score or one_hot
@@ -113,7 +113,7 @@ class Bound:
         if not callable(function):
             raise CannotCall(f"{function!r} is not callable; name a function NAME(logits, targets, ...)")
         self.function, self.loss, self.options = function, loss, options
-        self.roles = read(function, loss, dict(options.given))
+        self.roles = read_signature(function, loss, dict(options.given))
         if self.roles.unknown:
             raise CannotCall(_wrapper(function, loss, self.roles))
         self.classes = options.classes or _own_classes(function) or self.roles.own_classes

@@ -128,7 +128,7 @@ def _scripted(argument: Any) -> inspect.Parameter:
     return inspect.Parameter(argument.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
 
 
-def read(function: Callable[..., Any], loss: str, given: dict[str, Any]) -> Roles:
+def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any]) -> Roles:
     """The roles of a function's parameters; `given` are those that the user sets. Raises `CannotCall`."""
     made, called = parameters_of(function)
     plain = [p for p in called if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

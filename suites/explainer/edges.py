@@ -12,7 +12,7 @@ from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.vocabulary.option import change
 
 
-def tell(case: Examination) -> None:
+def tell_edges(case: Examination) -> None:
     """What raises or is no number there, though the plain batch is answered."""
     _defaults(case)
     plain = case.questions.batches(case.settings[:1], soft=False)[0]

@@ -72,8 +72,8 @@ def explain(
     accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
     dtypes = ("float64", "float32") if dtype is None else (dtype,)
     case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts, dtypes)
-    side_effects.tell(case, fresh)
-    edges.tell(case)
+    side_effects.tell_side_effects(case, fresh)
+    edges.tell_edges(case)
     if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
         remembering = case.ask
         case.ask = Remembered(lambda calls: remembering([replace(call, anew=True) for call in calls]))
@@ -167,7 +167,7 @@ def _explained(
         tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
     tell_off(case, fit.semantics, elements, share, off)
     if not case.has("state"):
-        limits.tell(case, shown, told, fit.share)
+        limits.tell_limits(case, shown, told, fit.share)
     return _formula(fit.semantics, name), name
 
 
@@ -192,10 +192,10 @@ def _with_its_slope(case: Examination, elements: Elements, reading: Reading, fit
     if fit.semantics.changes or fit.share or reading.where != "all":
         return fit
     told = elements.keep(elements.answered & formula.near(elements))
-    if slope.check(fit.seen, told, None) is None:
+    if slope.explain_slope(fit.seen, told, None) is None:
         return fit
     for other in formula.one_more(elements, case.varied, case.questions.labels):
-        if slope.check(other.seen, told, None) is None:
+        if slope.explain_slope(other.seen, told, None) is None:
             return other
     return fit
 

@@ -205,7 +205,7 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
         return []
     inputs = CANONICAL[usable.loss].inputs
     power = CANONICAL[usable.loss].of_role("power")
-    found = measured.measure(
+    found = measured.measure_factor(
         usable.points, usable.values, known, usable.tolerance, power.name if power else "", inputs == "dense"
     )
     fits = [Fit(s, s) for s in found or among.fits(3)]

@@ -31,7 +31,7 @@ TOLD_ONCE = {
 FAR = {"float64": (20.0, 50.0, 100.0), "float32": (20.0, 50.0, 89.0)}
 
 
-def tell(case: Examination, semantics: Semantics, elements: Elements, share: str) -> None:
+def tell_limits(case: Examination, semantics: Semantics, elements: Elements, share: str) -> None:
     """Precision and non-finite findings of the function that was found.
 
     A gradient that is another function's differs from the paper's by more than digits, and loses none worth telling.

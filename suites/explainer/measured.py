@@ -34,7 +34,7 @@ PROBABILITY_AS_MEASURED = "probability_as_measured"  # known at the grid's logit
 Table = dict[tuple[float, float], float]
 
 
-def measure(
+def measure_factor(
     points: Points, observed: numpy.ndarray, vocabulary: Vocabulary, tolerance: Tolerance, power: str, dense: bool
 ) -> list[Semantics]:
     """Combinations in which one factor is measured instead of chosen; the plainest reading first."""

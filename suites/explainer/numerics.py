@@ -158,7 +158,7 @@ def _nonfinite(loss: str, code: str, traces: list[Trace]) -> Iterator[Finding]:
     for one in traces:
         for quantity in ("value", "gradient"):
             actual, exact = one.quantity(quantity)
-            bad = errors.measure(actual, exact, one.dtype).nonfinite
+            bad = errors.errors_of(actual, exact, one.dtype).nonfinite
             key = (quantity, str(one.setting), one.target)
             if not bad.any() or key in seen:
                 continue
@@ -177,7 +177,7 @@ def _lost(loss: str, code: str, traces: list[Trace], usual: dict[str, Any]) -> I
     for one in traces:
         for quantity in ("value", "gradient") if one.setting == usual and _is_the_function(one) else ():
             actual, exact = one.quantity(quantity)
-            found = errors.measure(actual, exact, one.dtype)
+            found = errors.errors_of(actual, exact, one.dtype)
             bad = (numpy.nan_to_num(found.relative) > TOLERATED[one.dtype]) & ~found.nonfinite
             if not bad.any():
                 continue
@@ -194,7 +194,7 @@ def _lost(loss: str, code: str, traces: list[Trace], usual: dict[str, Any]) -> I
 
 def _is_the_function(one: Trace) -> bool:
     """Whether the values at moderate logits are those of the truth: digits can be lost only of the same function."""
-    found = errors.measure(one.value, one.exact_value, one.dtype).relative
+    found = errors.errors_of(one.value, one.exact_value, one.dtype).relative
     moderate = numpy.array([abs(point.x) <= 2 for point in one.points])
     return bool((numpy.nan_to_num(found[moderate], nan=1.0) <= 16 * errors.epsilon(one.dtype)).all())
 

@@ -15,7 +15,7 @@ from focalbench_suite.suites.explainer.questions import BINS, CLASSES, Questions
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
 
 
-def tell(case: Examination, fresh: bool) -> None:
+def tell_side_effects(case: Examination, fresh: bool) -> None:
     """Everything this stage finds; `fresh` says that the function can be asked as it is before its first call."""
     setting = case.settings[0]
     calls = case.questions.batches([setting], soft=False)

@@ -15,7 +15,7 @@ from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantic
 Factors = tuple[Tensor, Tensor, Tensor]
 
 
-def check(
+def explain_slope(
     semantics: Semantics, elements: Elements, share: Tensor | None
 ) -> tuple[Change, numpy.ndarray, numpy.ndarray] | None:
     """The change that explains the gradients, which calls show it, the right gradients; None where all is well."""

@@ -188,7 +188,7 @@ def tell_slope(
     """The gradient of single elements; where that is right, the gradient in batches."""
     if only_at_the_grid(semantics):
         return
-    found = slope.check(semantics, told, formula.shares(told)[share] if share else None)
+    found = slope.explain_slope(semantics, told, formula.shares(told)[share] if share else None)
     if found:
         why, wrong, right = found
         i = _showing(case, told, wrong, right)

@@ -40,22 +40,22 @@ def exactly(*numbers):
 
 
 def test_an_error_of_one_and_a_half_units():
-    found = errors.measure(numpy.array([1.0 + 1.5 * 2.0**-23]), exactly(1.0), "float32")
+    found = errors.errors_of(numpy.array([1.0 + 1.5 * 2.0**-23]), exactly(1.0), "float32")
     assert found.ulp[0] == 1.5
     assert found.worst["max_rel_error"] == 1.5 * 2.0**-23
 
 
 def test_zero_for_a_normal_number_is_lost_and_for_a_tiny_one_is_not():
-    found = errors.measure(numpy.zeros(2), exactly(1e-30, 1e-60), "float32")
+    found = errors.errors_of(numpy.zeros(2), exactly(1e-30, 1e-60), "float32")
     assert found.lost.tolist() == [True, False]
     assert math.isnan(found.relative[1])
 
 
 def test_nonfinite_counts_only_where_the_exact_number_fits_the_dtype():
-    found = errors.measure(numpy.array([math.nan, math.inf, math.inf]), exactly(1.0, 7e4, 6e4), "float16")
+    found = errors.errors_of(numpy.array([math.nan, math.inf, math.inf]), exactly(1.0, 7e4, 6e4), "float16")
     assert found.nonfinite.tolist() == [True, False, True]
 
 
 def test_undefined_points_are_left_out():
-    found = errors.measure(numpy.array([5.0, 1.0]), exactly(math.nan, 1.0), "float64")
+    found = errors.errors_of(numpy.array([5.0, 1.0]), exactly(math.nan, 1.0), "float64")
     assert found.worst == {"max_ulp": 0.0, "max_abs_error": 0.0, "max_rel_error": 0.0}

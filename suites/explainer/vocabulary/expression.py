@@ -2,8 +2,8 @@
 
 ``Expression("miss**gamma", SIGMOID)`` computes its value from `Points` and prints ``(1-p_t)^gamma``. The syntax is
 Python's, read by `ast` and turned into nested functions: nothing but the operators, functions and names below is
-understood, and no text is ever evaluated as code. A name is a quantity of the form (itself an expression, computed once
-for each set of points), a field of the points, or a parameter of the loss.
+understood, and no text is ever evaluated as code. A name is a quantity of the namespace (itself an expression, computed
+once for each set of points), a field of the points, or a parameter of the loss.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Scope(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class Namespace:
     """The names that expressions over one form of inputs may use.
 
     `quantities` maps a name to what people read and to its definition; `fields` are attributes of the points, by name
@@ -59,33 +59,33 @@ class Form:
 
 @dataclass(frozen=True)
 class Expression:
-    """One expression over one form. It is off, and its value is 1, where a parameter that it names is off."""
+    """One expression over one namespace. It is off, and its value is 1, where a parameter that it names is off."""
 
     text: str
-    form: Form
+    namespace: Namespace
 
     @cached_property
     def formula(self) -> str:
         """The expression as people write it."""
-        return show(self.text, self.form)
+        return show(self.text, self.namespace)
 
     @cached_property
     def parameters(self) -> frozenset[str]:
         """The loss's parameters that it names, itself or through a quantity."""
-        return parameters(self.text, self.form)
+        return parameters(self.text, self.namespace)
 
     def value(self, scope: Scope) -> Value:
         """What it comes to; a plain number where it names nothing that varies."""
-        named = (name for name in names(self.text) if self.form.is_parameter(name))
+        named = (name for name in names(self.text) if self.namespace.is_parameter(name))
         if any(scope.parameters[name] is None for name in named):
             return 1.0
-        if self.text not in self.form.compiled:
-            self.form.compiled[self.text] = _closure(_parsed(self.text), self.form)
-        return self.form.compiled[self.text](scope)
+        if self.text not in self.namespace.compiled:
+            self.namespace.compiled[self.text] = _closure(_parsed(self.text), self.namespace)
+        return self.namespace.compiled[self.text](scope)
 
     def __call__(self, scope: Scope) -> Tensor:
         """Its value for each element."""
-        value, element = self.value(scope), self.form.element(scope)
+        value, element = self.value(scope), self.namespace.element(scope)
         if (
             isinstance(value, Tensor)
             and value.is_floating_point()
@@ -109,13 +109,13 @@ def names(text: str) -> frozenset[str]:
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in called)
 
 
-def parameters(text: str, form: Form) -> frozenset[str]:
+def parameters(text: str, namespace: Namespace) -> frozenset[str]:
     """The names that are the loss's own parameters, also inside the quantities that are named."""
     found: set[str] = set()
     for name in names(text):
-        if name in form.quantities:
-            found |= parameters(form.quantities[name][1], form)
-        elif form.is_parameter(name):
+        if name in namespace.quantities:
+            found |= parameters(namespace.quantities[name][1], namespace)
+        elif namespace.is_parameter(name):
             found.add(name)
     return frozenset(found)
 
@@ -183,29 +183,29 @@ OPERATORS: dict[type, Callable[..., Value]] = {
 }
 
 
-def _closure(node: ast.expr, form: Form) -> Callable[[Any], Value]:
+def _closure(node: ast.expr, namespace: Namespace) -> Callable[[Any], Value]:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         number = node.value
         return lambda scope: number
     if isinstance(node, ast.Name):
-        return _named(node.id, form)
+        return _named(node.id, namespace)
     if isinstance(node, ast.UnaryOp):
-        return _applied(OPERATORS[type(node.op)], [node.operand], form)
+        return _applied(OPERATORS[type(node.op)], [node.operand], namespace)
     if isinstance(node, ast.BinOp):
-        return _applied(OPERATORS[type(node.op)], [node.left, node.right], form)
+        return _applied(OPERATORS[type(node.op)], [node.left, node.right], namespace)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        return _applied(OPERATORS[type(node.ops[0])], [node.left, node.comparators[0]], form)
+        return _applied(OPERATORS[type(node.ops[0])], [node.left, node.comparators[0]], namespace)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return _applied(FUNCTIONS[node.func.id], node.args, form)
+        return _applied(FUNCTIONS[node.func.id], node.args, namespace)
     raise SyntaxError(f"an expression cannot hold {ast.unparse(node)}")
 
 
-def _named(name: str, form: Form) -> Callable[[Any], Value]:
-    if name in form.fields:
+def _named(name: str, namespace: Namespace) -> Callable[[Any], Value]:
+    if name in namespace.fields:
         return operator.attrgetter(name)
-    if name not in form.quantities:
+    if name not in namespace.quantities:
         return lambda scope: scope.parameters[name]
-    definition = Expression(form.quantities[name][1], form)
+    definition = Expression(namespace.quantities[name][1], namespace)
 
     def quantity(scope: Scope) -> Value:
         key = (name, torch.is_grad_enabled())  # a value without its graph is of no use for a gradient
@@ -216,8 +216,8 @@ def _named(name: str, form: Form) -> Callable[[Any], Value]:
     return quantity
 
 
-def _applied(function: Callable[..., Value], arguments: list[ast.expr], form: Form) -> Callable[[Any], Value]:
-    inner = [_closure(argument, form) for argument in arguments]
+def _applied(function: Callable[..., Value], arguments: list[ast.expr], namespace: Namespace) -> Callable[[Any], Value]:
+    inner = [_closure(argument, namespace) for argument in arguments]
     return lambda scope: function(*(argument(scope) for argument in inner))
 
 
@@ -325,51 +325,51 @@ COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "=="
 
 
 @cache
-def show(text: str, form: Form) -> str:
+def show(text: str, namespace: Namespace) -> str:
     """The expression in the papers' own words and signs."""
-    return _shown(_parsed(text), form)[0]
+    return _shown(_parsed(text), namespace)[0]
 
 
 @cache
-def show_factor(text: str, form: Form) -> str:
+def show_factor(text: str, namespace: Namespace) -> str:
     """The same, in brackets where it could not stand in a product without."""
-    return _inside(_parsed(text), form, PRODUCT)
+    return _inside(_parsed(text), namespace, PRODUCT)
 
 
-def _shown(node: ast.expr, form: Form) -> tuple[str, int]:
+def _shown(node: ast.expr, namespace: Namespace) -> tuple[str, int]:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return f"{node.value:g}", ATOM
     if isinstance(node, ast.Name):
-        told = form.shown(node.id)
+        told = namespace.shown(node.id)
         return told, SUM if "-" in ENCLOSED.sub("", told) else ATOM
     if isinstance(node, ast.UnaryOp):
-        return f"-{_inside(node.operand, form, PRODUCT)}", PRODUCT
+        return f"-{_inside(node.operand, namespace, PRODUCT)}", PRODUCT
     if isinstance(node, ast.Compare):
-        left, right = (_inside(side, form, SUM) for side in (node.left, node.comparators[0]))
+        left, right = (_inside(side, namespace, SUM) for side in (node.left, node.comparators[0]))
         return f"{left} {COMPARED[type(node.ops[0])]} {right}", CHOICE
     if isinstance(node, ast.BinOp):
-        return _binary(node, form)
+        return _binary(node, namespace)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _called(node.func.id, node.args, form)
+        return _called(node.func.id, node.args, namespace)
     raise SyntaxError(f"an expression cannot hold {ast.unparse(node)}")
 
 
-def _inside(node: ast.expr, form: Form, least: int) -> str:
-    told, binds = _shown(node, form)
+def _inside(node: ast.expr, namespace: Namespace, least: int) -> str:
+    told, binds = _shown(node, namespace)
     return told if binds >= least else f"({told})"
 
 
-def _binary(node: ast.BinOp, form: Form) -> tuple[str, int]:
+def _binary(node: ast.BinOp, namespace: Namespace) -> tuple[str, int]:
     if isinstance(node.op, ast.Pow):
-        return f"{_inside(node.left, form, ATOM)}^{_inside(node.right, form, ATOM)}", POWER
+        return f"{_inside(node.left, namespace, ATOM)}^{_inside(node.right, namespace, ATOM)}", POWER
     if isinstance(node.op, ast.Mult):
-        left, right = _inside(node.left, form, PRODUCT), _inside(node.right, form, PRODUCT + 1)
+        left, right = _inside(node.left, namespace, PRODUCT), _inside(node.right, namespace, PRODUCT + 1)
         return f"{left}{' · ' if right[0].isdigit() else ' '}{right}", PRODUCT
     if isinstance(node.op, ast.Div):
-        return f"{_inside(node.left, form, PRODUCT)}/{_inside(node.right, form, PRODUCT + 1)}", PRODUCT
+        return f"{_inside(node.left, namespace, PRODUCT)}/{_inside(node.right, namespace, PRODUCT + 1)}", PRODUCT
     if isinstance(node.op, (ast.BitOr, ast.BitAnd)):
-        return f"{_shown(node.left, form)[0]}{SIGNS[type(node.op)]}{_shown(node.right, form)[0]}", CHOICE
-    left, right = _inside(node.left, form, SUM), _inside(node.right, form, SUM + isinstance(node.op, ast.Sub))
+        return f"{_shown(node.left, namespace)[0]}{SIGNS[type(node.op)]}{_shown(node.right, namespace)[0]}", CHOICE
+    left, right = _inside(node.left, namespace, SUM), _inside(node.right, namespace, SUM + isinstance(node.op, ast.Sub))
     sign = SIGNS[type(node.op)]
     return f"{left} {sign} {right}" if " " in left + right else f"{left}{sign}{right}", SUM
 
@@ -385,8 +385,8 @@ BRACKETS = {
 }
 
 
-def _called(name: str, given: list[ast.expr], form: Form) -> tuple[str, int]:
-    arguments = [_shown(argument, form)[0] for argument in given]
+def _called(name: str, given: list[ast.expr], namespace: Namespace) -> tuple[str, int]:
+    arguments = [_shown(argument, namespace)[0] for argument in given]
     if name in BRACKETS:
         told = BRACKETS[name].format(*arguments)
         return told, CHOICE if name in ("clamp", "hardest") else ATOM

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form, put, show, show_factor
+from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Namespace, put, show, show_factor
 
 Tensor = torch.Tensor
 
@@ -77,13 +77,13 @@ class Option:
         return len(self.changes)
 
 
-def option(text: str, form: Form, *changes: Change, shown: str = "") -> Option:
+def option(text: str, namespace: Namespace, *changes: Change, shown: str = "") -> Option:
     """A factor written as an expression, from which its formula comes, too. A factor of 1 is not shown.
 
     `shown` is the expression that people read, where that which is computed has another shape.
     """
-    formula = show_factor(put(shown or text), form)
-    return Option(changes, "" if formula == "1" else formula, Expression(put(text), form))
+    formula = show_factor(put(shown or text), namespace)
+    return Option(changes, "" if formula == "1" else formula, Expression(put(text), namespace))
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,14 @@ class View:
         return points
 
 
-def context(form: Form, assignments: Mapping[str, str], *changes: Change, where: str | None = None) -> Context:
+def context(
+    namespace: Namespace, assignments: Mapping[str, str], *changes: Change, where: str | None = None
+) -> Context:
     """A context written as expressions; `where` is what people read, where the expressions say too much."""
-    given = tuple((name, Expression(text, form)) for name, text in assignments.items())
+    given = tuple((name, Expression(text, namespace)) for name, text in assignments.items())
     told = ", ".join(
-        f"{form.shown(name)} = {show(put(text, x='logit', y='target'), form)}" for name, text in assignments.items()
+        f"{namespace.shown(name)} = {show(put(text, x='logit', y='target'), namespace)}"
+        for name, text in assignments.items()
     )
     return Context(changes, told if where is None else where, View(given))
 

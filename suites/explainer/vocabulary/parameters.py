@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from focalbench_suite.adapters.canon import Canonical, Parameter
-from focalbench_suite.suites.explainer.vocabulary.expression import Form, names, put
+from focalbench_suite.suites.explainer.vocabulary.expression import Namespace, names, put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
 
 ROLES = {  # role: (the beginning of the codes, the kind of the changes)
@@ -122,12 +122,12 @@ def distinct(options: list[Option]) -> list[Option]:
     return [entry for entry in options if cheapest[entry.apply] is entry]
 
 
-def options_of(text: str, form: Form, loss: Canonical, accepts: set[str]) -> list[Option]:
+def options_of(text: str, namespace: Namespace, loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's factor, and everything that its parameters alone can make of it."""
     absent = {p.name: symbol(p, accepts) for p in loss.parameters if p.absent is not None}
-    found = [option(put(text, **absent), form)]
+    found = [option(put(text, **absent), namespace)]
     for parameter in loss.parameters:
         others = put(text, **{name: value for name, value in absent.items() if name != parameter.name})
         make = departures if parameter.name in accepts else own_values
-        found += [option(other, form, told) for told, other in make(others, parameter)]
+        found += [option(other, namespace, told) for told, other in make(others, parameter)]
     return found

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Form
+from focalbench_suite.suites.explainer.vocabulary.expression import Expression, Namespace
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Tensor, change
 
 
@@ -33,7 +33,7 @@ class Batch:
         return torch.full((len(self.targets),), torch.nan) if self.labels is None else self.labels.double()
 
 
-BATCH = Form(
+BATCH = Namespace(
     "batch",
     fields={
         "weight": "weight",

@@ -126,10 +126,10 @@ def test_class_weights_below_0_are_refused(wrong):
 
 def test_an_unknown_loss_is_named(monkeypatch):
     from focalbench_suite.adapters.own.autograd import evaluate
-    from focalbench_suite.adapters.own.call import Call
+    from focalbench_suite.adapters.own.loss_call import LossCall
 
     with pytest.raises(ValueError, match="there is no loss 'poly'; there are focal, "):
-        evaluate(Call("poly", LOGITS, DENSE), "mean", None)
+        evaluate(LossCall("poly", LOGITS, DENSE), "mean", None)
 
 
 @ways
@@ -137,7 +137,7 @@ def test_an_unknown_loss_is_named(monkeypatch):
 def test_a_loss_without_kernels_runs_in_its_readable_form(monkeypatch, way, by_row):
     from focalbench_suite.adapters.own import readable
     from focalbench_suite.adapters.own.autograd import evaluate
-    from focalbench_suite.adapters.own.call import Call
+    from focalbench_suite.adapters.own.loss_call import LossCall
 
     def poly(call):
         square = (call.logits.double() - 1) ** 2 * call.power
@@ -147,8 +147,8 @@ def test_a_loss_without_kernels_runs_in_its_readable_form(monkeypatch, way, by_r
     targets = BINS if by_row else DENSE
     function = partial(evaluate, reduction="sum", avg_factor=None)
     x = LOGITS.clone().requires_grad_()
-    loss = way(lambda logits: function(Call("poly", logits, targets, power=3.0)))(x)
+    loss = way(lambda logits: function(LossCall("poly", logits, targets, power=3.0)))(x)
     torch.testing.assert_close(loss, 3 * ((LOGITS - 1) ** 2).sum())
     torch.testing.assert_close(torch.autograd.grad(loss, x)[0], 6 * (LOGITS - 1))
-    each = evaluate(Call("poly", x, targets, power=3.0), "none", None)
+    each = evaluate(LossCall("poly", x, targets, power=3.0), "none", None)
     assert each.shape == (BINS.shape if by_row else DENSE.shape)

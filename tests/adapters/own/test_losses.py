@@ -26,7 +26,7 @@ from focalbench_suite.adapters.own import (
     softmax_focal_loss,
     varifocal_loss,
 )
-from focalbench_suite.adapters.own.call import Call
+from focalbench_suite.adapters.own.loss_call import LossCall
 
 ROWS, CLASSES = 40, 7
 generator = torch.Generator().manual_seed(0)
@@ -129,7 +129,7 @@ def test_targets_with_few_many_and_no_zeros(function, dtype):
 
 def test_what_is_used_without_kernels_gives_the_same():
     for loss, targets in (("focal", DENSE), ("quality_focal", DENSE), ("softmax_focal", CLASS)):
-        call = Call(loss, LOGITS, targets, power=2.0)
+        call = LossCall(loss, LOGITS, targets, power=2.0)
         x = LOGITS.clone().requires_grad_()
         function = {"focal": focal_loss, "quality_focal": quality_focal_loss, "softmax_focal": softmax_focal_loss}[loss]
         value = function(x, targets, avg_factor=3.0, **({} if loss != "focal" else {"alpha": None}))

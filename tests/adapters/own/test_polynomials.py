@@ -11,7 +11,7 @@ from focalbench_suite.adapters.own.polynomials import (
     HEADER_TABLES,
     LOG1P,
     TRITON_SCHEMES,
-    Fit,
+    Approximation,
     header_table,
     minimax,
     rounded,
@@ -43,7 +43,7 @@ def test_every_table_is_the_scripts():
 
 def test_the_best_line_for_a_parabola_worked_by_hand():
     """x² on [0, 1] less x - 1/8 is 1/8, -1/8 and 1/8 at 0, 1/2 and 1."""
-    parabola = Fit(lambda x: x**2, lambda x: mpf(1), mpf(0), mpf(1))
+    parabola = Approximation(lambda x: x**2, lambda x: mpf(1), mpf(0), mpf(1))
     coefficients, error = minimax(parabola, 1)
     assert [float(each) for each in (*coefficients, error)] == pytest.approx([-0.125, 1, 0.125], abs=1e-12)
 

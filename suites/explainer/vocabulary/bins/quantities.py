@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Form
+from focalbench_suite.suites.explainer.vocabulary.expression import Namespace
 
-BINS = Form(
+BINS = Namespace(
     "bins",
     fields={"x": "x", "y": "y", "bins": "bins", "fraction": "y-y_l", "share": "share"},
     quantities={

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Form
+from focalbench_suite.suites.explainer.vocabulary.expression import Namespace
 
-SIGMOID = Form(
+SIGMOID = Namespace(
     "sigmoid",
     fields={"x": "x", "y": "y", "positives": "f", "share": "share"},
     quantities={

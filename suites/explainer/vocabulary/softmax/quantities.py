@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from focalbench_suite.suites.explainer.vocabulary.expression import Form
+from focalbench_suite.suites.explainer.vocabulary.expression import Namespace
 
-SOFTMAX = Form(
+SOFTMAX = Namespace(
     "softmax",
     fields={"x": "x", "y": "y", "share": "share"},
     quantities={

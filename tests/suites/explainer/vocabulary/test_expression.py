@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from focalbench_suite.suites.explainer.vocabulary.expression import FUNCTIONS, Expression, Form, put
+from focalbench_suite.suites.explainer.vocabulary.expression import FUNCTIONS, Expression, Namespace, put
 from focalbench_suite.suites.explainer.vocabulary.option import Points, change, context, option
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID
 
@@ -71,13 +71,13 @@ def test_what_is_put_in_a_place_keeps_its_brackets_and_leaves_no_ones():
 
 def test_a_quantity_is_computed_once_for_each_set_of_points_and_again_for_a_gradient():
     calls = []
-    form = Form("counted", {"x": "x"}, {"p": ("p", "sigmoid(x)")}, lambda at: calls.append(1) or at.x)
+    namespace = Namespace("counted", {"x": "x"}, {"p": ("p", "sigmoid(x)")}, lambda at: calls.append(1) or at.x)
     at = points([1.0], [1.0])
     at.x.requires_grad_()
     with torch.no_grad():
-        Expression("p + p", form)(at)
+        Expression("p + p", namespace)(at)
     assert len(at.cache) == 1
-    assert Expression("p", form)(at).requires_grad
+    assert Expression("p", namespace)(at).requires_grad
     assert len(at.cache) == 2
 
 

@@ -13,7 +13,7 @@ ROWS = ("softmax_focal", "distribution_focal")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class LossCall:
     """A loss, by name, of some tensors.
 
     Attributes:
