@@ -291,22 +291,23 @@ def check(context, references, loss, accept, strict, as_json, **stated):
     """Is my loss that loss? The verdict is same, fragile or different; of a whole FILE.py, each loss in it."""
     from focalbench_suite.suites import check as checking
 
+    try:
+        accepted = checking.read_accepted(accept) if accept else None
+    except checking.BadFile as error:
+        raise click.UsageError(str(error)) from None
     wanted = [one for reference in references for one in functions_of(reference)]
     found = dict(checking.check_many(wanted, loss, stated_options(**stated)))
     verdicts = [(one, found[one]) for one in wanted]
     if len(wanted) == 1 and isinstance(verdicts[0][1], str):
         raise click.UsageError(verdicts[0][1])
-    try:
-        failed = [
-            line
-            for _, verdict in verdicts
-            if not isinstance(verdict, str)
-            for line in checking.objections(verdict, accept, strict)
-        ]
-    except checking.BadFile as error:
-        raise click.UsageError(str(error)) from None
+    failed = [
+        line
+        for _, verdict in verdicts
+        if not isinstance(verdict, str)
+        for line in checking.objections(verdict, accepted, strict)
+    ]
     show_verdicts(verdicts, as_json)
-    for line in failed if accept else ():
+    for line in failed if accepted else ():
         click.echo(f"{Path(sys.argv[0]).name}: {line}", err=True)
     context.exit(REGRESSION if failed else FINE)
 

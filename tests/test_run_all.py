@@ -1,4 +1,7 @@
-"""The command line as a user meets it: each test is one call of `run_all.py`."""
+"""The command line as a user meets it: each test is one call of `run_all.py`.
+
+What is refused before any work is asked for in this process; what runs is a process of its own.
+"""
 
 import json
 import signal
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from focalbench_suite.results.store import Run
+from focalbench_suite.run_all import command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +20,22 @@ ROOT = Path(__file__).resolve().parent.parent
 def run_all(*arguments, **options):
     command = [sys.executable, str(ROOT / "run_all.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, **options)
+
+
+@pytest.fixture
+def refused(monkeypatch, capfd):
+    """Calls the command, which must end with exit status 2 and one line; that line."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run_all.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            command_line()
+        out, error = capfd.readouterr()
+        assert (ended.value.code, out) == (2, ""), error
+        assert len(error.strip().splitlines()) == 1, error
+        return error
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -45,29 +65,27 @@ def run_all(*arguments, **options):
         (["check", "losses.py:focal"], ["losses.py", "FILE.py:NAME"]),
     ],
 )
-def test_bad_input_is_one_line_that_names_it_and_exit_2(arguments, words):
-    done = run_all(*arguments)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert all(word in done.stderr for word in words), done.stderr
-    assert done.stdout == ""
+def test_bad_input_is_one_line_that_names_it_and_exit_2(refused, arguments, words):
+    line = refused(*arguments)
+    assert all(word in line for word in words), line
+
+
+def test_the_program_itself_refuses_bad_input():
+    done = run_all("--suite", "nope")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("run_all.py: ")
 
 
 @pytest.mark.parametrize("line", ["raise RuntimeError('two' + chr(10) + 'lines')", "raise SystemExit(0)"])
-def test_a_file_that_cannot_be_imported_is_bad_input(tmp_path, line):
+def test_a_file_that_cannot_be_imported_is_bad_input(refused, tmp_path, line):
     file = tmp_path / "faulty.py"
     file.write_text(line + "\n")
-    done = run_all("check", f"{file}:loss", "--as", "focal")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "faulty.py cannot be imported" in done.stderr
+    assert "faulty.py cannot be imported" in refused("check", f"{file}:loss", "--as", "focal")
 
 
-def test_a_run_that_does_not_say_what_it_was_asked_is_not_resumed(tmp_path):
+def test_a_run_that_does_not_say_what_it_was_asked_is_not_resumed(refused, tmp_path):
     Run.create(tmp_path / "run", {"suites": ["claims"]})
-    done = run_all("--resume", tmp_path / "run")
-    assert done.returncode == 2
-    assert "environment.json does not say what this run was asked" in done.stderr
+    assert "environment.json does not say what this run was asked" in refused("--resume", tmp_path / "run")
 
 
 def heeded():
@@ -86,12 +104,10 @@ def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path):
     assert told.splitlines()[-1] == f"run_all.py: stopped; go on with --resume {tmp_path / 'run'}"
 
 
-def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):
+def test_a_folder_that_holds_a_run_is_not_written_over(refused, tmp_path):
     run = Run.create(tmp_path / "run", {"cpu": "abacus"})
     run.append({"key": "a", "status": "ok"})
-    done = run_all("--out", run.folder)
-    assert done.returncode == 2
-    assert "already holds a run; go on with it by --resume" in done.stderr
+    assert "already holds a run; go on with it by --resume" in refused("--out", run.folder)
     assert Run.open(run.folder).environment() == {"cpu": "abacus"}
 
 

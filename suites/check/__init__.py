@@ -1,6 +1,6 @@
 """Is my loss that loss? Four stages, data between them: `binding`, `child` (ask), the explainer, `show` (tell)."""
 
-from focalbench_suite.suites.check.accepting import BadFile
+from focalbench_suite.suites.check.accepting import BadFile, read_accepted
 from focalbench_suite.suites.check.asserting import assert_loss, objections
 from focalbench_suite.suites.check.binding import Options
 from focalbench_suite.suites.check.checking import bind, check
@@ -19,6 +19,7 @@ __all__ = [
     "check_many",
     "identify",
     "objections",
+    "read_accepted",
     "render",
     "table",
 ]

@@ -41,6 +41,14 @@ class AcceptedDifference:
 
 
 @dataclass(frozen=True)
+class AcceptedFile:
+    """A file of accepted differences, as its user calls it."""
+
+    file: str | Path
+    entries: tuple[AcceptedDifference, ...]
+
+
+@dataclass(frozen=True)
 class Accepted:
     """What a file makes of findings: those that nothing covers, and the entries that cover nothing."""
 
@@ -48,14 +56,14 @@ class Accepted:
     stale: list[AcceptedDifference]
 
 
-def read_accepted(file: str | Path) -> tuple[AcceptedDifference, ...]:
-    """The entries of a file; raises `BadFile` with one line."""
+def read_accepted(file: str | Path) -> AcceptedFile:
+    """The accepted differences of a file; raises `BadFile` with one line."""
     try:
         entries = yaml.safe_load(Path(file).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadFile(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if entries is None:  # the last entry was taken out
-        return ()
+        return AcceptedFile(file, ())
     if not isinstance(entries, list):
         raise BadFile(f"{file} is no list; write entries such as - {{code: alpha_exchanged, why: ...}}")
     for number, entry in enumerate(entries, 1):
@@ -63,7 +71,7 @@ def read_accepted(file: str | Path) -> tuple[AcceptedDifference, ...]:
             raise BadFile(f"{file}, entry {number}: code and why are needed, kind and loss allowed, nothing else")
         if empty := [key for key, value in entry.items() if not (isinstance(value, str) and value.strip())]:
             raise BadFile(f"{file}, entry {number}: {empty[0]} is no text")
-    return tuple(AcceptedDifference(**entry) for entry in entries)
+    return AcceptedFile(file, tuple(AcceptedDifference(**entry) for entry in entries))
 
 
 def proposed(finding: Finding, loss: str) -> str:

@@ -30,21 +30,22 @@ def assert_loss(
     __tracebackhide__ = True  # pytest shows the line of the project's test, not this one
     if "given" in options:
         options["given"] = tuple(dict(options["given"]).items())
+    accepted = None if accept is None else accepting.read_accepted(accept)  # a faulty file is told before any check
     verdict = check(function, loss, Options(**options))
-    if problems := objections(verdict, accept, strict):
+    if problems := objections(verdict, accepted, strict):
         raise AssertionError("\n".join([*problems, "", as_text(verdict)]))
     return verdict
 
 
-def objections(verdict: Verdict, accept: str | Path | None, strict: bool) -> list[str]:
+def objections(verdict: Verdict, accepted: accepting.AcceptedFile | None, strict: bool) -> list[str]:
     """Why to fail: a difference; a new one, with the entry that would accept it; an accepted one that is gone."""
     worse = ("different", "fragile") if strict else ("different",)
-    if accept is None:
+    if accepted is None:
         return [f"not the {verdict.loss} loss: {verdict.verdict}"] if verdict.verdict in worse else []
-    held = accepting.apply(accepting.read_accepted(accept), verdict.loss, verdict.findings)
+    held, file = accepting.apply(accepted.entries, verdict.loss, verdict.findings), accepted.file
     return [
-        *(_as_new(finding, verdict.loss, accept) for finding in held.new if finding.severity in worse),
-        *(f"accepted in {accept} but gone: {entry.code} ({entry.why}); take the entry out" for entry in held.stale),
+        *(_as_new(finding, verdict.loss, file) for finding in held.new if finding.severity in worse),
+        *(f"accepted in {file} but gone: {entry.code} ({entry.why}); take the entry out" for entry in held.stale),
     ]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from focalbench_suite.suites.check import BadFile, read_accepted
+
 ROOT = Path(__file__).resolve().parents[3]
 LOSSES = """
 import torch
@@ -141,10 +143,19 @@ def test_the_same_file_serves_the_command(project):
         ("\x00", "cannot be read"),
     ],
 )
-def test_a_bad_file_is_one_line(project, text, words):
-    (project / "faulty.yaml").write_text(text)
-    done = check(project, "right", "faulty.yaml")
+def test_a_bad_file_is_one_line(tmp_path, text, words):
+    file = tmp_path / "faulty.yaml"
+    file.write_text(text)
+    with pytest.raises(BadFile) as refused:
+        read_accepted(file)
+    assert len(str(refused.value).splitlines()) == 1
+    assert words in str(refused.value)
+    assert "faulty.yaml" in str(refused.value)
+
+
+def test_a_bad_file_is_told_before_the_loss_is_asked(project):
+    done = check(project, "nothing", "bad.yaml")
     assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert words in done.stderr
-    assert "faulty.yaml" in done.stderr
+    assert done.stderr.splitlines() == [
+        "run_all.py: bad.yaml, entry 1: code and why are needed, kind and loss allowed, nothing else"
+    ]
