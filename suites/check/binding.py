@@ -30,6 +30,7 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "flat": ("(N,)", "(N,)"),
     "column": ("(N, 1)", "(N, 1)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
+    "label_column": ("(N, C)", "(N, 1)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
 }
@@ -75,6 +76,7 @@ class Form:
     element_weight: str = "elements"  # or rows
     sums_sides: bool = False
     background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
+    counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,13 @@ class Bound:
         self.roles = read_signature(function, loss, dict(options.given))
         if self.roles.unknown:
             raise CannotCall(_wrapper(function, loss, self.roles))
-        self.classes = options.classes or _own_classes(function) or self.roles.own_classes
-        self.bins = options.bins or self.roles.own_bins
+        self.classes = options.classes or _own_classes(function) or self._weighted_classes() or self.roles.own_classes
         self.form = form or self._found()
+
+    @property
+    def bins(self) -> int | None:
+        """The number of bins that the function is made for; None where any will do."""
+        return self._bins_of(self.form)
 
     @property
     def accepts(self) -> frozenset[str]:
@@ -245,15 +251,28 @@ class Bound:
             labels = ["dense" if options.labels == "hard" else options.labels]
         layouts: list[Layout] = {
             "dense": ["rows", "flat", "column", "maps"],
-            "index": ["rows", "maps"],
+            "index": ["rows", "maps", "label_column"],
             "bins": ["rows", "sides", "side_rows"],
         }[inputs]
         weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
         elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
-        choices = itertools.product(layouts, labels, elements, weights, probabilities, orders)
-        found = [Form(o, p, lay, lab, w, e) for lay, lab, e, w, p, o in choices]
+        counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
+        counts = [False, True] if counted else [False]
+        choices = itertools.product(layouts, labels, elements, weights, probabilities, orders, counts)
+        found = [Form(o, p, lay, lab, w, e, counts_to_last=last) for lay, lab, e, w, p, o, last in choices]
         plain = found[0]
         return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))
+
+    def _bins_of(self, form: Form) -> int | None:
+        own = self.roles.own_bins
+        return self.options.bins or (own and own + form.counts_to_last)
+
+    def _weighted_classes(self) -> int | None:
+        """The number of classes that the function's own default weights are for."""
+        weights = CANONICAL[self.loss].of_role("class_weights")
+        place = self.roles.canonical.get(weights.name) if weights is not None else None
+        several = place is not None and isinstance(place.default, (list, tuple)) and len(place.default) > 1
+        return len(place.default) if place is not None and several else None
 
     def _has_class_weights(self) -> bool:
         weights = CANONICAL[self.loss].of_role("class_weights")
@@ -296,7 +315,9 @@ class Bound:
 
     def _needed(self, form: Form, meant: str, x: torch.Tensor, y: Any, classes: int) -> Any:
         """What a parameter without a default is given."""
-        if meant in ("classes", "bins"):
+        if meant == "bins":
+            return classes - form.counts_to_last
+        if meant == "classes":
             return classes
         if meant == "normaliser":
             return 1.0
@@ -336,8 +357,8 @@ class Bound:
 
 def _need_shown(meant: str, form: Form) -> str:
     return {
-        "classes": "C", "bins": "K", "normaliser": "1", "cross_entropy": "BCEWithLogitsLoss()",
-        "positives": "targets > 0", "quality": "quality (N,)",
+        "classes": "C", "bins": "K-1" if form.counts_to_last else "K", "normaliser": "1",
+        "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
     }[meant]  # fmt: skip
 
@@ -397,6 +418,8 @@ def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tu
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
     if form.layout == "rows" or not torch.is_tensor(targets):
         return x, targets
+    if form.layout == "label_column":
+        return x, targets[:, None] if targets.dim() == 1 else targets
     if form.layout == "flat":
         return x.flatten(), targets.flatten()
     if form.layout == "column":

@@ -150,7 +150,7 @@ def _explained(
     fit = whole.fit if whole else fits[0]
     fit = _with_its_slope(case, elements, reading, fit)
     share = formula.shares(elements)[fit.share] if fit.share else None
-    tell_changes(case, elements, fit.semantics, share)
+    tell_changes(case, elements, fit.semantics, share, whole)
     if reading.where == "hard":
         tell_soft(case, elements, share)
     tell_labels(case, whole, labelled)

@@ -29,7 +29,9 @@ def _paper(case: Examination, elements: Elements, share: torch.Tensor | None) ->
         return default.terms(replace(elements.points, share=share)).sum(-1).numpy()
 
 
-def tell_changes(case: Examination, elements: Elements, semantics: Semantics, share: torch.Tensor | None) -> None:
+def tell_changes(
+    case: Examination, elements: Elements, semantics: Semantics, share: torch.Tensor | None, whole: Whole | None
+) -> None:
     """Each change that the formula needs, with the simplest call on which it shows."""
     paper = _paper(case, elements, share)
     for told in semantics.changes:
@@ -39,10 +41,21 @@ def tell_changes(case: Examination, elements: Elements, semantics: Semantics, sh
         i = _first_apart(elements, paper, among)
         i = _first_apart(elements, paper, numpy.ones(len(paper), bool)) if i is None else i
         if i is not None:
-            severity = "fragile" if told.kind == "precision" and _slight(elements, paper) else "different"
-            _tell(case, told, elements, i, float(paper[i]), severity)
+            _tell(case, told, elements, i, float(paper[i]), _severity(told, elements, paper, whole))
         else:
             _tell_by_gradient(case, told, elements)
+
+
+def _severity(told: Change, elements: Elements, paper: numpy.ndarray, whole: Whole | None) -> str:
+    """How much a change of single elements matters: a guard that shows little is no other loss.
+
+    A mean over rows and classes, as over a one-hot matrix, is a way to reduce like any other mean.
+    """
+    if (told.kind == "precision" or told.code == "targets_clamped") and _slight(elements, paper):
+        return "fragile"
+    if told.code == "divided_by_classes" and whole is not None and whole.reduction.name != "none":
+        return "note"
+    return "different"
 
 
 def _tell_by_gradient(case: Examination, told: Change, elements: Elements) -> None:
@@ -65,9 +78,13 @@ def _first_apart(elements: Elements, paper: numpy.ndarray, among: numpy.ndarray)
 
 
 def _slight(elements: Elements, paper: numpy.ndarray) -> bool:
-    """Whether no hard label's value is off by more than a twentieth, up to logits of 5."""
-    off = numpy.abs(elements.values - paper)[elements.hard & elements.answered]
-    return not (off > 0.05 * numpy.abs(paper)[elements.hard & elements.answered]).any()
+    """Whether no hard label's value is off by more than a twentieth, up to logits of 5.
+
+    Where the paper's loss is 0, as with alpha 0, it may be off by a millionth of the largest.
+    """
+    asked = elements.hard & elements.answered
+    off, size = numpy.abs(elements.values - paper)[asked], numpy.abs(paper)[asked]
+    return not (off > 0.05 * size + 1e-6 * size.max()).any()
 
 
 def _apart(got: float, expected: float) -> bool:

@@ -216,6 +216,8 @@ SOFT_LABELS = {
     "soft_labels_in_logit": "for soft labels, the modulating factor takes 1-p_t = sigmoid(x (1-2y))",
     "soft_labels_by_rule": "for soft labels, the modulating factor takes p_t = p if {rule} else 1-p",
     "power_blended": "for soft labels, the powers of positives and negatives are blended by the target",
+    "weighted_powers_blended": "for soft labels, alpha (1-p)^gamma of a positive and (1-alpha) p^gamma of a negative "
+    "are blended by the target",
     "powers_blended": "for soft labels, the modulating factors of a positive and of a negative are blended by the "
     "target, not p_t",
     "cross_entropy_of_interpolated_p_t": "for soft labels, the cross entropy is -log p_t with p_t = y p + (1-y)(1-p)",
@@ -327,6 +329,7 @@ PRECISION = {
     "epsilon_added_to_one_minus_p": "guards the logarithm of 1-p alone: {epsilon:g} is added",
     "epsilon_shifts_p": "adds {epsilon:g} to p in both logarithms, so log(1-p) becomes log(1-p-{epsilon:g})",
     "epsilon_scales_p": "guards the logarithm: p is scaled into [{epsilon:g}, 1-{epsilon:g}]",
+    "epsilon_added_to_p_t": "adds {epsilon:g} to p_t, in the logarithm and in the factor",
     "epsilon_added_in_factor": "adds {epsilon:g} to 1-p_t before the power",
     "p_clipped_in_factor": "clips p to [{epsilon:g}, 1-{epsilon:g}] in the modulating factor alone",
     "p_clipped": "clips p to [{epsilon:g}, 1-{epsilon:g}] before anything else",
@@ -361,7 +364,7 @@ LABEL_SMOOTHING = {
 }
 
 TARGET_RANGE = {
-    "targets_clamped": "targets are clamped to [{zero:.4g}, {one:.4g}]",
+    "targets_clamped": "targets are clamped to [{zero:.8g}, {one:.8g}]",
     "predicted_class_for_target": "the predicted class is used in place of the target",
     "targets_cut_below_last_bin": "targets are cut off at K-1-{distance:g}",
     "targets_at_least_one": "targets are raised to at least 1",
@@ -474,6 +477,7 @@ for _quantity in (*GUARDED, *FLOORED):
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
+    NORMALISER[f"over_{_quantity}_or_zero"] = f"divides the sum by {COUNTED[_quantity]}, and is 0 where that is 0"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_guarded_by_epsilon"] = (
         f"divides the sum by {COUNTED[_quantity]}, with {{epsilon:g}} as a guard against 0"

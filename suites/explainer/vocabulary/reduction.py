@@ -244,6 +244,10 @@ def _divided() -> Iterator[Reduction]:
         for e in EPSILONS:  # added, or the least: a sum that is not 0 does not tell which
             name = f"sum / ({told}, guarded by {e:g})"
             yield over(f"over_{quantity}_guarded_by_epsilon", name, f"({quantity} + {e!r})", epsilon=e)
+    for quantity in GUARDED:
+        told = BATCH.quantities[quantity][0]
+        text = f"sum(terms)*({quantity} > 0)/({quantity} + ({quantity} <= 0))"
+        yield Reduction(f"sum / {told}, 0 without any", text, change("normaliser", f"over_{quantity}_or_zero"))
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
     for quantity in WEIGHING:  # where a guard cannot be seen, none is claimed

@@ -116,6 +116,19 @@ RIGHT = {
     ),
     "mean_divided_again": Said("focal", "fragile", "mean / rows", {"nonfinite_from", "over_elements_and_rows"}),
     "ignores_its_logits": Said("focal", "different", "unknown", {"logits_ignored"}),
+    "targets_clamped": Said("focal", "fragile", "mean", {"targets_clamped"}),
+    "smoothed_on_both_sides": Said(
+        "focal", "different", "mean", {"labels_smoothed", "weighted_powers_blended", "nonfinite_at"}
+    ),
+    "TwoWeights": Said("softmax_focal", "same", "sum / sum of weights", {"over_weight_sum"}),
+    "over_the_one_hot_matrix": Said("softmax_focal", "fragile", "mean", {"divided_by_classes", "nonfinite_at"}),
+    "positives_or_nothing": Said(
+        "focal", "fragile", "sum / positives, 0 without any", {"over_positives_or_zero", "nonfinite_at"}
+    ),
+    "of_a_column": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "CountsToLast": Said("distribution_focal", "fragile", "mean", {"last_bin_refused"}),
+    "SidesToLast": Said("distribution_focal", "fragile", "mean", {"last_bin_refused"}),
+    "epsilon_everywhere": Said("softmax_focal", "fragile", "mean", {"epsilon_added_to_p_t", "nonfinite_at"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -129,6 +142,9 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "bce_of_probabilities": ("p = probabilities (N, C)",),
     "pair_qfl": ("the pair (class index, quality)",),
     "with_mask": ("mask = targets > 0",),
+    "of_a_column": ("y = class index (N, 1)",),
+    "TwoWeights": ("weight = alpha",),
+    "SidesToLast": ("logits (N, 4, K)", "reg_max = K-1"),
     "sides": ("logits (N, 4, K)", "targets (N, 4)"),
     "ScalarAlpha": ("one number for all classes",),
 }
@@ -140,6 +156,8 @@ TOLD = {  # values that a finding must hold
     "smooth_binary": {"one": 0.9, "zero": 0.1},
     "penalty_reduced": {"power": 4},
     "fixed_quarter": {"value": 0.25},
+    "targets_clamped": {"zero": 1e-6},
+    "epsilon_everywhere": {"epsilon": 1e-4},
 }
 
 

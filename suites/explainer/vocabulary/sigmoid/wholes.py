@@ -64,15 +64,24 @@ def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:
 
 
 def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
-    """Weight and modulation in one: both chosen by y > 0 and then blended, or alpha raised to the power, too."""
+    """Weight and modulation in one: chosen by y > 0 or y, and then blended, or alpha raised to the power, too."""
     power = loss.of_role("power")
     if power is None:
         return []
     if "where" not in loss.made_of.modulation:
         if "alpha" not in accepts:
             return []
-        told = change("gamma", "power_of_alpha_too", parameter=power.name)
-        return [option(put("(alpha_t*miss)**g", g=symbol(power, accepts)), SIGMOID, told)]
+        g = symbol(power, accepts)
+        return [
+            option(put(text, g=g), SIGMOID, told)
+            for text, told in (
+                ("(alpha_t*miss)**g", change("gamma", "power_of_alpha_too", parameter=power.name)),
+                (
+                    blend("alpha*q**g", "(1 - alpha)*p**g"),
+                    change("soft_labels", "weighted_powers_blended"),
+                ),
+            )
+        ]
     absent = {p.name: symbol(p, accepts) for p in loss.parameters}
     return [
         option(put(text, **{"g": absent[power.name]} | absent), SIGMOID, change(*told))

@@ -6,7 +6,7 @@ from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
-from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SOFTMAX
+from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import ADDED, SOFTMAX
 from focalbench_suite.suites.explainer.vocabulary.softmax.smoothing import smoothed
 
 # (kind, code): the focal loss of every class of a row, where that of the target's class is meant
@@ -31,7 +31,7 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
     ]
     text = put("-(1 + log_p_y)**g*log(-log_p_y)", g=g)
     found.append(option(text, SOFTMAX, change("cross_entropy", "cross_entropy_for_p_t")))
-    return found + _smoothed(g)
+    return found + _smoothed(g) + _guarded(g)
 
 
 def _smoothed(g: str) -> list[Option]:
@@ -42,6 +42,18 @@ def _smoothed(g: str) -> list[Option]:
         "smoothed_cross_entropy_modulated": "-(1 - exp(sum_c(t*log_p)))**g*sum_c(t*log_p)",
     }
     return smoothed(forms, g)
+
+
+def _guarded(g: str) -> list[Option]:
+    """An epsilon added to every probability before it is used anywhere."""
+    return [
+        option(
+            put("-(miss - e)**g*log(p_y + e)", e=repr(e), g=g),
+            SOFTMAX,
+            change("precision", "epsilon_added_to_p_t", epsilon=e),
+        )
+        for e in ADDED
+    ]
 
 
 def complete(loss: Canonical, accepts: set[str]) -> list[Option]:

@@ -300,3 +300,68 @@ def mean_divided_again(x, y, gamma=2.0, alpha=0.25):
 
 def ignores_its_logits(x, y, gamma=2.0, alpha=0.25):
     return (alpha * y + (1 - alpha) * (1 - y)).mean()
+
+
+def targets_clamped(x, y, gamma=2.0, alpha=0.25):  # the targets, where the probabilities are meant
+    return _weighed(x, y.clamp(1e-6, 1 - 1e-6), gamma, alpha).mean()
+
+
+def smoothed_on_both_sides(x, y, gamma=2.0, alpha=0.25):
+    y, p = 0.9 * y + 0.05, x.sigmoid()
+    factor = alpha * y * (1 - p) ** gamma + (1 - alpha) * (1 - y) * p**gamma
+    return (factor * F.binary_cross_entropy_with_logits(x, y, reduction="none")).mean()
+
+
+class TwoWeights(torch.nn.Module):
+    """Made for two classes, which its own weights say."""
+
+    def __init__(self, gamma=2.0, weight=(0.25, 0.75)):
+        super().__init__()
+        self.gamma, self.weight = gamma, weight
+
+    def forward(self, x, y):
+        log_p = F.log_softmax(x, 1)
+        return F.nll_loss((1 - log_p.exp()) ** self.gamma * log_p, y, torch.as_tensor(self.weight).to(x.dtype))
+
+
+def over_the_one_hot_matrix(x, y, gamma=2.0):
+    log_p = F.log_softmax(x, 1)
+    return -(F.one_hot(y, x.shape[1]).to(x.dtype) * (1 - log_p.exp()) ** gamma * log_p).mean()
+
+
+def positives_or_nothing(x, y, gamma=2.0, alpha=0.25):
+    count = (y > 0).sum()
+    loss = _weighed(x, y, gamma, alpha).sum()
+    return loss / count if count else loss * 0
+
+
+def of_a_column(x, y, gamma=2.0):
+    log_p_t = F.log_softmax(x, 1).gather(1, y).squeeze(1)
+    return (-((1 - log_p_t.exp()) ** gamma) * log_p_t).mean()
+
+
+def epsilon_everywhere(x, y, gamma=2.0):
+    p_t = (F.softmax(x, 1) + 1e-4).gather(1, y[:, None]).squeeze(1)
+    return (-((1 - p_t) ** gamma) * p_t.log()).mean()
+
+
+class CountsToLast(torch.nn.Module):  # its reg_max is the last bin's number: 16 means 17 bins
+    def __init__(self, reg_max=16):
+        super().__init__()
+        self.reg_max = reg_max
+
+    def forward(self, x, y):
+        x, left = x.view(-1, self.reg_max + 1), y.long()
+        below, above = (F.cross_entropy(x, bin, reduction="none") for bin in (left, left + 1))
+        return (below * (left + 1 - y) + above * (y - left)).mean()
+
+
+class SidesToLast(torch.nn.Module):
+    def __init__(self, reg_max):
+        super().__init__()
+        self.reg_max = reg_max
+
+    def forward(self, x, y):
+        log_p, left = x.reshape(len(x), 4, self.reg_max + 1).log_softmax(-1), y.long()
+        below, above = (log_p.gather(-1, bin[..., None]).squeeze(-1) for bin in (left, left + 1))
+        return -(below * (left + 1 - y) + above * (y - left)).mean()
