@@ -121,10 +121,10 @@ def make_selection(
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     if coco:
-        from focalbench_suite.suites.coco_map.data import locate
+        from focalbench_suite.suites.coco_map.data import faults_in, locate
 
         try:
-            locate(Path(coco))
+            faults_in(locate(Path(coco)))  # it opens every picture once; nothing left is said before anything runs
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
     training = (coco, images, seed, backbone, schedule, seeds, variant)

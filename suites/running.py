@@ -64,6 +64,7 @@ def tell_faults(run: Run, folder: str) -> None:
         click.echo(f"{folder}: {fault}", err=True)
     if left_out:
         click.echo(f"{folder}: {len(left_out)} faults, without which training goes on", err=True)
-    if crowd := len(faults) - len(left_out):
-        click.echo(f"{folder}: {crowd} crowd boxes are not trained on, and ignored by the evaluation", err=True)
+    for kind, times in Counter(fault.kind for fault in faults if not fault.fatal).items():
+        first = next(fault for fault in faults if fault.kind == kind)
+        click.echo(f"{folder}: {kind}, {times} times: {first.detail}", err=True)
     click.echo(f"{folder}: all of them by their ids: {file}", err=True)

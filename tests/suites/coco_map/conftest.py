@@ -16,7 +16,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def coco(tmp_path):
-    """Writes a COCO folder from plain lists; images are grey and 40 × 20 pixels."""
+    """Writes a COCO folder from plain lists; images are 40 × 20 pixels, equal where their names are."""
 
     def write(train, val, categories=((7, "cat"), (3, "dog")), layout=("{}", "instances_{}.json"), files=None):
         for split, (images, annotations) in (("train", train), ("val", val)):
@@ -25,7 +25,7 @@ def coco(tmp_path):
             file.parent.mkdir(parents=True, exist_ok=True)
             for _, name in images:
                 if files is None or name in files:
-                    Image.new("RGB", (40, 20), "grey").save(folder / name)
+                    Image.new("RGB", (40, 20), tuple(name.encode()[:3])).save(folder / name)
             content = {
                 "images": [{"id": key, "file_name": name, "width": 40, "height": 20} for key, name in images],
                 "annotations": [

@@ -18,12 +18,20 @@ VAL = ([(9, "z.jpg")], [(1, 9, 3, [10, 5, 20, 10], 0)])
         ("{}2017", "annotations/instances_{}2017.json"),
         ("{}", "instances_{}.json"),
         ("{}", "annotations/instances_{}.json"),
+        ("{}2014", "annotations/instances_{}2014.json"),
+        ("{}", "{}/_annotations.coco.json"),
     ],
 )
 def test_the_usual_layouts_are_found(coco, layout):
     dataset = locate(coco(FINE, VAL, layout=layout))
     assert [category["name"] for category in dataset.categories()] == ["dog", "cat"]  # by id
     assert faults_in(dataset) == []
+
+
+def test_a_split_that_is_called_valid_is_found(coco):
+    folder = coco(FINE, VAL, layout=("{}", "{}/_annotations.coco.json"))
+    (folder / "val").rename(folder / "valid")
+    assert locate(folder).images["val"] == folder / "valid"
 
 
 def test_a_folder_without_annotations_is_refused_in_one_line_that_says_what_was_expected(tmp_path):
@@ -41,6 +49,7 @@ def test_annotations_that_are_no_json_are_refused(coco):
         locate(folder)
 
 
+IN_BOTH = ([(9, "a.jpg"), (10, "z.jpg")], [(1, 10, 3, [10, 5, 20, 10], 0)])
 FAULTY = (
     [(1, "a.jpg"), (2, "gone.jpg"), (3, "c.jpg"), (3, "c.jpg")],
     [
@@ -58,12 +67,12 @@ FAULTY = (
 
 
 def test_every_fault_is_named_with_its_id(coco):
-    faults = faults_in(locate(coco(FAULTY, ([(9, "a.jpg")], []), files={"a.jpg", "c.jpg"})))
+    faults = faults_in(locate(coco(FAULTY, IN_BOTH, files={"a.jpg", "c.jpg", "z.jpg"})))
     assert {(f.split, f.kind, f.identifier) for f in faults} == {
         ("train", "duplicate image id", 3),
         ("train", "missing file", 2),
-        ("train", "duplicate annotation id", 8),
-        ("train", "box outside the image", 2),
+        ("train", "duplicate annotation", 8),
+        ("train", "box over the edge", 2),
         ("train", "box without area", 3),
         ("train", "unknown category", 4),
         ("train", "crowd", 5),
@@ -78,23 +87,29 @@ def test_the_user_is_told_what_is_faulty_before_anything_is_trained(coco, tmp_pa
     tell_faults(run, str(folder))
     told = capsys.readouterr().err
     assert "train: missing file 2: gone.jpg" in told
-    assert "train: box outside the image 2: bbox [35, 0, 10, 10], 40×20" in told
-    assert "7 faults, without which training goes on" in told
-    assert "1 crowd boxes are not trained on" in told
+    assert "train: box without area 3: bbox [3, 3, 0, 10]" in told
+    assert "6 faults, without which training goes on" in told
+    assert "crowd, 1 times: not trained on" in told
+    assert "box over the edge, 1 times: bbox [35, 0, 10, 10], 40×20: cut at the edge" in told
     everything = (run.folder / "faults.txt").read_text().splitlines()
     assert len(everything) == 8
     assert any(line.startswith("train: crowd 5") for line in everything)
 
 
 def test_training_goes_on_without_what_is_faulty_and_says_how_much_that_was(coco):
-    folder = coco(FAULTY, ([(9, "a.jpg"), (10, "z.jpg")], VAL[1]), files={"a.jpg", "c.jpg", "z.jpg"})
+    folder = coco(FAULTY, IN_BOTH, files={"a.jpg", "c.jpg", "z.jpg"})
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     prepared, _ = prepare(locate(folder))
     kept = prepared.read("train")
-    assert [image["id"] for image in kept["images"]] == [1, 3]
-    assert [annotation["id"] for annotation in kept["annotations"]] == [1, 5, 8]  # crowd stays: evaluation ignores it
-    assert [image["id"] for image in prepared.read("val")["images"]] == [10]
-    assert prepared.left_out["box outside the image"] == 1
+    assert [(image["id"], image["file_name"]) for image in kept["images"]] == [(1, "a.jpg"), (2, "c.jpg")]
+    assert [(box["id"], box["image_id"], box["bbox"], box["iscrowd"]) for box in kept["annotations"]] == [
+        (1, 1, [0, 0, 10, 10], 0),
+        (2, 1, [35, 0, 5, 10], 0),  # cut at the edge
+        (3, 1, [5, 5, 5, 5], 1),  # crowd stays: evaluation ignores it
+        (4, 2, [0, 0, 10, 10], 0),
+    ]
+    assert [image["file_name"] for image in prepared.read("val")["images"]] == ["z.jpg"]
+    assert prepared.left_out["box without area"] == 1
     for_ultralytics(prepared)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
