@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -22,6 +23,7 @@ if __name__ == "__main__" and sys.path[0] == str(ROOT):
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -33,8 +35,17 @@ from focalbench_suite.suites.processes import count, rank
 
 EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
+MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 console = Console(highlight=False)
+
+
+def filled(_context, parameter, value):
+    """An option's text; raises `click.BadParameter` where it is empty, which a shell makes of a variable not set."""
+    if value == "":
+        raise click.BadParameter("is empty", param=parameter)
+    return value
 
 
 def selecting(command):
@@ -46,12 +57,16 @@ def selecting(command):
         click.option("--device", multiple=True, type=click.Choice(DEVICES), help="Default: the best one present."),
         click.option("--dtype", multiple=True, type=click.Choice(DTYPES)),
         click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True),
-        click.option("--coco", metavar="DIR", help="A COCO folder in the standard layout, for coco-map."),
+        click.option(
+            "--coco", metavar="DIR", callback=filled, help="A COCO folder in the standard layout, for coco-map."
+        ),
         click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
-        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True),
         click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
-        click.option("--schedule", help="coco-map's training schedule: smoke, quick, steps, full, short or 1x."),
-        click.option("--seeds", type=click.IntRange(min=1), help="coco-map's trainings of each variant."),
+        click.option(
+            "--schedule", callback=filled, help="coco-map's training schedule: smoke, quick, steps, full, short or 1x."
+        ),
+        click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), help="coco-map's trainings of each variant."),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
         click.option("--cell", multiple=True, metavar="CELL", help="Only this cell, as `list --cells` names it."),
     )
@@ -62,9 +77,14 @@ def selecting(command):
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @selecting
-@click.option("--out", metavar="DIR", help="Default: results/runs/<time>-<commit>; installed, focalbench-runs/<time>.")
-@click.option("--resume", metavar="DIR", help="Do only the cells of this run that have no record yet.")
-@click.option("--baseline", metavar="RUN", help="Compare with this run when done.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    callback=filled,
+    help="Default: results/runs/<time>-<commit>; installed, focalbench-runs/<time>.",
+)
+@click.option("--resume", metavar="DIR", callback=filled, help="Do only the cells of this run that have no record yet.")
+@click.option("--baseline", metavar="RUN", callback=filled, help="Compare with this run when done.")
 @click.option("--executor", type=click.Choice(EXECUTORS), help="Train coco-map's cells as jobs, many at once.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a cell on standard output, nothing else.")
 @click.pass_context
@@ -73,6 +93,8 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     if context.invoked_subcommand:
         return
     need_suites(names)
+    if resume:
+        check_resumed(context)
     if baseline:
         open_baseline(baseline)  # a wrong name is said before hours of measuring
     run = open_run(resume) if resume else None
@@ -94,8 +116,21 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     compared = print_comparison(compare_sources(baseline, str(run.folder)), quiet=as_json) if baseline else FINE
     failed = [record for record in run.records() if record["status"] in ("failed", "timeout")]
     for record in failed if not as_json else ():
-        console.print(f"[red]{record['status']}[/] {record['key']}: {record['reason']}", markup=True)
+        console.print(f"[red]{record['status']}[/] {escape(record['key'])}: {escape(record['reason'])}")
     context.exit(FAILED if failed else compared)
+
+
+def check_resumed(context) -> None:
+    """A run that goes on does what it was asked at first; raises `click.UsageError` where more is said."""
+    heeded = {"resume", "baseline", "executor", "as_json"}
+    said = click.core.ParameterSource.COMMANDLINE
+    ignored = [
+        one.opts[0]
+        for one in context.command.params
+        if one.name not in heeded and context.get_parameter_source(one.name) == said
+    ]
+    if ignored:
+        raise click.UsageError(f"--resume goes on with what the run was asked: leave {', '.join(ignored)} out")
 
 
 def need_suites(names: tuple[str, ...]) -> None:
@@ -214,7 +249,7 @@ def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
             name: tuple(v) if isinstance(v, list) else v for name, v in environment["selection"].items()
         }
         names, selection = tuple(environment["suites"]), Selection(**fields)
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise click.UsageError(f"{run.environment_file} does not say what this run was asked; start anew") from None
     load_adapters(selection)
     devices(selection.devices)
@@ -460,6 +495,8 @@ def baseline(folder, name):
     """Commit a run's tables as results/reference/NAME, and say what changed against those that were there."""
     if CHECKOUT is None:
         raise click.UsageError("baseline writes into results/reference of a checkout; call run_all.py in one")
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", name):
+        raise click.UsageError(f"{name!r} is no name below results/reference; give one such as smoke or coco_map/mine")
     need("baseline", "results")
     from focalbench_suite.results.baseline import renew
 

@@ -37,6 +37,7 @@ class Variant:
 NO_PRIOR = {"init_cfg": {"type": "Normal", "layer": "Conv2d", "std": 0.01}}
 BEST_ALPHA = {0: 0.75, 0.1: 0.75, 0.2: 0.75, 0.5: 0.5, 1.0: 0.25, 2.0: 0.25, 5.0: 0.25}  # table 1b: alpha by gamma
 FIRST = {"loss": "focal", "label": "articles.first", "parameters": {"gamma": 2.0, "alpha": 0.25}}
+MEAN = {"loss": "focal", "label": "own", "parameters": {"gamma": 2.0, "alpha": 0.25}}
 SECOND = {"loss": "focal", "label": "articles.second", "parameters": {"gamma": 1.5, "alpha": 0.25}}
 
 
@@ -55,6 +56,8 @@ RETINANET = [
     Variant("retinanet", "own", "own", "focal", cls(own("FocalLoss", gamma=2.0, alpha=0.25)), "core"),
     Variant("retinanet", "article_1", "articles.first", "focal", cls({"type": "AdapterLoss", **FIRST}), "reference"),
     Variant("retinanet", "article_2", "articles.second", "focal", cls({"type": "AdapterLoss", **SECOND})),
+    # The control of the listings: our focal loss, which is right, averaged over all anchors and classes as they are.
+    Variant("retinanet", "focal_mean", "own", "focal", cls({"type": "AdapterLoss", **MEAN}), "reference"),
     Variant("retinanet", "cross_entropy", "own", "cross_entropy", cls(own("CrossEntropyLoss"))),
     Variant(
         "retinanet",
