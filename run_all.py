@@ -7,10 +7,12 @@ not have.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -106,7 +108,10 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     from focalbench_suite.suites.running import run_suites
 
     try:
-        run_suites(run, tasks, executor, as_json)
+        with run.written_here() if rank() == 0 else contextlib.nullcontext():
+            run_suites(run, tasks, executor, as_json)
+    except BlockingIOError as error:
+        raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:
         click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with --resume {run.folder}", err=True)
         context.exit(STOPPED)
@@ -520,6 +525,8 @@ def calibrate(context):
 def command_line() -> None:
     """The command as a program, whether it is called ``run_all.py`` or, installed, ``focalbench``."""
     program = Path(sys.argv[0]).name
+    with contextlib.suppress(ValueError):  # in another thread than the main one, where no signal arrives
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is told to end ends as by Ctrl-C
     try:
         status = main(standalone_mode=False)
     except click.UsageError as error:

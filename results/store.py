@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
 
 
 class Run:
@@ -46,6 +49,24 @@ class Run:
     @property
     def tables(self) -> Path:
         return self.folder / "tables"
+
+    @contextlib.contextmanager
+    def written_here(self) -> Iterator[None]:
+        """Be the one who writes into the folder; raises `BlockingIOError` with a sentence where another process is.
+
+        The lock is the operating system's, so that a process that dies does not keep it.
+        """
+        lock = FileLock(self.folder / "writer.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BlockingIOError(
+                f"{self.folder} is being written by another run; wait for its end, or name another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def environment(self) -> dict[str, Any]:
         """What the run was measured on."""

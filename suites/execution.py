@@ -17,7 +17,16 @@ from pebble import ProcessExpired, ProcessPool
 
 from focalbench_suite.suites import Record, Task, processes, progress
 from focalbench_suite.suites.jobs import run_jobs
-from focalbench_suite.suites.worker import ALLOCATOR, MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
+from focalbench_suite.suites.worker import (
+    ALLOCATOR,
+    MOST_WORKERS,
+    SAFE_PATH,
+    complete,
+    cores,
+    end_with_parent,
+    failed,
+    work,
+)
 
 UNFINISHED, LOG = "unfinished", "worker.log"  # in a run's folder
 TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on one file system, none measures time
@@ -67,7 +76,7 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
     threads = {"OMP_NUM_THREADS": str(cores() // workers)}
     os.environ.update(ALLOCATOR | SAFE_PATH | threads)  # read by workers when they start
     context = multiprocessing.get_context("spawn")
-    with ProcessPool(max_workers=workers, context=context, initializer=_print_to, initargs=[log]) as pool:
+    with ProcessPool(max_workers=workers, context=context, initializer=_start, initargs=[log]) as pool:
         futures: dict[Future[list[Record]], Task] = {
             pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks
         }
@@ -78,7 +87,9 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
             pool.stop()
 
 
-def _print_to(log: Path) -> None:
+def _start(log: Path) -> None:
+    """What a worker does first: it ends with the process that started it, and prints to the run's log."""
+    end_with_parent()
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), sys.stdout.fileno())
         os.dup2(stream.fileno(), sys.stderr.fileno())

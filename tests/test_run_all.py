@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from focalbench_suite.results.store import Run
@@ -105,14 +106,34 @@ def heeded():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_a_run_that_is_stopped_says_how_to_go_on(tmp_path):
+@pytest.fixture
+def running(tmp_path):
+    """A run that has written the first of hundreds of records, into `tmp_path / "run"`."""
     what = ["--suite", "agreement", "--json", "--out", str(tmp_path / "run")]
     command = [sys.executable, str(ROOT / "run_all.py"), *what]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
-    process.stdout.readline()  # the first of hundreds of records
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_one_run_writes_into_a_folder_and_its_workers_die_with_it(running, refused, tmp_path):
+    assert "is being written by another run" in refused("--resume", tmp_path / "run")
+    workers = psutil.Process(running.pid).children(recursive=True)
+    assert workers
+    running.kill()
+    running.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+    with Run.open(tmp_path / "run").written_here():  # the dead do not keep it
+        pass
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(running, tmp_path):
+    running.send_signal(signal.SIGTERM)  # which ends it as Ctrl-C does
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
     assert told.splitlines()[-1] == f"run_all.py: stopped; go on with --resume {tmp_path / 'run'}"
 
 
