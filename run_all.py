@@ -512,6 +512,37 @@ def baseline(folder, name):
     click.echo(f"{place} holds the tables of {folder}; `git diff --stat {place}` lists what changed")
 
 
+@main.command("data")
+@click.argument("folder", metavar="DIR")
+@click.option("--page", "file", metavar="FILE.html", callback=filled, help="Default: the folder's name, here.")
+def data_command(folder, file):
+    """What is wrong with a COCO folder, its boxes by class and size, a page of pictures with boxes."""
+    need("data", "coco-map")
+    from focalbench_suite.suites.coco_map import description
+    from focalbench_suite.suites.coco_map.data import locate, prepare
+
+    try:
+        dataset, faults = prepare(locate(Path(folder)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    show_rows("Faults", ("split", "fault", "times", "what is done", "ids"), description.faults_by_kind(faults))
+    show_rows("Boxes", ("split", "class", "boxes", "small", "medium", "large"), description.counts(dataset))
+    place = Path(file or f"{dataset.name}.html")
+    try:
+        place.write_text(description.page(dataset, faults))
+    except OSError as error:
+        raise click.UsageError(f"--page {place} cannot be written: {error.strerror}; name another file") from None
+    click.echo(f"{sum(fault.fatal for fault in faults)} records are left out; pictures with their boxes: {place}")
+
+
+def show_rows(title: str, head: tuple[str, ...], rows) -> None:
+    """A table on the terminal."""
+    table = Table(*head, title=title)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
 @main.command()
 @click.pass_context
 def calibrate(context):

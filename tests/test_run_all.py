@@ -101,17 +101,12 @@ def test_a_run_that_does_not_say_what_it_was_asked_is_not_resumed(refused, tmp_p
     assert "environment.json does not say what this run was asked" in refused("--resume", tmp_path / "run")
 
 
-def heeded():
-    """Ctrl-C in a process of ours, also where the shell that runs the tests in its background ignores it for them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def running(tmp_path):
     """A run that has written the first of hundreds of records, into `tmp_path / "run"`."""
     what = ["--suite", "agreement", "--json", "--out", str(tmp_path / "run")]
     command = [sys.executable, str(ROOT / "run_all.py"), *what]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     yield process
     process.kill()
