@@ -231,9 +231,14 @@ def default_folder() -> Path:
 def open_run(folder: str) -> Run:
     """An existing run; raises `click.UsageError` where there is none."""
     try:
-        return Run.open(folder)
+        run = Run.open(folder)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if lines := run.unreadable():
+        click.echo(
+            f"{run.records_file}: {len(lines)} lines are no records and left out, the first {lines[0]}", err=True
+        )
+    return run
 
 
 def open_baseline(path: str) -> None:
@@ -506,6 +511,8 @@ def baseline(folder, name):
     from focalbench_suite.results.baseline import renew
 
     run, place = open_run(folder), CHECKOUT / "results" / "reference" / name
+    if run.unreadable():
+        raise click.UsageError(f"{folder} has lines that are no records; a baseline is made of a whole run")
     if any(place.glob("*.csv")):
         click.echo(compare_sources(str(place), folder).markdown)
     renew(run, place)

@@ -36,6 +36,7 @@ class Run:
         run = cls(folder)
         if not run.records_file.is_file():
             raise ValueError(f"{folder} is not a run: it has no records.jsonl")
+        run.environment()
         return run
 
     @property
@@ -69,8 +70,16 @@ class Run:
             lock.release()
 
     def environment(self) -> dict[str, Any]:
-        """What the run was measured on."""
-        return json.loads(self.environment_file.read_text()) if self.environment_file.is_file() else {}
+        """What the run was measured on; raises `ValueError` with a sentence where the file holds no object."""
+        if not self.environment_file.is_file():
+            return {}
+        try:
+            found = json.loads(self.environment_file.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{self.environment_file} is no JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise ValueError(f"{self.environment_file} holds no object; it says on what the run was measured")
+        return found
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record; on return it has reached the disk."""
@@ -90,18 +99,27 @@ class Run:
     def records(self) -> Iterator[dict[str, Any]]:
         """The records by their cells' names, whatever order they ended in; of a cell that was run again, only the last.
 
-        A line that a kill cut short is left out: its cell has no record and is run again.
+        A line that is no record, such as one that a kill cut short, is left out: its cell is run again.
         """
-        latest: dict[str, dict[str, Any]] = {}
-        if self.records_file.is_file():
-            for line in self.records_file.read_text().splitlines():
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                latest[record["key"]] = record
+        latest = {record["key"]: record for record, _ in self._lines() if record is not None}
         for key in sorted(latest):
             yield latest[key]
+
+    def unreadable(self) -> list[str]:
+        """The lines that are no records, each with its number and the reason."""
+        return [objection for record, objection in self._lines() if record is None]
+
+    def _lines(self) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        from focalbench_suite.results.reading import read
+
+        if not self.records_file.is_file():
+            return
+        for number, line in enumerate(self.records_file.read_bytes().split(b"\n"), 1):
+            if line.strip():
+                try:
+                    yield read(line), ""
+                except ValueError as error:
+                    yield None, f"line {number}: {' '.join(str(error).split())}"
 
     def keys(self) -> set[str]:
         """The cells that have a record."""

@@ -134,7 +134,8 @@ def test_a_run_that_is_stopped_says_how_to_go_on(running, tmp_path):
 
 def test_a_folder_that_holds_a_run_is_not_written_over(refused, tmp_path):
     run = Run.create(tmp_path / "run", {"cpu": "abacus"})
-    run.append({"key": "a", "status": "ok"})
+    cell = {"suite": "claims", "loss": "a", "adapter": "b", "device": "cpu", "dtype": "float64", "workload": ""}
+    run.append({"key": "a", "cell": cell, "status": "ok", "reason": "", "rows": {}, "data": {}, "seconds": 0.0})
     assert "already holds a run; go on with it by --resume" in refused("--out", run.folder)
     assert Run.open(run.folder).environment() == {"cpu": "abacus"}
 

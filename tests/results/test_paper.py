@@ -43,8 +43,7 @@ def beside(coco: list[dict], table: str, **where) -> list:
 def run(tmp_path, write_run):
     claims = [claim("a zoo", "reference_only"), claim("a paper", "reproduced"), claim("a paper", "not_reproduced")]
     coco = [trained("gfl", 0.347, seed, images_train=200, schedule="quick", backbone="") for seed in (0, 1)]
-    lines = [{**line, "cell": {}, "status": "ok"} for line in records(coco, claims)]
-    return write_run(tmp_path / "run", lines)
+    return write_run(tmp_path / "run", records(coco, claims))
 
 
 def test_a_run_as_the_paper_ran_it_is_reproduced_within_the_spread_of_runs():
