@@ -21,9 +21,13 @@ def exact(z: list[mpf], y: float, beta: mpf) -> tuple[mpf, list[mpf]]:
         return entropy, slopes
     s, _ = softmax(z)
     left = min(math.floor(y), len(z) - 2)
-    pair = (left, left + 1)
-    distance = mpf(y) - mp.fsum(j * s[j] for j in pair)
-    nearer = [-mp.fsum(j * s[j] * ((j == k) - s[k]) for j in pair) for k in range(len(z))]
+    right, share = left + 1, mpf(y) - left
+    rest = mp.fsum(p for j, p in enumerate(s) if j not in (left, right))
+    # y - (y_l S_l + y_r S_r) with 1 = S_l + S_r + rest, so that a saturated bin is not taken from 1
+    distance = y * rest + share * s[left] - (1 - share) * s[right]
+    expected = left * s[left] + right * s[right]
+    beyond = {left: s[right] - left * rest, right: -s[left] - right * rest}  # y_l S_l + y_r S_r less the bin itself
+    nearer = [s[k] * beyond.get(k, expected) for k in range(len(z))]
     length, sign = abs(distance), mp.sign(distance)
     raised, slope = power(length, beta), power_slope(length, beta) * sign
     return raised * entropy, [slope * d * entropy + raised * e for d, e in zip(nearer, slopes, strict=True)]

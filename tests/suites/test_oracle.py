@@ -79,6 +79,20 @@ def test_generalized_focal_has_the_others_as_special_cases():
     assert row("generalized_focal", Z, 1.5, beta=0.0) == pytest.approx(row("distribution_focal", Z, 1.5), rel=1e-14)
 
 
+@pytest.mark.parametrize(("logits", "target"), [
+    ([0.0, 52.0, 0.0], 1.0), ([0.0, 120.0, 3.0], 1.0), ([200.0, 0.0, -7.0], 0.0), ([0.0, 1.0, 150.0], 2.0),
+])  # fmt: skip
+def test_generalized_focal_keeps_its_digits_where_a_bin_is_saturated(logits, target):
+    with mp.workdps(400):
+        exponentials = [mp.exp(mpf(z)) for z in logits]
+        s = [e / mp.fsum(exponentials) for e in exponentials]
+        left = min(int(target), len(s) - 2)
+        distance = target - (left * s[left] + (left + 1) * s[left + 1])
+        expected = distance**2 * -mp.log(s[int(target)])
+    assert expected < 1e-60
+    assert row("generalized_focal", logits, target, beta=2.0) == pytest.approx(float(expected), rel=1e-13, abs=0)
+
+
 def cases(*inputs):
     """Every loss of the canon with these inputs, in every setting in which functions are explained."""
     losses = [loss for loss in CANONICAL.values() if loss.exact and loss.inputs in inputs]
