@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,8 @@ DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "B
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
 HEADER = Path(__file__).with_name("kernels.h")
 # Loops are vectorised only where operations set no errno and trap on nothing.
+SEAL = ".sha256"  # of the file beside a compiled library: its checksum and name, as sha256sum writes them
+PRIVATE = 0o700  # nobody else may put a library there for this user to run
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 # These are for speed, and not every compiler knows them; jump threading would put branches into the loops.
 OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")
@@ -131,7 +134,9 @@ def _library(dtype: str) -> ctypes.CDLL | None:
     """The kernels for logits of this dtype, or None where they cannot be compiled."""
     path = _cache() / f"kernels-{dtype.lower()}-{_fingerprint()}.so"
     try:
-        if not path.is_file():
+        if not _is_as_compiled(path):
+            if path.exists():
+                warnings.warn(f"{path} is not as it was compiled; it is compiled anew", stacklevel=2)
             _compile(dtype, path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
@@ -152,18 +157,44 @@ def _complaint(said: str) -> str:
     return next((line for line in lines if "error" in line.lower()), lines[-1])
 
 
+def _is_as_compiled(path: Path) -> bool:
+    """Whether a library of ours is there, with the checksum that was written beside it under its own name.
+
+    A library that is cut short, of another dtype or of another user must not be loaded: it would end the process, or do
+    as that user likes.
+    """
+    seal = path.with_suffix(SEAL)
+    if not (path.is_file() and seal.is_file()) or not (_is_ours(path) and _is_ours(path.parent)):
+        return False
+    return seal.read_bytes() == _seal(path.name, path.read_bytes())
+
+
+def _is_ours(path: Path) -> bool:
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+
+
+def _seal(name: str, content: bytes) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode()
+
+
 def _compile(dtype: str, path: Path) -> None:
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
+    compiler, *arguments = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    if (found := shutil.which(compiler)) is None:
         raise OSError("there is no C compiler (cc); install one, or name it in CC")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+    if not _is_ours(path.parent):
+        raise OSError(f"{path.parent} is another user's; name a folder of your own in XDG_CACHE_HOME")
+    path.parent.chmod(PRIVATE)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder, path.name)
-        command = [compiler, *FLAGS, f"-D{dtype}", *map(str, SOURCES), "-o", str(built)]
+        command = [found, *arguments, *FLAGS, f"-D{dtype}", *map(str, SOURCES), "-o", str(built)]
         run = functools.partial(subprocess.run, capture_output=True, text=True)
         if run([*command, *OPTIONAL]).returncode:
             run(command, check=True)
+        seal = Path(folder, "seal")
+        seal.write_bytes(_seal(path.name, built.read_bytes()))
         os.replace(built, path)  # no process ever sees half a file, even when several compile
+        os.replace(seal, path.with_suffix(SEAL))
 
 
 def _cache() -> Path:
