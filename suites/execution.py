@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import multiprocessing
@@ -29,6 +30,8 @@ from focalbench_suite.suites.worker import (
 )
 
 UNFINISHED, LOG = "unfinished", "worker.log"  # in a run's folder
+WAIT_POLICY = "OMP_WAIT_POLICY"  # read by OpenMP's library when a process loads it
+TIMED = "throughput"  # the suite that measures time
 TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on one file system, none measures time
 
 
@@ -76,7 +79,8 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
     threads = {"OMP_NUM_THREADS": str(cores() // workers)}
     os.environ.update(ALLOCATOR | SAFE_PATH | threads)  # read by workers when they start
     context = multiprocessing.get_context("spawn")
-    with ProcessPool(max_workers=workers, context=context, initializer=_start, initargs=[log]) as pool:
+    pool = ProcessPool(max_workers=workers, context=context, initializer=_start, initargs=[log])
+    with _waiting(patiently=tasks[0].suite != TIMED), pool:
         futures: dict[Future[list[Record]], Task] = {
             pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks
         }
@@ -85,6 +89,22 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
                 yield futures[future], _records(futures[future], future)
         finally:
             pool.stop()
+
+
+@contextlib.contextmanager
+def _waiting(patiently: bool) -> Iterator[None]:
+    """How the threads of workers wait for each other: not by spinning, which starves whatever else runs.
+
+    Where time is measured they wait as they do in a user's program.
+    """
+    if not patiently or WAIT_POLICY in os.environ:
+        yield
+        return
+    os.environ[WAIT_POLICY] = "PASSIVE"
+    try:
+        yield
+    finally:
+        del os.environ[WAIT_POLICY]
 
 
 def _start(log: Path) -> None:
