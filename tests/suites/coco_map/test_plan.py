@@ -23,7 +23,7 @@ def test_the_full_profile_trains_five_seeds_in_float32_and_in_float64():
     trainings = {(task.options["seed"], task.cells[0].dtype) for task in tasks}
     assert trainings == {(seed, dtype) for seed in range(5) for dtype in ("float32", "float64")}
     names = {task.options["variant"].name for task in tasks}
-    assert names == {"library", "own", "article_1", "cross_entropy_no_prior"}
+    assert names == {"library", "own", "article_1", "focal_mean", "cross_entropy_no_prior"}
 
 
 def test_only_what_a_host_can_train_in_is_trained():
