@@ -20,7 +20,7 @@ INTERNAL = {
     "adapter",
     "autograd",
     "backends",
-    "call",
+    "loss_call",
     "checks",
     "cpu",
     "eager",
