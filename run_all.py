@@ -31,7 +31,7 @@ from rich.table import Table
 
 from focalbench_suite import adapters, suites
 from focalbench_suite.installation import CHECKOUT, Incomplete, need
-from focalbench_suite.results.store import Run
+from focalbench_suite.results.store import BeingWritten, Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
@@ -110,7 +110,7 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     try:
         with run.written_here() if rank() == 0 else contextlib.nullcontext():
             run_suites(run, tasks, executor, as_json)
-    except BlockingIOError as error:
+    except BeingWritten as error:
         raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:
         click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with --resume {run.folder}", err=True)

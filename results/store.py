@@ -12,6 +12,10 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 
+class BeingWritten(Exception):
+    """Another process writes into the run folder; the message says what to do."""
+
+
 class Run:
     """A run folder: ``records.jsonl``, ``environment.json``, ``tables/``, the report.
 
@@ -53,7 +57,7 @@ class Run:
 
     @contextlib.contextmanager
     def written_here(self) -> Iterator[None]:
-        """Be the one who writes into the folder; raises `BlockingIOError` with a sentence where another process is.
+        """Be the one who writes into the folder; raises `BeingWritten` with a sentence where another process is.
 
         The lock is the operating system's, so that a process that dies does not keep it.
         """
@@ -61,7 +65,7 @@ class Run:
         try:
             lock.acquire()
         except Timeout:
-            raise BlockingIOError(
+            raise BeingWritten(
                 f"{self.folder} is being written by another run; wait for its end, or name another folder"
             ) from None
         try:

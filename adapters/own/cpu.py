@@ -28,9 +28,9 @@ from .loss_call import ROWS, SIGMOID, LossCall
 DTYPES = {torch.float32: "FLOAT32", torch.float64: "FLOAT64", torch.bfloat16: "BFLOAT16", torch.float16: "FLOAT16"}
 SOURCES = [Path(__file__).with_name(name) for name in ("sigmoid_kernels.c", "row_kernels.c")]
 HEADER = Path(__file__).with_name("kernels.h")
-# Loops are vectorised only where operations set no errno and trap on nothing.
 SEAL = ".sha256"  # of the file beside a compiled library: its checksum and name, as sha256sum writes them
 PRIVATE = 0o700  # nobody else may put a library there for this user to run
+# Loops are vectorised only where operations set no errno and trap on nothing.
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
 # These are for speed, and not every compiler knows them; jump threading would put branches into the loops.
 OPTIONAL = ("-fopenmp", "-mprefer-vector-width=512", "-fno-thread-jumps")

@@ -72,15 +72,11 @@ def joint(loss: Canonical, accepts: set[str]) -> list[Option]:
         if "alpha" not in accepts:
             return []
         g = symbol(power, accepts)
+        told = change("gamma", "power_of_alpha_too", parameter=power.name)
+        blended = blend("alpha*q**g", "(1 - alpha)*p**g")
         return [
-            option(put(text, g=g), SIGMOID, told)
-            for text, told in (
-                ("(alpha_t*miss)**g", change("gamma", "power_of_alpha_too", parameter=power.name)),
-                (
-                    blend("alpha*q**g", "(1 - alpha)*p**g"),
-                    change("soft_labels", "weighted_powers_blended"),
-                ),
-            )
+            option(put("(alpha_t*miss)**g", g=g), SIGMOID, told),
+            option(put(blended, g=g), SIGMOID, change("soft_labels", "weighted_powers_blended")),
         ]
     absent = {p.name: symbol(p, accepts) for p in loss.parameters}
     return [
