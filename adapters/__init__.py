@@ -74,12 +74,19 @@ def load(reference: str, loss: str | None = None) -> Adapter:
     loss is `loss` (or the loss that the function is named after). Raises `LookupError` with a sentence otherwise.
     """
     if not is_users(reference):
-        adapters = discover()
-        if reference not in adapters:
-            raise LookupError(f"unknown adapter {reference!r}; choose from {', '.join(adapters)}")
-        return adapters[reference]
+        return _named(reference)
     found = load_object(reference)
     return found if isinstance(found, Adapter) else wrap(found, reference, loss)
+
+
+def _named(name: str) -> Adapter:
+    for adapter in built_in():  # first: what is installed beside is read from the metadata of every package
+        if adapter.name == name:
+            return adapter
+    adapters = discover()
+    if name not in adapters:
+        raise LookupError(f"unknown adapter {name!r}; choose from {', '.join(adapters)}")
+    return adapters[name]
 
 
 def find(loss: str, label: str, reference: str = "") -> Loss:

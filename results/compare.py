@@ -27,7 +27,7 @@ BUSY = 1.0  # processes that wanted a core beside the timed threads
 WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that is not listed is no judgement
     "agreement": ("verdict", ("agrees", "agrees_up_to_scale", "differs", "nonfinite")),
     "capability": ("supported", ("True", "False")),
-    "claims": ("verdict", ("reproduced", "reproduced_if", "not_reproduced")),
+    "claims": ("verdict", ("reproduced", "consistent", "reproduced_if", "not_reproduced")),
 }
 KEYS = {
     "agreement": ["loss", "adapter", "device", "dtype", "form", "quantity", "probe"],

@@ -152,8 +152,8 @@ TABLES = {
             "claims",
             "claims",
             "Printed numbers, recomputed",
-            _words("source place claim printed recomputed verdict note"),
-            _words("source place claim printed recomputed verdict"),
+            _words("source place claim printed relation tolerance basis recomputed verdict note"),
+            _words("source place claim printed relation recomputed verdict"),
         ),
         Table(
             "cells",

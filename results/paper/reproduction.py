@@ -10,7 +10,7 @@ from typing import Any
 from focalbench_suite.results.papers import PrintedTable, printed_tables
 from focalbench_suite.results.statistics import paired_difference
 
-VERDICTS = ("reproduced", "reproduced_if", "not_reproduced", "reference_only")
+VERDICTS = ("reproduced", "consistent", "reproduced_if", "not_reproduced", "reference_only")
 TRAIN2017 = (117_266, 118_287)  # images with a box, and all of them
 VAL2017 = (4_952, 5_000)
 SPREAD = 0.3  # AP between repeated runs on COCO, by a maintainer (mmdetection #3496)

@@ -30,6 +30,12 @@ def falling(values: Sequence[float]) -> Shown:
     return Shown(holds, f"from {values[0]:.4g} to {values[-1]:.4g}" + ("" if holds else ", not falling throughout"))
 
 
+def falling_to_zero(values: Sequence[float]) -> Shown:
+    """Whether each value is smaller than the one before, and the last a hundred-thousandth of the first at most."""
+    shown = falling(values)
+    return Shown(shown.holds and 0 <= values[-1] <= 1e-5 * values[0], shown.figures)
+
+
 def least_at(function: Callable[[float], float], best: float, points: Iterable[float]) -> Shown:
     """Whether `function` is smallest at `best`, among these points."""
     bottom = function(best)

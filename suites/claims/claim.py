@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from focalbench_suite.suites import PROFILES
@@ -33,6 +33,10 @@ class Claim:
     Without `recompute` the claim is a reference, and `command` is what would have to be run. `profile` is the cheapest
     one in which it is judged.
 
+    `basis` is what the recomputed side rests on: ``computed`` by running a loss, a listing or a library; ``read`` from
+    an installed library's own files; ``printed``, another figure in print, so that the claim says no more than that
+    two printed figures fit; or ``arithmetic`` alone.
+
     `tolerance` is half a unit of the last printed digit unless stated. `relation` is ``=``, ``<=`` or ``>=``: the
     recomputed number stands on its left. `conditions` are further readings of this claim alone: a phrase that
     completes "if …", and the function that recomputes it so.
@@ -50,6 +54,7 @@ class Claim:
     note: str = ""
     command: str = ""
     profile: str = "smoke"
+    basis: str = "computed"
 
     def runs_in(self, profile: str) -> bool:
         """Whether a run of this profile judges the claim."""
@@ -61,14 +66,19 @@ class Claim:
             return value.holds
         if isinstance(value, bool):
             return value
-        expected, half_unit = self.printed_number()
-        tolerance = half_unit if self.tolerance is None else self.tolerance
-        rounding = 1e-12 * max(abs(expected), abs(value))  # of float64, so that a value on the border counts
+        expected = self.printed_number()[0]
+        room = self.allowed() + 1e-12 * max(abs(expected), abs(value))  # float64 rounds, so the border counts
         if self.relation == "<=":
-            return value <= expected + (self.tolerance or 0.0) + rounding
+            return value <= expected + room
         if self.relation == ">=":
-            return value >= expected - (self.tolerance or 0.0) - rounding
-        return value == expected or abs(value - expected) <= tolerance + rounding
+            return value >= expected - room
+        return value == expected or abs(value - expected) <= room
+
+    def allowed(self) -> float:
+        """How far a recomputed number may lie from the printed one; beyond a bound only as far as is stated."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return self.printed_number()[1] if self.relation == "=" else 0.0
 
     def printed_number(self) -> tuple[float, float]:
         """The number that is printed and half a unit of its last digit; raises `ValueError` where there is none."""
@@ -90,17 +100,22 @@ class Source:
     claims: tuple[Claim, ...]
 
 
+def based_on(basis: str, claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The claims of a list that all rest on the same: ``read``, ``printed`` or ``arithmetic``."""
+    return tuple(replace(claim, basis=basis) for claim in claims)
+
+
 def judge(claim: Claim, source: str) -> dict[str, Any]:
     """The row of the table `claims`: the verdict on one claim, and under which condition it holds."""
     row = {"source": source, "place": claim.place, "claim": claim.claim, "printed": claim.printed}
     if claim.recompute is None:
-        return {
-            **row,
-            **_outcome("", "reference_only", note=_join(claim.command and f"run: {claim.command}", claim.note)),
-        }
+        note = _join(claim.command and f"run: {claim.command}", claim.note)
+        return {**row, "basis": "", "relation": "", "tolerance": None, **_outcome("", "reference_only", note=note)}
     plain = claim.recompute(PLAIN)
+    row |= {"basis": claim.basis, **_measure(claim, plain)}
     if claim.holds(plain):
-        return {**row, **_outcome(show(plain), "reproduced", note=claim.note)}
+        verdict = "consistent" if claim.basis == "printed" else "reproduced"
+        return {**row, **_outcome(show(plain), verdict, note=claim.note)}
     for condition, value in _under_conditions(claim):
         if claim.holds(value):
             note = _join(f"{show(value)} if {condition}", claim.note)
@@ -114,6 +129,13 @@ def _under_conditions(claim: Claim) -> Iterator[tuple[str, Recomputed]]:
         yield from ((reading.condition, claim.recompute(reading)) for reading in other_readings())
     for condition, recompute in claim.conditions.items():
         yield condition, recompute(PLAIN)
+
+
+def _measure(claim: Claim, value: Recomputed) -> dict[str, Any]:
+    """By what a claim is judged: a relation and its tolerance, or whether a statement holds."""
+    if isinstance(value, bool | Shown):
+        return {"relation": "holds", "tolerance": None}
+    return {"relation": claim.relation, "tolerance": claim.allowed()}
 
 
 def _outcome(recomputed: str, verdict: str, condition: str = "", note: str = "") -> dict[str, str]:

@@ -19,6 +19,11 @@ def value(name: str, p: float, target: float = 1.0, **parameters: Any) -> float:
     return _call(name, [[logit(p)]], [[target]], **parameters)[0].item()
 
 
+def of_logits(name: str, logits: Sequence[float], target: float, **parameters: Any) -> list[float]:
+    """The loss `name` of each of these logits, all with one target."""
+    return _call(name, [[x] for x in logits], [[target]] * len(logits), **parameters)[0].flatten().tolist()
+
+
 def gradient(name: str, x: float, target: float = 1.0, **parameters: Any) -> float:
     """The derivative of the loss `name` of one prediction to its logit `x`."""
     loss, logits = _call(name, [[x]], [[target]], **parameters)

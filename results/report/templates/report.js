@@ -5,7 +5,7 @@
 const { tables, plots, records, environment } = JSON.parse(document.getElementById("payload").textContent);
 const STEP = 15; // rows shown at first, and by each further step
 const TONES = {
-  good: ["agrees", "reproduced", "equivalent", "ok", "True"],
+  good: ["agrees", "reproduced", "consistent", "equivalent", "ok", "True"],
   fair: ["agrees_up_to_scale", "reproduced_if", "undecided", "unsupported", "absent"],
   bad: ["differs", "nonfinite", "error", "not_reproduced", "different", "failed", "timeout", "diverged", "False"],
 };

@@ -21,17 +21,19 @@ def implied_p_t(p: float, y: float) -> float:
     return math.exp(-own.value("cross_entropy", p, y))
 
 
-def sigmoid_range() -> Shown:
-    """The least and largest sigmoid of float32 logits from -1000 to 1000, as the library that trains computes it."""
-    import torch
-
-    p = torch.linspace(-1000, 1000, 2001).sigmoid()
-    return Shown(p.min().item() >= 0 and p.max().item() <= 1, f"{p.min().item():g} to {p.max().item():g}")
+def probability_range() -> Shown:
+    """The least and largest p that our cross entropy of a positive makes of logits from -500 to 500."""
+    losses = own.of_logits("cross_entropy", [5.0 * i for i in range(-100, 101)], 1.0)
+    low, high = math.exp(-max(losses)), math.exp(-min(losses))
+    return Shown(0 <= low < 1e-200 and 0.999 < high <= 1, f"{low:.3g} to {high:g}")
 
 
 def implied_alpha_t(alpha: float, y: float) -> float:
     """The weight that our balanced cross entropy puts on the cross entropy."""
     return own.value("balanced_cross_entropy", 0.3, y, alpha=alpha) / own.value("cross_entropy", 0.3, y)
+
+
+CONFERENCE = (2017, 10)  # ICCV 2017, Venice, 22 to 29 October, where the paper was presented
 
 
 def year_and_month() -> tuple[int, int]:
@@ -66,12 +68,16 @@ def users_of_focal_loss() -> Shown:
 
 
 INTRODUCTION = (
-    Claim("introduction", "the year of the paper", "2017", lambda read: float(year_and_month()[0])),
+    Claim("introduction", "the year of the paper", "2017", lambda read: float(year_and_month()[0]), basis="printed"),
     Claim(
         "introduction",
         "the paper came out late in 2017",
         "end of 2017",
         lambda read: Shown(year_and_month() >= (2017, 10), "{}-{:02d}".format(*year_and_month())),
+        basis="printed",
+        conditions={
+            "its conference is meant": lambda read: Shown(CONFERENCE >= (2017, 10), "{}-{:02d}".format(*CONFERENCE))
+        },
         note="the year and month of its arXiv identifier",
     ),
     Claim(
@@ -79,6 +85,7 @@ INTRODUCTION = (
         "one-stage detectors such as YOLO and SSD use the focal loss to this day",
         "YOLO, SSD",
         lambda read: users_of_focal_loss(),
+        basis="read",
         note="of the installed libraries; RetinaNet and FCOS do",
     ),
     Claim(
@@ -86,6 +93,7 @@ INTRODUCTION = (
         "the paper's number at arXiv",
         "1708.02002",
         lambda read: Shown((number := papers.printed_tables()["fl-1a"].url[-10:]) == "1708.02002", number),
+        basis="printed",
     ),
 )
 
@@ -107,10 +115,18 @@ CROSS_ENTROPY = (
         "part 1",
         "p is the output of a sigmoid, between 0 and 1",
         "0 to 1",
-        lambda read: sigmoid_range(),
+        lambda read: probability_range(),
         loss="cross_entropy",
     ),
-    Claim("part 1", "-log(1)", "0", lambda read: -read.log(1.0), tolerance=0.0, loss="cross_entropy"),
+    Claim(
+        "part 1",
+        "-log(1)",
+        "0",
+        lambda read: -read.log(1.0),
+        tolerance=0.0,
+        loss="cross_entropy",
+        basis="arithmetic",
+    ),
     Claim(
         "part 1",
         "-log(0) is infinite: the loss grows without bound as p goes to 0",
@@ -206,6 +222,7 @@ CROSS_ENTROPY = (
             anchors(640, 640, 1) >= 1_000 and anchors(600, 800) <= 100_000,
             f"{anchors(640, 640, 1)} locations at 640 × 640, {anchors(600, 800)} anchors of RetinaNet at 600 × 800",
         ),
+        basis="arithmetic",
     ),
     Claim(
         "part 1",

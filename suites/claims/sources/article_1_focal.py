@@ -9,7 +9,7 @@ from focalbench_suite.suites.claims import own
 from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
 from focalbench_suite.suites.claims.claim import Claim, Shown, Source
 from focalbench_suite.suites.claims.listings import batch, listing
-from focalbench_suite.suites.claims.sources.article_1 import BETWEEN, LOST, NAME, implied_alpha_t, implied_p_t
+from focalbench_suite.suites.claims.sources.article_1 import BETWEEN, LOST, NAME
 
 
 def focal(p: float, gamma: float) -> float:
@@ -54,6 +54,24 @@ def listing_claim(reduction: str, line: str) -> Claim:
         conditions={"the batch holds a single logit": lambda read: listing_against_ours(1, 1, reduction)},
         note="BCEWithLogitsLoss() at its default averages before the factors are multiplied in",
     )
+
+
+def one_logit(p: float, y: float, *, gamma: float = 0.0, alpha: float = 0.5) -> float:
+    """The listing of a single prediction; gamma 0 and alpha 0.5 leave half of its cross entropy."""
+    import torch
+
+    x = torch.tensor([[own.logit(p)]], dtype=torch.float64)
+    return listing("focal", "first").call(x, x * 0 + y, gamma=gamma, alpha=alpha, reduction="sum").item()
+
+
+def modulation(p: float, y: float) -> float:
+    """The factor that the listing's gamma 1 puts on its cross entropy: |true - p|, which it calls 1 - p_t."""
+    return one_logit(p, y, gamma=1.0) / one_logit(p, y)
+
+
+def balance(alpha: float, y: float) -> float:
+    """The factor that the listing's alpha puts on its cross entropy."""
+    return 0.5 * one_logit(0.3, y, alpha=alpha) / one_logit(0.3, y)
 
 
 def reductions_on_offer() -> Shown:
@@ -110,6 +128,7 @@ FOCAL = (
         "the gamma that did best in the paper's experiments",
         "2",
         lambda read: best_gamma(),
+        basis="printed",
         note="of the seven printed in table 1b",
     ),
     Claim(
@@ -129,6 +148,7 @@ FOCAL = (
         "the focal loss took one-stage detectors to a higher accuracy than before (balanced cross entropy)",
         "higher",
         lambda read: focal_over_balanced(),
+        basis="printed",
     ),
     Claim(
         "part 3",
@@ -162,13 +182,16 @@ LISTING = (
             == {key: papers.row("fl-1b", AP=34.0)[key] for key in ("gamma", "alpha")},
             ", ".join(f"{key}={value:g}" for key, value in listing("focal", "first").defaults.items()),
         ),
+        basis="printed",
     ),
     Claim(
         "listing, comment",
         "pt is p for true, 1 - p for false",
         "p, 1 - p",
         lambda read: agree(
-            lambda p, y: p if y else 1 - p, implied_p_t, [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)]
+            lambda p, y: p if y else 1 - p,
+            lambda p, y: 1 - modulation(p, y),
+            [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)],
         ),
         note="the text above the listing prints p - 1",
     ),
@@ -178,7 +201,7 @@ LISTING = (
         "abs(true - p)",
         lambda read: agree(
             lambda p, y: abs(y - p),
-            lambda p, y: 1 - implied_p_t(p, y),
+            modulation,
             [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)],
         ),
     ),
@@ -188,7 +211,7 @@ LISTING = (
         "true α + (1 - true)(1 - α)",
         lambda read: agree(
             lambda a, y: y * a + (1 - y) * (1 - a),
-            implied_alpha_t,
+            balance,
             [(a, y) for a in (0.1, 0.25, 0.5, 0.8) for y in (0.0, 1.0)],
         ),
     ),
@@ -196,7 +219,7 @@ LISTING = (
         "listing, comment",
         "the minus is in the cross entropy already: its least value",
         "0",
-        lambda read: min(own.value("cross_entropy", p, y) for p in BETWEEN for y in (0.0, 1.0)),
+        lambda read: min(one_logit(p, y) for p in BETWEEN for y in (0.0, 1.0)),
         relation=">=",
     ),
     Claim(
@@ -204,6 +227,7 @@ LISTING = (
         "the reduction copied from the cross entropy can be any of its words",
         "mean, sum, etc.",
         lambda read: reductions_on_offer(),
+        basis="read",
         note="its constructor takes no reduction; the branches sum and none need the attribute set afterwards",
     ),
     listing_claim("mean", "loss.mean()"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from focalbench_suite.suites.claims import own
-from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling, least_at
+from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling_to_zero, least_at
 from focalbench_suite.suites.claims.claim import Claim, Shown, Source
 
 NAME = "Generalized Focal Loss, arXiv:2006.04388"
@@ -195,7 +195,7 @@ QFL = (
         "section 3, QFL",
         "the modulating factor goes to 0 as the estimate becomes accurate, y 0.5, beta 2",
         "goes to 0",
-        lambda read: falling(
+        lambda read: falling_to_zero(
             [own.value("quality_focal", p, 0.5, beta=2) / entropy(p, 0.5) for p in (0.9, 0.8, 0.7, 0.6, 0.51, 0.501)]
         ),
         loss="quality_focal",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from focalbench_suite.results.papers import row
-from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source, based_on
 from focalbench_suite.suites.claims.printed import ap, best, column, gain, rising, same
 
 DETECTORS = ("FoveaBox", "RetinaNet", "SSD512")
@@ -187,4 +187,4 @@ GFL_TABLES = (
 )
 
 
-SOURCES = (Source("Generalized Focal Loss, arXiv:2006.04388", "own", GFL_TABLES),)
+SOURCES = (Source("Generalized Focal Loss, arXiv:2006.04388", "own", based_on("printed", GFL_TABLES)),)

@@ -6,7 +6,7 @@ import re
 
 from focalbench_suite.results.papers import printed_tables
 from focalbench_suite.suites.claims import installed
-from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source, based_on
 from focalbench_suite.suites.claims.documented import default, dig, number_or_word
 
 GFL_CONFIG = "gfl/gfl_r50_fpn_1x_coco.py"
@@ -78,6 +78,11 @@ def drops(iterations: int) -> float:
     """In 90,000 iterations that are 12 epochs: the epoch of this iteration, as MMDetection rounds it."""
     milestones = installed.mmdet_config("_base_/schedules/schedule_1x.py")["param_scheduler"][1]["milestones"]
     return float(min(milestones, key=lambda epoch: abs(epoch - 12 * iterations / 90_000)))
+
+
+def whole_epoch(iterations: int) -> Shown:
+    """Whether MMDetection's epoch is the one nearest to the printed iteration."""
+    return Shown(drops(iterations) == round(12 * iterations / 90_000), f"epoch {drops(iterations):g}")
 
 
 def augmentations() -> Shown:
@@ -200,7 +205,7 @@ MMDETECTION = (
             f"the learning rate is divided by 10 at {iterations:,} of 90,000 iterations: of 12 epochs, after",
             f"{12 * iterations / 90_000:.1f}",
             lambda read, iterations=iterations: drops(iterations),
-            tolerance=0.5,
+            conditions={"only whole epochs count": lambda read, iterations=iterations: whole_epoch(iterations)},
             note="MMDetection counts whole epochs",
         )
         for iterations in (60_000, 80_000)
@@ -265,4 +270,4 @@ MMDETECTION = (
 )
 
 
-SOURCES = (Source("MMDetection 3.3.0", "mmdetection", MMDETECTION),)
+SOURCES = (Source("MMDetection 3.3.0", "mmdetection", based_on("read", MMDETECTION)),)

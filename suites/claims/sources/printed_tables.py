@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from focalbench_suite.results.papers import PrintedTable, printed_tables
-from focalbench_suite.suites.claims.claim import Claim, Shown, Source
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source, based_on
 from focalbench_suite.suites.claims.printed import SPREAD, ap
 
 LIBRARIES = {"mmdet-zoo": "mmdetection", "torchvision-zoo": "torchvision", "yolov8-docs": "ultralytics"}
@@ -65,7 +65,7 @@ def references(table: PrintedTable) -> list[Claim]:
 
 
 SOURCES = (
-    Source("VarifocalNet, arXiv:2008.13367", "own", VFL_TABLES),
-    Source("MMDetection 3.3.0", "mmdetection", ZOO),
+    Source("VarifocalNet, arXiv:2008.13367", "own", based_on("printed", VFL_TABLES)),
+    Source("MMDetection 3.3.0", "mmdetection", based_on("printed", ZOO)),
     *(Source(t.source, LIBRARIES.get(t.id, "own"), tuple(references(t))) for t in printed_tables().values()),
 )

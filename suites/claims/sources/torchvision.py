@@ -6,7 +6,7 @@ import re
 
 from focalbench_suite.results.papers import row
 from focalbench_suite.suites.claims import installed
-from focalbench_suite.suites.claims.claim import Claim, Source
+from focalbench_suite.suites.claims.claim import Claim, Source, based_on
 from focalbench_suite.suites.claims.documented import default
 
 TORCHVISION_FILES = {
@@ -50,4 +50,4 @@ TORCHVISION = (
 )
 
 
-SOURCES = (Source("torchvision 0.28", "torchvision", TORCHVISION),)
+SOURCES = (Source("torchvision 0.28", "torchvision", based_on("read", TORCHVISION)),)

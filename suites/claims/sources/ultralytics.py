@@ -6,7 +6,7 @@ from functools import cache
 
 from focalbench_suite.results.papers import row
 from focalbench_suite.suites.claims import installed
-from focalbench_suite.suites.claims.claim import Claim, Source
+from focalbench_suite.suites.claims.claim import Claim, Shown, Source, based_on
 from focalbench_suite.suites.claims.documented import default
 
 
@@ -60,13 +60,25 @@ def yolo_setting(name: str, claim: str, printed: str) -> Claim:
     )
 
 
+def sides() -> Shown:
+    """How many logits a side has in the box branch of a head that is built with its defaults."""
+    from focalbench_suite.adapters._ultralytics import ensure_quiet
+
+    ensure_quiet()
+    from ultralytics.nn.modules.head import Detect
+
+    head = Detect(nc=80, ch=(64,))
+    bins = head.cv2[0][-1].out_channels // 4
+    return Shown(bins == head.reg_max, f"{bins} logits a side with reg_max {head.reg_max}")
+
+
 def objects_an_image() -> float:
     """How many objects an image YOLOv8's first bias of the classifier assumes, by the formula in its source."""
     source = installed.source_of("ultralytics", "nn/modules/head.py", "Detect.bias_init")
     return installed.number(r"math\.log\(\s*([\d.]+) / self\.nc", source)
 
 
-ULTRALYTICS = (
+READ = (
     default("ultralytics", "utils/loss.py", "FocalLoss", "gamma", "1.5", "focal"),
     default("ultralytics", "utils/loss.py", "FocalLoss", "alpha", "0.25", "focal"),
     default("ultralytics", "utils/loss.py", "VarifocalLoss", "gamma", "2.0", "varifocal"),
@@ -87,19 +99,6 @@ ULTRALYTICS = (
         "v8_detection",
     ),
     Claim(
-        "Detect",
-        "the bins of a side are n + 1 with n = reg_max, as in the GFL paper",
-        "17",
-        lambda read: float(installed.defaults("ultralytics", "utils/loss.py", "DFLoss")["reg_max"]),
-        "distribution_focal",
-        conditions={
-            "n is reg_max - 1": lambda read: float(
-                installed.defaults("ultralytics", "utils/loss.py", "DFLoss")["reg_max"] + 1
-            )
-        },
-        note="Ultralytics' reg_max counts the bins, MMDetection's names the last one",
-    ),
-    Claim(
         "Detect.bias_init, comment",
         "objects an image that the classifier's first bias assumes",
         "0.01",
@@ -107,8 +106,18 @@ ULTRALYTICS = (
         "v8_detection",
         note="the comment beside the formula prints .01, the formula divides another number by classes and locations",
     ),
+)
+
+BUILT = (
+    Claim(
+        "Detect",
+        "a side has reg_max bins (the GFL paper and MMDetection count n + 1 of them, n = reg_max)",
+        "4 * reg_max",
+        lambda read: sides(),
+        "distribution_focal",
+    ),
     *(claim for size in "nsmlx" for claim in yolo_claims(f"YOLOv8{size}")),
 )
 
 
-SOURCES = (Source("Ultralytics 8.4.190", "ultralytics", ULTRALYTICS),)
+SOURCES = (Source("Ultralytics 8.4.190", "ultralytics", (*based_on("read", READ), *BUILT)),)

@@ -6,12 +6,13 @@ import math
 
 import pytest
 
+from focalbench_suite.results.schema import TABLES
 from focalbench_suite.suites import Selection, claims
-from focalbench_suite.suites.claims import installed, own
+from focalbench_suite.suites.claims import checks, installed, own
 from focalbench_suite.suites.claims.claim import Claim, Shown, judge
 from focalbench_suite.suites.claims.reading import PLAIN, other_readings
 
-VERDICTS = {"reproduced", "not_reproduced", "reproduced_if", "reference_only"}
+VERDICTS = {"reproduced", "consistent", "not_reproduced", "reproduced_if", "reference_only"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_well_over_sixty_claims_are_computed(rows):
 
 
 def test_every_row_has_the_columns_of_the_table_and_a_known_verdict(rows):
-    columns = {"source", "place", "claim", "printed", "recomputed", "verdict", "note"}
+    columns = set(TABLES["claims"].columns)
     assert all(columns <= set(row) for row in rows)
     assert {row["verdict"] for row in rows} == VERDICTS
 
@@ -119,7 +120,28 @@ def test_the_papers_formulas_come_out(rows):
 def test_gains_between_table_rows_come_out(rows):
     gains = [row for row in rows if row["printed"] in ("0.9 AP", "2.9 AP", "3.2 AP") and "table" in row["claim"]]
     assert len(gains) == 3
-    assert {row["verdict"] for row in gains} == {"reproduced"}
+    assert {row["verdict"] for row in gains} == {"consistent"}
+
+
+def test_printed_figures_that_fit_each_other_are_consistent_and_no_reproduction(rows):
+    for row in rows:
+        if row["basis"] == "printed":
+            assert row["verdict"] != "reproduced", row
+    assert sum(row["verdict"] == "consistent" for row in rows) >= 50
+
+
+def test_a_claim_says_by_which_relation_and_how_closely_it_is_judged(rows):
+    (bound,) = [row for row in rows if row["claim"].startswith("cross entropy punishes")]
+    assert (bound["relation"], bound["tolerance"]) == (">=", 0.0)
+    (digits,) = [row for row in rows if row["printed"] == "0.968"]
+    assert (digits["relation"], digits["tolerance"]) == ("=", 0.0005)
+    (statement,) = [row for row in rows if row["claim"].startswith("many small losses")]
+    assert (statement["relation"], statement["tolerance"]) == ("holds", None)
+
+
+def test_the_paper_of_late_2017_is_the_conference_paper(rows):
+    (row,) = of(rows, "article 1", printed="end of 2017")
+    assert (row["verdict"], row["condition"]) == ("reproduced_if", "its conference is meant")
 
 
 @pytest.mark.parametrize(
@@ -140,8 +162,34 @@ def test_what_does_not_come_out_says_more_than_that(rows):
 
 
 def test_a_library_that_counts_bins_differently_is_named(rows):
-    (row,) = [row for row in of(rows, "Ultralytics 8.4.190") if row["claim"].startswith("the bins of a side")]
-    assert (row["printed"], row["recomputed"], row["verdict"]) == ("17", "16", "reproduced_if")
+    (row,) = [row for row in of(rows, "Ultralytics 8.4.190") if row["claim"].startswith("a side has reg_max bins")]
+    assert (row["recomputed"], row["verdict"]) == ("16 logits a side with reg_max 16", "reproduced")
+
+
+@pytest.mark.parametrize(
+    ("values", "holds"),
+    [([3.0, 2.0, 1.0], True), ([3.0, 2.0, 2.0], False), ([1.0, 2.0], False), ([2.0, 1.0, 3.0], False)],
+)
+def test_only_what_falls_at_every_step_is_falling(values, holds):
+    assert checks.falling(values).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("values", "holds"), [([1.0, 0.1, 1e-6], True), ([1.0, 0.1, 0.01], False), ([1, 0, -1], False)]
+)
+def test_only_what_ends_near_nothing_falls_to_zero(values, holds):
+    assert checks.falling_to_zero(values).holds is holds
+
+
+@pytest.mark.parametrize(("best", "holds"), [(0.3, True), (0.31, False), (0.1, False)])
+def test_a_minimum_is_below_every_other_point(best, holds):
+    points = [0.01 * i for i in range(1, 100)]
+    assert checks.least_at(lambda x: (x - 0.3) ** 2, best, points).holds is holds
+
+
+@pytest.mark.parametrize(("off", "holds"), [(0.0, True), (1e-12, True), (1e-6, False), (0.2, False)])
+def test_formulas_agree_to_rounding_alone(off, holds):
+    assert checks.agree(lambda x: x * (1 + off), lambda x: x, (0.1, 2.0, 30.0)).holds is holds
 
 
 @pytest.mark.parametrize(
