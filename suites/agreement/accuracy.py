@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -127,19 +128,21 @@ def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any
 
 
 def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:
-    parameters = CANONICAL[loss.name].recommended | loss.off
-    if how == "own reduction":
-        return float(loss.reduced(logits, targets, **parameters))
-    return float(loss.call(logits, targets, reduction=how, **parameters).sum())
+    return float(_calls(loss)[how](logits, targets, **CANONICAL[loss.name].recommended | loss.off).sum())
+
+
+def _calls(loss: Loss) -> dict[str, Callable]:
+    """The ways in which a source can be asked for a sum, the plainest first."""
+    words = [word for word in ("sum", "none") if word in loss.reductions]
+    calls: dict[str, Callable] = {word: functools.partial(loss.call, reduction=word) for word in words}
+    return calls or {"own reduction": loss.reduced}
 
 
 def _way(loss: Loss, objects: int) -> tuple[str, float | None]:
-    """How this source can be asked for a sum, and the factor of its own reduction where it cannot."""
-    for word in ("sum", "none"):
-        if word in loss.reductions:
-            return word, 1.0
-    row = measure.rows(loss, "float32", "cpu", smoke=True, asked_forms=("reduced",))[0]
-    if row["reduction"] not in reductions.SCALARS or row["verdict"] not in ("agrees", "agrees_up_to_scale"):
+    """How this source can be asked for a sum, and the factor on it; what it calls a sum may be a sum of means."""
+    how, call = next(iter(_calls(loss).items()))
+    found = measure.reduction(loss, call)
+    if found is None:
         return "no reduction of the paper's values was found", None
     _, targets = head(objects)
-    return "own reduction", reductions.SCALARS[row["reduction"]](reductions.Shape(targets.shape, targets))
+    return how, reductions.share(found, reductions.Shape(targets.shape, targets))

@@ -30,6 +30,17 @@ def rows(loss: Loss, dtype: str, device: str, smoke: bool, asked_forms: tuple[st
     return [row for form, call in calls.items() for row in _form(loss, form, call, asked, dtype, device)]
 
 
+def reduction(loss: Loss, call: Callable) -> str | None:
+    """The reduction of the paper's values that a call of a loss shows, by measurement, not by its argument's word.
+
+    None where what it returns is none of the paper's values in any reduction that is known.
+    """
+    asked = [probe for probe in probes(loss.name, loss.off) if probe.smoke and probe.scope == "function"]
+    found = _form(loss, "reduced", functools.partial(_call, loss, call), asked, "float32", "cpu")
+    agrees = any(row["verdict"] in ("agrees", "agrees_up_to_scale") for row in found)
+    return found[0]["reduction"] if agrees else None
+
+
 def _call(loss: Loss, call: Callable, logits: Any, targets: Any, **parameters: Any) -> Any:
     classes = logits.shape[-1] if logits.dim() else 1
     return call(logits, loss.native(targets, classes), **parameters)

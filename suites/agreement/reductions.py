@@ -59,6 +59,11 @@ def names() -> tuple[str, ...]:
     return (*ARRAYS, *SCALARS)
 
 
+def share(name: str, shape: Shape) -> float:
+    """The factor that a reduction puts on every value of a call of this shape."""
+    return SCALARS[name](shape) if name in SCALARS else ARRAYS[name][1](shape)
+
+
 def apply(name: str, values: Exact, shape: Shape, returned: tuple[int, ...]) -> tuple[Exact, float] | None:
     """The exact values under a reduction, in the shape that was returned, with the factor on each value's gradient.
 
