@@ -25,7 +25,8 @@ def text(found: Reproduction) -> str:
         "## Verdicts",
         _counts(found),
         "A printed number that can be computed was computed, in this project's losses, in the installed libraries or "
-        "from the printed tables themselves. `reproduced_if` names the condition that was found to make it come out. "
+        "by running a listing. `consistent` says no more than that two printed figures fit; `reproduced_if` names the "
+        "condition that was found to make a number come out. "
         "`reference_only` takes a training run; its command is in the table `claims`.",
         "## What does not come out, or only under a condition",
         _surprises(found),

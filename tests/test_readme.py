@@ -1,0 +1,145 @@
+"""The README's numbers stand in the committed tables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+@pytest.fixture(scope="module")
+def head() -> pd.Series:
+    """The share of the exact sum that is left of a head without positives in bfloat16, in percent, by adapter."""
+    rows = pd.read_csv(REFERENCE / "agreement" / "head_sum.csv")
+    rows = rows[
+        (rows["dtype"] == "bfloat16") & (rows["positives"] == 0) & rows["loss"].isin(["focal", "cross_entropy"])
+    ]
+    names = rows["loss"].where(rows["loss"] == "cross_entropy", "") + rows["adapter"]
+    return pd.Series(100 * (1 + rows["rel_error"].to_numpy()), index=names)
+
+
+@pytest.fixture(scope="module")
+def times() -> pd.DataFrame:
+    """What is timed forward and backward."""
+    rows = pd.read_csv(REFERENCE / "throughput" / "throughput.csv")
+    return rows[rows["pass"] == "forward_backward"]
+
+
+def fastest_other(times: pd.DataFrame, workload: str, loss: str | None = None, dtype: str = "float32") -> pd.Series:
+    """For each loss of a workload, how many times our time the fastest of the others takes."""
+    rows = times[(times["workload"] == workload) & (times["dtype"] == dtype) & ~times["adapter"].str.startswith("own")]
+    rows = rows[rows["loss"] == loss] if loss else rows
+    return rows.groupby("loss")["ratio_to_own"].min()
+
+
+@pytest.mark.parametrize(
+    ("said", "adapters"),
+    [
+        (
+            "torchvision, Ultralytics, MMDetection, Transformers and RF-DETR return 0.001 %",
+            ("torchvision", "ultralytics", "mmdetection", "transformers.detr", "rfdetr"),
+        ),
+        ("plain `binary_cross_entropy_with_logits` 0.0005 %", ("cross_entropytorch",)),
+        ("segmentation-models-pytorch 0.004 %", ("segmentation_models_pytorch.binary",)),
+    ],
+)
+def test_what_is_lost_of_a_head_in_bfloat16(head, said, adapters):
+    assert said in README
+    printed = re.search(r"0\.(0*[1-9])\d* %", said)
+    digits = len(printed[1])
+    assert {f"{head[adapter]:.{digits}f}" for adapter in adapters} == {f"0.{printed[1]}"}
+
+
+def test_what_is_kept_of_a_head_in_bfloat16(head):
+    assert "fvcore, Keras, MONAI, pytorch-toolbelt and timm" in README
+    assert "keep it, ours to 0.2 %, kornia to 2.1 %" in README
+    exact = ["fvcore", "keras", "monai", "pytorch_toolbelt", "timm.poly", "timm.asymmetric"]
+    assert (head[exact] - 100).abs().max() < 0.001
+    assert abs(head["own"] - 100) < 0.2
+    assert abs(head["kornia"] - 100) == pytest.approx(2.1, abs=0.05)
+
+
+def test_every_row_of_the_table_of_speed(times):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (.+?) \| ([\d.]+) \| ([\d.]+)(?: \(([\d.]+) to ([\d.]+)\))? \|.* \| ([\d.]+) \|$", text, re.M
+    )
+    batch = times[(times["workload"] == "yolov8-640px-b8") & (times["loss"] == "focal")]
+    assert len(rows) == 10
+    for name, ms, ratio, low, high, memory in rows[1:]:
+        library = name.split()[0].lower() + ("+compile" if "compile" in name else "")
+        label = {"ours": "own"}.get(library, library)
+        found = batch[(batch["adapter"] == label) & (batch["dtype"] == "float32")].iloc[0]
+        printed = [ms, ratio, low, high]
+        columns = ["median_ms", "ratio_to_own", "ratio_ci_low", "ratio_ci_high"]
+        for value, column in zip(printed, columns, strict=True):
+            assert as_printed(found[column], value), (name, column)
+        assert as_printed(found["peak_memory_bytes"] / 1e6, memory), name
+
+
+def as_printed(value: float, printed: str) -> bool:
+    """Whether a measured value rounds to the printed digits."""
+    unit = 10.0 ** -len(printed.partition(".")[2])
+    return abs(value - float(printed)) <= 0.5 * unit + 1e-9 or f"{value:.3g}" == printed
+
+
+def test_how_many_times_our_time_the_next_one_takes(times):
+    batch = fastest_other(times, "yolov8-640px-b8")
+    others = batch.drop(["focal"])
+    assert "takes 3.2 times as long for the focal loss and 3.1 to 9.2 for the other dense losses" in README
+    assert (f"{batch['focal']:.1f}", f"{others.min():.1f}", f"{others.max():.1f}") == ("3.2", "3.1", "9.2")
+    assert "2.0 for the distribution focal loss of 6,400 positives, 2.3 for YOLOv8's head and 4.2 for GFL's" in README
+    assert f"{fastest_other(times, 'gfl-6400-positives', 'distribution_focal').iloc[0]:.1f}" == "2.0"
+    assert f"{fastest_other(times, 'yolov8-head-640px-b8').iloc[0]:.1f}" == "2.3"
+    assert f"{fastest_other(times, 'gfl-head-800px-b2').iloc[0]:.1f}" == "4.2"
+
+
+def test_the_gain_by_size(times):
+    assert "of 1,000 logits it is 1.1 times, of 10,000 1.4, of 100,000 3.0, of ten million 10." in README
+    found = [fastest_other(times, f"scaling-rows-1e{power}", "focal").iloc[0] for power in (3, 4, 5, 7)]
+    assert [f"{ratio:.2g}" for ratio in found] == ["1.1", "1.4", "3", "10"]
+
+
+def test_ours_is_the_fastest_at_every_size(times):
+    assert "is the fastest of every loss at every size measured" in README
+    others = times[~times["adapter"].str.startswith("own")]
+    assert others["ratio_to_own"].min() > 1
+
+
+def test_the_share_of_a_training_step():
+    assert "torchvision's focal loss takes 5.3 % of the time, ours 0.9 % (-1.3 to 1.5 %)" in README
+    share = pd.read_csv(REFERENCE / "throughput" / "training_step.csv").set_index("adapter")
+    own = share.loc["own"]
+    assert f"{100 * share.loc['torchvision', 'loss_share']:.1f}" == "5.3"
+    assert [f"{100 * own[c]:.1f}" for c in ("loss_share", "share_ci_low", "share_ci_high")] == ["0.9", "-1.3", "1.5"]
+
+
+def test_ours_beside_streaming_the_bytes(times):
+    own = times[times["adapter"] == "own"]
+    streams = (own["median_ms"] / own["floor_ms"]).groupby([own["workload"], own["loss"]])
+    batch = streams.agg(["min", "max"]).loc["yolov8-640px-b8"]
+    assert "on that batch ours takes 2.1 to 4.5 times as long" in README
+    assert (f"{batch['min'].min():.1f}", f"{batch['max'].max():.1f}") == ("2.1", "4.5")
+    assert "distribution focal loss 4.9 to 15 times, heads 11, the generalized focal loss" in README
+    dfl = (own["median_ms"] / own["floor_ms"])[own["loss"] == "distribution_focal"]
+    assert (f"{dfl.min():.1f}", f"{dfl.max():.0f}") == ("4.9", "15")
+    heads = (own["median_ms"] / own["floor_ms"])[own["loss"].isin(["v8_detection", "gfl_head"])]
+    assert {f"{ratio:.0f}" for ratio in heads} == {"11"}
+    assert "258)" in README
+    assert f"{(own['median_ms'] / own['floor_ms'])[own['loss'] == 'generalized_focal'].max():.0f}" == "258"
+
+
+def test_the_gradient_is_not_a_number_in_25_implementations():
+    findings = pd.read_csv(REFERENCE / "agreement" / "findings.csv")
+    assert "for gamma = 0.5 once the sigmoid saturates** in 25 of the implementations" in README
+    saturated = findings[
+        findings["code"].isin(["nonfinite_from", "nonfinite_at"])
+        & findings["statement"].str.contains(r"gradient is NaN .* gamma = 0\.5")
+    ]
+    assert saturated["adapter"].nunique() == 25
