@@ -71,11 +71,11 @@ def test_ours_is_within_one_unit_and_torchvision_loses_easy_negatives():
     assert lost["max_rel_error"] == 1.0
 
 
-@pytest.mark.parametrize(("adapter", "kept"), [("own", True), ("torchvision", False)])
+@pytest.mark.parametrize(("adapter", "kept"), [("own", True), ("keras", True), ("monai", True), ("torchvision", False)])
 def test_a_head_of_easy_negatives_in_bfloat16(adapter, kept):
     row = accuracy.head_sum(find("focal", adapter), 0, "bfloat16", "cpu")
     assert (abs(row["rel_error"]) < 0.005) is kept
-    assert row["exact"] == pytest.approx(0.532, rel=1e-3)
+    assert row["exact"] / row["factor"] == pytest.approx(0.532, rel=1e-3)  # Keras and MONAI average in their sum
 
 
 @pytest.mark.parametrize(("loss", "adapter"), [("v8_detection", "ultralytics"), ("gfl_head", "mmdetection")])
