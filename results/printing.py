@@ -50,9 +50,16 @@ def is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
+def without_html(text: str) -> str:
+    """Text for Markdown in which no tag starts: what a function or a file is called may look like one."""
+    return text.replace("<", "&lt;")
+
+
 def markdown(table: Table, frame: pd.DataFrame, columns: Iterable[str] | None = None) -> str:
     """A Markdown table under its title."""
-    text = printable(table, frame, columns).map(lambda cell: cell.replace("|", "\\|").replace("\n", "<br>"))
+    text = printable(table, frame, columns).map(
+        lambda cell: without_html(cell).replace("|", "\\|").replace("\n", "<br>")
+    )
     return f"### {table.title}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
 
 

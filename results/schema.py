@@ -152,7 +152,7 @@ TABLES = {
             "claims",
             "claims",
             "Printed numbers, recomputed",
-            _words("source place claim printed relation tolerance basis recomputed verdict note"),
+            _words("source place claim printed recomputed relation tolerance verdict note basis"),
             _words("source place claim printed relation recomputed verdict"),
         ),
         Table(

@@ -16,7 +16,7 @@ ROWS = 60  # of a longer table only so many
 def text(frames: Frames, records: list[dict[str, Any]], environment: dict[str, Any]) -> str:
     """The report in Markdown."""
     when = environment.get("time", "")
-    parts = [
+    said = [
         "# focalbench",
         " · ".join(filter(None, (when, words.machine(environment), words.outcome(records)))),
         "## Which are the same function?",
@@ -28,8 +28,8 @@ def text(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
         "## Which mAP differences are real?",
         *_differences(frames),
         "## Tables",
-        *(_table(frames, name) for name in TABLES),
     ]
+    parts = [*map(printing.without_html, said), *(_table(frames, name) for name in TABLES)]
     return "\n\n".join(parts) + "\n"
 
 

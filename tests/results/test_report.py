@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -34,6 +35,19 @@ def test_who_differs_from_the_paper_and_how_is_read_from_the_verdicts(run):
     assert found["own"].relation(found["torchvision"]) == "equal"
     assert found["own"].relation(found["ultralytics"]) == "scaled"
     assert found["own"].relation(found["articles.first"]) == "unequal"
+
+
+def test_the_markdown_starts_no_tag_that_a_record_names(everything, write_run, tmp_path):
+    hostile = copy.deepcopy(everything)
+    for record in hostile:
+        record["reason"] = "<script>alert(1)</script> & <img src=x onerror=alert(1)>"
+        for row in record.get("rows", {}).get("findings", ()):
+            row["statement"] = "<script>alert(2)</script>"
+    found = write_run(tmp_path / "run", hostile)
+    report.write(found)
+    text = (found.folder / "report.md").read_text()
+    assert "&lt;script>alert(2)" in text
+    assert {tag.lower() for tag in re.findall(r"<\s*/?(\w+)", text)} <= {"br"}
 
 
 def test_a_verdict_without_a_finding_still_says_where_it_differs(run, everything, write_run, tmp_path):

@@ -22,7 +22,7 @@ CONTRACT = {  # the columns that others build on
     "coco_map_compare": "host variant_a variant_b seeds mean_difference ci_low ci_high verdict",
     "coco_map_drift": "host variant_a variant_b dataset schedule device seed dtype term steps first_step median "
     "last_step largest first_beyond_1e-9",
-    "claims": "source place claim printed recomputed verdict note",
+    "claims": "source place claim printed recomputed relation tolerance verdict note",
 }
 
 
