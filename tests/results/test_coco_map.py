@@ -17,7 +17,7 @@ def matches(right):
     return {"images": IMAGES, "categories": [category]}
 
 
-def record(variant, seed, right, losses=(2.0, 1.0), weights="w", dtype="float32"):
+def record(variant, seed, right, losses=(2.0, 1.0), weights="w", order="d", inputs="a", dtype="float32"):
     run = {
         "host": "gfl",
         "variant": variant,
@@ -29,8 +29,8 @@ def record(variant, seed, right, losses=(2.0, 1.0), weights="w", dtype="float32"
         "iterations": len(losses),
         "ap": right / IMAGES,
         "initial_weights": weights,
-        "data_order": "d",
-        "augmented_inputs": "a",
+        "data_order": order,
+        "augmented_inputs": inputs,
     }
     curve = [
         {"step": step + 1, "loss": loss, "cls": loss, "lr": 0.1, "grad_norm": 1.0, "seconds": 0.1}
@@ -58,6 +58,37 @@ def test_a_loss_that_finds_half_as_much_on_every_seed_is_different():
     assert row["mean_difference"] == pytest.approx(-0.4, abs=0.02)
     assert row["ci_high"] < -0.1
     assert row["verdict"] == "different"
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+def test_few_seeds_decide_nothing_however_far_apart_they_are(seeds):
+    row = compare([{"library": 16, "own": n} for n in (8, 7, 8, 9)[:seeds]])
+    assert row["ci_high"] < 0
+    assert row["verdict"] == "undecided"
+
+
+def test_which_images_are_scored_widens_the_interval_where_all_seeds_end_alike():
+    row = compare([{"library": 16, "own": 8} for _ in range(5)])
+    assert row["mean_difference"] == pytest.approx(-0.4, abs=0.02)
+    # one image in 20 is worth 0.05 AP; a binomial share of 8 images in 20 has a standard deviation of 0.11
+    assert 0.2 < row["ci_high"] - row["ci_low"] < 0.7
+
+
+def test_a_training_that_diverged_counts_as_nothing_found():
+    records = [record(variant, seed, n) for seed in range(5) for variant, n in (("library", 10), ("own", 10))]
+    diverged = record("own", 4, 0)
+    diverged["data"]["run"]["ap"] = None
+    (row,) = compare_table([*records[:-1], diverged]).to_dict("records")
+    assert row["seeds"] == 5
+    assert row["mean_ap_a"] == pytest.approx(0.4)
+    assert row["mean_ap_b"] == pytest.approx(0.5)
+    assert row["mean_difference"] == pytest.approx(-0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("other", [{"weights": "x"}, {"order": "x"}, {"inputs": "x"}])
+def test_each_condition_that_differs_is_told(other):
+    assert compare_table([record("library", 0, 9), record("own", 0, 9)])["same_conditions"].tolist() == [True]
+    assert compare_table([record("library", 0, 9), record("own", 0, 9, **other)])["same_conditions"].tolist() == [False]
 
 
 def test_differences_of_either_sign_are_undecided():

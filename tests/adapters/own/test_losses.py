@@ -56,6 +56,15 @@ def gradient(loss, logits):
     return torch.autograd.grad(loss, logits)[0]
 
 
+def test_the_defaults_are_the_papers():
+    right = -math.log(0.9)  # of a positive at 0.9
+    logits, one = torch.tensor([[math.log(9.0)]], dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    assert focal_loss(logits, one).item() == pytest.approx(0.25 * 0.1**2 * right)
+    assert focal_loss(-logits, 1 - one).item() == pytest.approx(0.75 * 0.1**2 * right)
+    assert quality_focal_loss(logits, one).item() == pytest.approx(0.1**2 * right)
+    assert varifocal_loss(-logits, 1 - one).item() == pytest.approx(0.75 * 0.1**2 * right)
+
+
 def one_hot(labels, scores=None):
     rows = torch.zeros(ROWS, CLASSES + 2)
     return rows.scatter(1, labels[:, None], 1.0 if scores is None else scores[:, None])[:, :CLASSES]
