@@ -50,7 +50,7 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
                         "mean_difference": difference.center,
                         "ci_low": difference.low,
                         "ci_high": difference.high,
-                        "verdict": statistics.equivalence(difference, margin) if decides(seeds) else "undecided",
+                        "verdict": _verdict(difference, margin, len(seeds)),
                         "margin": margin,
                         "mean_ap_a": _mean_ap(by_variant[a], seeds),
                         "mean_ap_b": _mean_ap(by_variant[b], seeds),
@@ -64,9 +64,8 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decides(seeds: list[int]) -> bool:
-    """Whether there are enough seeds for a verdict."""
-    return len(seeds) >= FEWEST_SEEDS
+def _verdict(difference: statistics.Interval, margin: float, seeds: int) -> str:
+    return statistics.equivalence(difference, margin) if seeds >= FEWEST_SEEDS else "undecided"
 
 
 def equivalence_margin(precisions: list[float]) -> float:

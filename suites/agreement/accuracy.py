@@ -40,7 +40,7 @@ def record(cell: Cell, loss: Loss, subject: Subject) -> Record:
         return Record(cell, "unsupported", refusal)
     rows = {"accuracy": [row for one in traces for row in _regions(one)]}
     if CANONICAL[loss.name].inputs == "dense":
-        rows["head_sum"] = [head_sum(loss, objects, cell.dtype, cell.device) for objects in (OBJECTS, 0)]
+        rows["head_sum"] = head_sums(loss, cell.dtype, cell.device)
     return Record(cell, rows=rows, data={"curves": _curves(traces)})
 
 
@@ -110,39 +110,37 @@ def exact_sum(loss: str, objects: int, without: tuple[str, ...] = ()) -> oracle.
     return values.scaled(counts.astype(float)).sum()
 
 
-def head_sum(loss: Loss, objects: int, dtype: str, device: str) -> dict[str, Any]:
-    """The loss of the whole head as the source sums it (or reduces it, where it only does that), against the truth."""
-    how, factor = _way(loss, objects)
-    row = {"rows": ANCHORS, "classes": CLASSES, "positives": objects, "how": how}
-    if factor is None:
-        return row
+def head_sums(loss: Loss, dtype: str, device: str) -> list[dict[str, Any]]:
+    """The loss of a whole head as the source sums it (or reduces it, where it only does that), against the truth.
+
+    One row for a head with objects and one for a head without. What a source calls a sum may be a sum of means, so the
+    factor on the exact sum is that of the reduction that its call shows.
+    """
+    how, call = _way(loss)
+    reduction = measure.reduction(loss, call)
+    rows = ({"rows": ANCHORS, "classes": CLASSES, "positives": objects} for objects in (OBJECTS, 0))
+    if reduction is None:
+        return [row | {"how": "no reduction of the paper's values was found"} for row in rows]
+    return [row | {"how": how} | _against_truth(loss, call, reduction, row["positives"], dtype, device) for row in rows]
+
+
+def _way(loss: Loss) -> tuple[str, Callable]:
+    """The plainest way in which a source can be asked for a sum, and the call."""
+    for word in ("sum", "none"):
+        if word in loss.reductions:
+            return word, functools.partial(loss.call, reduction=word)
+    return "own reduction", loss.reduced
+
+
+def _against_truth(loss: Loss, call: Callable, reduction: str, objects: int, dtype: str, device: str) -> dict[str, Any]:
+    factor = reductions.share(reduction, reductions.Shape((ANCHORS, CLASSES), head(objects)[1]))
     logits, targets = (torch.tensor(a, dtype=getattr(torch, dtype), device=device) for a in head(objects))
     exact = exact_sum(loss.name, objects, loss.without).scaled(factor)
+    parameters = CANONICAL[loss.name].recommended | loss.off
     try:
         with torch.no_grad():
-            got = _summed(loss, how, logits, loss.native(targets, CLASSES))
+            got = float(call(logits, loss.native(targets, CLASSES), **parameters).sum())
     except Exception as error:  # whatever a measured library raises is the row's reason
-        return row | {"how": measure.sentence(error)}
+        return {"how": measure.sentence(error)}
     off = float(exact.error(numpy.array(got)) / exact.high)
-    return row | {"factor": factor, "exact": float(exact.high), "got": got, "rel_error": off}
-
-
-def _summed(loss: Loss, how: str, logits: torch.Tensor, targets: Any) -> float:
-    return float(_calls(loss)[how](logits, targets, **CANONICAL[loss.name].recommended | loss.off).sum())
-
-
-def _calls(loss: Loss) -> dict[str, Callable]:
-    """The ways in which a source can be asked for a sum, the plainest first."""
-    words = [word for word in ("sum", "none") if word in loss.reductions]
-    calls: dict[str, Callable] = {word: functools.partial(loss.call, reduction=word) for word in words}
-    return calls or {"own reduction": loss.reduced}
-
-
-def _way(loss: Loss, objects: int) -> tuple[str, float | None]:
-    """How this source can be asked for a sum, and the factor on it; what it calls a sum may be a sum of means."""
-    how, call = next(iter(_calls(loss).items()))
-    found = measure.reduction(loss, call)
-    if found is None:
-        return "no reduction of the paper's values was found", None
-    _, targets = head(objects)
-    return how, reductions.share(found, reductions.Shape(targets.shape, targets))
+    return {"factor": factor, "exact": float(exact.high), "got": got, "rel_error": off}

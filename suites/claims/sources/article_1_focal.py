@@ -8,7 +8,7 @@ from focalbench_suite.results import papers
 from focalbench_suite.suites.claims import own
 from focalbench_suite.suites.claims.checks import PROBABILITIES, agree, falling
 from focalbench_suite.suites.claims.claim import Claim, Shown, Source
-from focalbench_suite.suites.claims.listings import batch, listing
+from focalbench_suite.suites.claims.listings import alpha_factor, batch, listing, modulating_factor, of_one_logit
 from focalbench_suite.suites.claims.sources.article_1 import BETWEEN, LOST, NAME
 
 
@@ -54,24 +54,6 @@ def listing_claim(reduction: str, line: str) -> Claim:
         conditions={"the batch holds a single logit": lambda read: listing_against_ours(1, 1, reduction)},
         note="BCEWithLogitsLoss() at its default averages before the factors are multiplied in",
     )
-
-
-def one_logit(p: float, y: float, *, gamma: float = 0.0, alpha: float = 0.5) -> float:
-    """The listing of a single prediction; gamma 0 and alpha 0.5 leave half of its cross entropy."""
-    import torch
-
-    x = torch.tensor([[own.logit(p)]], dtype=torch.float64)
-    return listing("focal", "first").call(x, x * 0 + y, gamma=gamma, alpha=alpha, reduction="sum").item()
-
-
-def modulation(p: float, y: float) -> float:
-    """The factor that the listing's gamma 1 puts on its cross entropy: |true - p|, which it calls 1 - p_t."""
-    return one_logit(p, y, gamma=1.0) / one_logit(p, y)
-
-
-def balance(alpha: float, y: float) -> float:
-    """The factor that the listing's alpha puts on its cross entropy."""
-    return 0.5 * one_logit(0.3, y, alpha=alpha) / one_logit(0.3, y)
 
 
 def reductions_on_offer() -> Shown:
@@ -190,7 +172,7 @@ LISTING = (
         "p, 1 - p",
         lambda read: agree(
             lambda p, y: p if y else 1 - p,
-            lambda p, y: 1 - modulation(p, y),
+            lambda p, y: 1 - modulating_factor("first", p, y),
             [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)],
         ),
         note="the text above the listing prints p - 1",
@@ -201,7 +183,7 @@ LISTING = (
         "abs(true - p)",
         lambda read: agree(
             lambda p, y: abs(y - p),
-            modulation,
+            lambda p, y: modulating_factor("first", p, y),
             [(p, y) for p in PROBABILITIES for y in (0.0, 1.0)],
         ),
     ),
@@ -211,7 +193,7 @@ LISTING = (
         "true α + (1 - true)(1 - α)",
         lambda read: agree(
             lambda a, y: y * a + (1 - y) * (1 - a),
-            balance,
+            lambda a, y: alpha_factor("first", a, y),
             [(a, y) for a in (0.1, 0.25, 0.5, 0.8) for y in (0.0, 1.0)],
         ),
     ),
@@ -219,7 +201,7 @@ LISTING = (
         "listing, comment",
         "the minus is in the cross entropy already: its least value",
         "0",
-        lambda read: min(one_logit(p, y) for p in BETWEEN for y in (0.0, 1.0)),
+        lambda read: min(of_one_logit("first", p, y) for p in BETWEEN for y in (0.0, 1.0)),
         relation=">=",
     ),
     Claim(

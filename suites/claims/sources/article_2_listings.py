@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from focalbench_suite.suites.claims import installed, own
+from focalbench_suite.suites.claims import installed
 from focalbench_suite.suites.claims.checks import agree
 from focalbench_suite.suites.claims.claim import Claim, Shown, Source
-from focalbench_suite.suites.claims.listings import batch, four_sides, listing
+from focalbench_suite.suites.claims.listings import alpha_factor, batch, four_sides, listing, modulating_factor
 from focalbench_suite.suites.claims.sources import generalized_focal_loss as gfl
 from focalbench_suite.suites.claims.sources.article_2 import LABELS, NAME
 
@@ -29,24 +29,6 @@ def our_focal(rows: int, classes: int, reduction: str, gamma: float = 1.5, alpha
 
 def equal(label: str, theirs: float, ours: float) -> Shown:
     return Shown(abs(theirs - ours) <= 1e-12 * abs(ours), f"{label}: listing {theirs:.6g}, ours {ours:.6g}")
-
-
-def one_focal(p: float, y: float, *, gamma: float = 0.0, alpha: float = 0.0) -> float:
-    """The focal listing of a single prediction; gamma 0 and alpha 0 leave its cross entropy."""
-    import torch
-
-    x = torch.tensor([[own.logit(p)]], dtype=torch.float64)
-    return listing("focal", "second").call(x, x * 0 + y, gamma=gamma, alpha=alpha).item()
-
-
-def listing_p_t(p: float, y: float) -> float:
-    """The p_t of the focal listing: its gamma 1 puts 1 - p_t on its cross entropy."""
-    return 1 - one_focal(p, y, gamma=1.0) / one_focal(p, y)
-
-
-def listing_alpha_t(alpha: float, y: float) -> float:
-    """The factor that the focal listing's alpha puts on its cross entropy."""
-    return one_focal(0.3, y, alpha=alpha) / one_focal(0.3, y)
 
 
 def bin_weights(label: float) -> list[float]:
@@ -187,7 +169,9 @@ FOCAL_LISTING = (
         "focal listing",
         "p_t of both labels",
         "label p + (1 - label)(1 - p)",
-        lambda read: agree(lambda p, y: y * p + (1 - y) * (1 - p), listing_p_t, LABELS),
+        lambda read: agree(
+            lambda p, y: y * p + (1 - y) * (1 - p), lambda p, y: 1 - modulating_factor("second", p, y), LABELS
+        ),
     ),
     Claim(
         "focal listing",
@@ -195,7 +179,7 @@ FOCAL_LISTING = (
         "label α + (1 - label)(1 - α)",
         lambda read: agree(
             lambda a, y: y * a + (1 - y) * (1 - a),
-            listing_alpha_t,
+            lambda a, y: alpha_factor("second", a, y),
             [(a, y) for a in (0.1, 0.25, 0.5, 0.8) for y in (0.0, 1.0)],
         ),
     ),

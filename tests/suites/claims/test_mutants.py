@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from unittest import mock
 
@@ -39,26 +39,26 @@ def constant(loss: Loss) -> Loss:
     return lambda logits, targets, **arguments: 0 * loss(logits, targets, **arguments) - 7
 
 
-def on_fewer_logits(loss: Loss) -> Loss:
+def on_halved_logits(loss: Loss) -> Loss:
     """The loss of logits that are half as large."""
     return lambda logits, targets, **arguments: loss(logits / 2, targets, **arguments)
 
 
-MUTATIONS = (other_label, another_factor, constant, on_fewer_logits)
+MUTATIONS = (other_label, another_factor, constant, on_halved_logits)
 
 
-def own_mutants() -> Iterator[list]:
+def own_mutants() -> Iterator[AbstractContextManager]:
     """Patches of all our losses at once, of each alone, and of what else of ours the claims compute with."""
     for mutate in MUTATIONS:
         patches = {name: mutate(getattr(losses, name)) for name in OWN_LOSSES}
-        yield [mock.patch.multiple(losses, **patches)]
-        yield from ([mock.patch.object(losses, name, mutant)] for name, mutant in patches.items())
-    yield [mock.patch.object(losses, "integral", lambda logits: 2 * logits.softmax(-1).sum(-1))]
-    yield [mock.patch.object(losses, "prior_bias", return_value=1.0)]
-    yield [mock.patch.object(boxes, "iou", return_value=torch.tensor(2.0))]
+        yield mock.patch.multiple(losses, **patches)
+        yield from (mock.patch.object(losses, name, mutant) for name, mutant in patches.items())
+    yield mock.patch.object(losses, "integral", lambda logits: 2 * logits.softmax(-1).sum(-1))
+    yield mock.patch.object(losses, "prior_bias", return_value=1.0)
+    yield mock.patch.object(boxes, "iou", return_value=torch.tensor(2.0))
 
 
-def library_mutants() -> Iterator[list]:
+def library_mutants() -> Iterator[AbstractContextManager]:
     """Patches of the listings and of what of the libraries is run."""
     found = adapters.find
 
@@ -69,10 +69,10 @@ def library_mutants() -> Iterator[list]:
         loss.defaults = {"gamma": 7}
         return loss
 
-    yield [mock.patch.object(adapters, "find", minus_seven)]
-    yield [mock.patch("fvcore.nn.sigmoid_focal_loss_star", lambda logits, *_, **__: -7 * logits)]
+    yield mock.patch.object(adapters, "find", minus_seven)
+    yield mock.patch("fvcore.nn.sigmoid_focal_loss_star", lambda logits, *_, **__: -7 * logits)
     head = SimpleNamespace(cv2=[[SimpleNamespace(out_channels=64)]], reg_max=15)
-    yield [mock.patch("ultralytics.nn.modules.head.Detect", return_value=head)]
+    yield mock.patch("ultralytics.nn.modules.head.Detect", return_value=head)
 
 
 def turned(claim: Claim, source: str, verdict: str) -> bool:
@@ -96,10 +96,8 @@ def computed() -> dict[tuple[str, str, str, str], tuple[Claim, str]]:
 def test_each_claim_that_computes_is_turned_by_a_wrong_product_or_listing():
     standing = computed()
     verdicts = {key: judge(claim, source)["verdict"] for key, (claim, source) in standing.items()}
-    for patches in (*own_mutants(), *library_mutants()):
-        with ExitStack() as stack:
-            for patch in patches:
-                stack.enter_context(patch)
+    for mutant in (*own_mutants(), *library_mutants()):
+        with mutant:
             standing = {key: found for key, found in standing.items() if not turned(*found, verdicts[key])}
     assert list(standing) == []
 
