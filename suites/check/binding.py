@@ -22,7 +22,7 @@ from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites.check.signature import CannotCall, Roles, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
-Labels = str  # dense, hard, index, label_score or one_hot
+Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
 Layout = str  # a key of SHOWN
 
 SHOWN = {  # what logits and targets are in each layout, as people write shapes
@@ -34,6 +34,7 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
 }
+SCALE = 0.25  # a class weight of one number, to see what it weighs
 BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
 TARGETS_SHOWN = {
@@ -43,6 +44,12 @@ TARGETS_SHOWN = {
     "label_score": "the pair (class index, quality)",
     "label_score_after_background": "the pair (class index from 1, 0 for background, and quality)",
     "one_hot": "one-hot targets",
+    "sign_score": "the pair (1 for a positive, 0 for a negative, and quality)",
+}
+APART = {  # what the second of three tensors is where the third is the quality
+    "label_score": "class index",
+    "label_score_after_background": "class index from 1, 0 for background",
+    "sign_score": "1 for a positive, 0 for a negative",
 }
 
 
@@ -85,7 +92,8 @@ class Binding:
 
     `accepts` are the canonical parameters that can be varied, `defaults` the function's own for them, `off` those of
     its values that turn a parameter off. `how` says in one line how it is called; `scales` are parameters that it takes
-    as one number where the loss has one for each class. `classes` and `bins` are the counts to ask with.
+    as one number where the loss has one for each class, `class_shares` what `SCALE` then weighs the classes with.
+    `classes` and `bins` are the counts to ask with.
     """
 
     accepts: frozenset[str]
@@ -96,6 +104,7 @@ class Binding:
     scales: tuple[str, ...] = ()
     classes: int | None = None
     bins: int | None = None
+    class_shares: tuple[float, ...] = ()
 
 
 class Bound:
@@ -143,14 +152,18 @@ class Bound:
         """The description for the next stages."""
         defaults = {name: p.default for name, p in self.roles.canonical.items() if _plain(p.default)}
         off = {name: value for name, value in defaults.items() if name in self.accepts and _is_off(value)}
-        labels = self.form.labels if CANONICAL[self.loss].inputs == "dense" else "dense"
+        by_row = CANONICAL[self.loss].inputs == "dense" and self.form.labels != "sign_score"
+        labels = self.form.labels if by_row else "dense"
         return Binding(
-            self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins
-        )
+            self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins,
+            self._class_shares(),
+        )  # fmt: skip
 
     def __call__(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
         """Canonical logits and targets; raises whatever the function raises."""
-        if CANONICAL[self.loss].inputs == "dense" and self.form.labels in ("index", "label_score"):
+        if CANONICAL[self.loss].inputs == "dense" and self.form.labels == "sign_score":
+            targets = (targets > 0).long(), targets
+        elif CANONICAL[self.loss].inputs == "dense" and self.form.labels in ("index", "label_score"):
             classes = logits.shape[-1]
             targets = native_targets(targets, classes, self.form.labels)
             if self.form.background_first:
@@ -165,6 +178,19 @@ class Bound:
             return _one_side(out, len(logits), self.form) if self.form.layout in ("sides", "side_rows") else out
         except SystemExit as end:
             raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
+
+    def _class_shares(self) -> tuple[float, ...]:
+        """What a class weight of one number weighs each class with: a scale weighs all of them alike."""
+        if not self.scales:
+            return ()
+        classes, given = self.classes or 3, (self.roles.canonical[self.scales[0]].name, SCALE)
+        weighted = Bound(self.function, self.loss, replace(self.options, given=(*self.options.given, given)), self.form)
+        logits = torch.zeros(1, classes, dtype=torch.float64, device=self.options.device)
+        try:
+            asked = [torch.tensor([label], device=self.options.device) for label in range(classes)]
+            return tuple(float(weighted(logits, label).sum() / self(logits, label).sum()) for label in asked)
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return ()
 
     # how the form is found
 
@@ -183,6 +209,7 @@ class Bound:
                     break
             if best is not None:
                 first = best.labels == "label_score" and self._background_first(best, dtype)
+                best = self._of_all_bins(best, dtype)
                 return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
@@ -190,6 +217,27 @@ class Bound:
         if arrays := _other_arrays(self.function):
             said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
         raise CannotCall(f"no call of the function gives a loss: {said}")
+
+    def _of_all_bins(self, form: Form, dtype: torch.dtype) -> Form:
+        """The form, or with one bin more where only then a target on the last bin is answered.
+
+        Where nothing in the function depends on the shape, this alone says that its count is the last bin's number.
+        """
+        further = replace(form, counts_to_last=True)
+        if further not in self._forms() or form.counts_to_last or self._answers_last_bin(form, dtype):
+            return form
+        plain = self._tried(further, dtype)[2] == ""
+        return further if plain and self._answers_last_bin(further, dtype) else form
+
+    def _answers_last_bin(self, form: Form, dtype: torch.dtype) -> bool:
+        self.form = form
+        logits, targets = next(iter(_plain_calls(self.loss, self.classes, self.bins, dtype)))
+        last = torch.full_like(targets, logits.shape[-1] - 1)
+        try:
+            out = self(logits, last, **_usual(self.loss, logits))
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return False
+        return bool(torch.isfinite(out).all())
 
     def _adds(self, form: Form, dtype: torch.dtype) -> bool:
         """Whether the loss of two boxes is the sum of the losses of each."""
@@ -259,7 +307,10 @@ class Bound:
         counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
         counts = [False, True] if counted else [False]
         choices = itertools.product(layouts, labels, elements, weights, probabilities, orders, counts)
-        found = [Form(o, p, lay, lab, w, e, counts_to_last=last) for lay, lab, e, w, p, o, last in choices]
+        found = [
+            Form(o, p, lay, _of_elements(lab) if lay in ("flat", "column") else lab, w, e, counts_to_last=last)
+            for lay, lab, e, w, p, o, last in choices
+        ]
         plain = found[0]
         return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))
 
@@ -287,6 +338,8 @@ class Bound:
         given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
         if "quality" in self.roles.needed.values():
             y = y[0]  # the pair is given as two arguments
+        if "quality_of_elements" in self.roles.needed.values():
+            y = (y > 0).to(x.dtype)  # the third of the tensors holds what the targets would
         made = {name: value for name, value in given.items() if name in self.roles.constructor}
         called = {name: value for name, value in given.items() if name not in made}
         if self.roles.reduction and self.options.reduction is not None:
@@ -301,6 +354,8 @@ class Bound:
         for name, place in self.roles.canonical.items():
             value = parameters.get(name)
             if weights is not None and name == weights.name:
+                if form.class_weights == "number" and place.default is None:
+                    continue  # 1 is no weight in one function and leaves a class out in another; nothing given is none
                 if value is None and (place.default is place.empty or form.class_weights == "number"):
                     value = torch.ones(classes)
                 if value is None and name not in parameters:
@@ -325,6 +380,8 @@ class Bound:
             return torch.nn.BCEWithLogitsLoss()
         if meant == "quality":
             return y[1]
+        if meant == "quality_of_elements":
+            return y
         if meant == "positives":
             return (y > 0).to(x.dtype)
         return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
@@ -340,7 +397,10 @@ class Bound:
         by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
         form = "label_score_after_background" if self.form.background_first else self.form.labels
-        second = f"{target} = {TARGETS_SHOWN[form]} {told}"
+        meant = (APART if "quality" in self.roles.needed.values() else TARGETS_SHOWN)[form]
+        if "quality_of_elements" in self.roles.needed.values():
+            meant = "1 where targets > 0, else 0"
+        second = f"{target} = {meant} {told}"
         parts = [second, first] if self.form.swapped else [first, second]
         parts += [
             p.name if p.name == name else f"{p.name} = {name}"
@@ -351,7 +411,8 @@ class Bound:
             parts[-1] += " (a list: a tensor is refused)"
         parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
-        parts += [f"{self.roles.canonical[name].name} = 1, one number for all classes" for name in self.scales]
+        places = (self.roles.canonical[name] for name in self.scales)
+        parts += [f"{p.name} = {None if p.default is None else 1}, one number for all classes" for p in places]
         return f"{_function_name(self.function)}({', '.join(parts)})"
 
 
@@ -359,11 +420,14 @@ def _need_shown(meant: str, form: Form) -> str:
     return {
         "classes": "C", "bins": "K-1" if form.counts_to_last else "K", "normaliser": "1",
         "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
+        "quality_of_elements": "targets (N, C)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
     }[meant]  # fmt: skip
 
 
 def _function_name(function: Any) -> str:
+    if isinstance(function, torch.jit.ScriptFunction):
+        return function.name
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -374,6 +438,11 @@ def _other_arrays(function: Any) -> str | None:
     names = getattr(inner, "__globals__", names)
     modules = {value.__name__.partition(".")[0] for value in names.values() if inspect.ismodule(value)}
     return None if "torch" in modules else next((name for name in ARRAYS if name in modules), None)
+
+
+def _of_elements(labels: Labels) -> Labels:
+    """The form of the targets where every element stands alone: a class index says no more than positive or not."""
+    return "sign_score" if labels == "label_score" else labels
 
 
 def _by_layout(forms: Iterator[Form]) -> list[list[Form]]:
@@ -412,6 +481,11 @@ def _weights_as(form: str, value: Any) -> Any:
 def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
     """Logits (N, C) and targets in the function's layout and form."""
     x = logits
+    if form.labels == "sign_score":
+        sign, score = targets
+        shape = (-1,) if form.layout == "flat" else (-1, 1)
+        x = x.sigmoid() if form.probabilities else x
+        return x.reshape(shape), (sign.reshape(shape), score.reshape(shape))
     if form.probabilities:
         x = x.sigmoid() if inputs == "dense" else x.softmax(-1)
     if inputs == "index" and form.labels == "one_hot":

@@ -13,7 +13,7 @@ import torch
 
 from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.check.binding import Binding, Bound, Options
+from focalbench_suite.suites.check.binding import SCALE, Binding, Bound, Options
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer import CannotAnswer, explain
@@ -53,7 +53,8 @@ class Verdict:
             return f"{name} on hard labels, another function for soft ones{reduced}"
         if different:
             return f"not {name}: {', '.join(kind.replace('_', ' ') for kind in different)}{reduced}"
-        but = f", but {' and '.join(FRAGILE.get(kind, kind) for kind in fragile)}" if fragile else ""
+        told = dict.fromkeys(FRAGILE.get(kind, kind) for kind in fragile)
+        but = f", but {' and '.join(told)}" if fragile else ""
         return f"{name}{but}{reduced}"
 
     @property
@@ -72,6 +73,8 @@ FRAGILE = {  # kinds of findings as the head line says them
     "defaults": "not with its own defaults",
     "gradient": "with a kink",
     "target_range": "not for every target",
+    "background_index": "not for every label",
+    "ignore_label": "not for every label",
 }
 
 
@@ -122,7 +125,11 @@ def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # n
 def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
     """Defaults that are not the paper's: notes, since every call of a check names its parameters."""
     for name in binding.scales:
-        yield Finding(change("alpha", "weights_are_one_number", parameter=name), "note")
+        told = change("alpha", "weights_are_one_number", parameter=name)
+        weights = binding.class_shares
+        if weights and max(weights) - min(weights) > 1e-6:
+            told = change("alpha", "number_weighs_classes", parameter=name, value=SCALE, weights=weights)
+        yield Finding(told, "note")
     for parameter in CANONICAL[loss].parameters:
         default = binding.defaults.get(parameter.name)
         number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0

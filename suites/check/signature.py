@@ -75,8 +75,9 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy`` or
-    ``quality``, the second half of a pair whose first is the second of `data`.
+    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy``,
+    ``quality``, the second half of a pair whose first is the second of `data`, or ``quality_of_elements``, the targets
+    themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters.
     """
@@ -145,8 +146,12 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
         name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]
     needed = {name: meant for name in required if (meant := _needed(name, counts, name in {p.name for p in made}))}
-    if CANONICAL[loss].inputs == "dense" and _inputs(data)[1].name in POSITIVES:
-        needed |= dict.fromkeys([name for name in required if name in QUALITIES and name not in needed][:1], "quality")
+    if CANONICAL[loss].inputs == "dense":
+        found = [name for name in required if name in QUALITIES and name not in needed][:1]
+        if _inputs(data)[1].name in POSITIVES:
+            needed |= dict.fromkeys(found, "quality")
+        elif CANONICAL[loss].soft:
+            needed |= dict.fromkeys(found, "quality_of_elements")
     own = {meant: free[name].default for name, meant in counts.items() if _is_count(free[name].default)}
     reduction = named.get("reduction")
     return Roles(
