@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.explainer import numerics
+from focalbench_suite.suites.explainer import numerics, questions
 from focalbench_suite.suites.explainer.calls import Call
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import SLOPES, Finding, simplest, truth
@@ -28,6 +28,7 @@ TOLD_ONCE = {
     "setting_refused": ("setting",),
 }
 # logits at which a sigmoid is 1 in half, single and (nearly) double precision; exp(89) overflows in single
+NEAR = 10.0  # a limit below this logit is met in training
 FAR = {"float64": (20.0, 50.0, 100.0), "float32": (20.0, 50.0, 89.0)}
 
 
@@ -41,17 +42,19 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
         model = semantics.terms(points).sum(-1).numpy()
     _coarse(case, model, elements)
     _undefined(case, model, elements)
+    if CANONICAL[case.loss].inputs == "dense" and elements.layout == "one" and not share:
+        _cut_off(case, semantics)
     paper = all(told.kind == "soft_labels" for told in semantics.changes)
     if not paper or share or elements.layout != "one":
         _nonfinite(case, elements)
         return
-    fixed = _fixed(case.loss, model, elements)
-    _cut_off(case, fixed)
+    fixed = _fixed(case.loss, model, elements) | _required_weights(case, elements)
+    columns = None if CANONICAL[case.loss].inputs == "dense" else case.questions.columns
     sloped = not case.has("gradient")
-    found = numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed)
+    found = numerics.scan(case.ask, case.loss, case.code, SCANNED, fixed, columns=columns)
     found += [
         one
-        for one in numerics.scan(case.ask, case.loss, case.code, HALF, fixed, usual_only=True)
+        for one in numerics.scan(case.ask, case.loss, case.code, HALF, fixed, usual_only=True, columns=columns)
         if one.change.code != "digits_lost"
     ]
     told = set()
@@ -63,6 +66,19 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
             told.add(key)
             case.findings.append(one)
     _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)
+
+
+def _required_weights(case: Examination, elements: Elements) -> dict[str, Any]:
+    """Class weights of 1 for a function that refuses to be without any, since the scan goes without."""
+    weights = CANONICAL[case.loss].of_role("class_weights")
+    usual = case.settings[0]
+    if weights is None or weights.name not in usual:
+        return {}
+    call = elements.calls[int(elements.answered.argmax())]
+    without = replace(call, parameters=usual | {weights.name: None}, backwards=0)
+    if case.ask([without])[0].ok:
+        return {}
+    return {weights.name: (1.0,) * (case.questions.columns or 2)}
 
 
 def _answers(case: Examination, elements: Elements, dtype: str) -> bool:
@@ -135,27 +151,35 @@ def _fixed(loss: str, model: numpy.ndarray, elements: Elements) -> dict[str, Any
     return choices[0]
 
 
-def _cut_off(case: Examination, fixed: dict[str, Any]) -> None:
-    """A logarithm or a logit with a limit: the loss of a badly missed element stays where it is."""
-    if CANONICAL[case.loss].inputs != "dense":
-        return
+def _cut_off(case: Examination, semantics: Semantics) -> None:
+    """A logarithm or a logit with a limit: the loss of a badly missed element stays where it is.
+
+    It is held against the function that was found, the paper's or another, since any may have such a limit, too. One
+    that lies within |logit| < 10, where elements are in training, makes another loss.
+    """
     setting = case.settings[0]
     for y, sign in ((1.0, -1.0), (0.0, 1.0)):
         calls = [Call([[sign * x]], [[y]], setting) for x in (60.0, 80.0)]
         seen = [answer.value for answer in case.ask(calls)]
-        expected = float(truth(case.loss, replace(calls[0], parameters=setting | fixed))[0].sum())
-        if numpy.isfinite(seen).all() and seen[0] == seen[1] > 0 and abs(seen[0] - expected) > 1e-3 * expected:
+        expected = _found(case, semantics, calls[0])
+        if numpy.isfinite([*seen, expected]).all() and seen[0] == seen[1] > 0 and seen[0] < 0.999 * expected:
             limit = 60 * seen[0] / expected
-            if not _follows(case, sign * (limit - 0.5), y, setting, fixed):
-                continue  # it leaves the paper's line elsewhere, so that no limit lies where the two cross
+            if not _follows(case, sign * (limit - 0.5), y, setting, semantics):
+                continue  # it leaves that function's line elsewhere, so that no limit lies where the two cross
             told = change("precision", "cut_off", positive=bool(y), logit=sign * limit, epsilon=math.exp(-limit))
-            case.show(told, "fragile", calls[0], repr(expected), repr(seen[0]))
+            case.show(told, "different" if limit < NEAR else "fragile", calls[0], repr(expected), repr(seen[0]))
 
 
-def _follows(case: Examination, x: float, y: float, setting: dict[str, Any], fixed: dict[str, Any]) -> bool:
-    """Whether the loss is the paper's at this logit."""
+def _found(case: Examination, semantics: Semantics, call: Call) -> float:
+    """What the function that was found gives for a call."""
+    with torch.no_grad():
+        return float(semantics.terms(questions.points(case.loss, [call])).sum())
+
+
+def _follows(case: Examination, x: float, y: float, setting: dict[str, Any], semantics: Semantics) -> bool:
+    """Whether the loss is that of the function that was found at this logit."""
     call = Call([[x]], [[y]], setting)
-    expected = float(truth(case.loss, replace(call, parameters=setting | fixed))[0].sum())
+    expected = _found(case, semantics, call)
     return abs(case.ask([call])[0].value - expected) <= 1e-3 * abs(expected)
 
 
@@ -167,7 +191,9 @@ def _nonfinite(case: Examination, elements: Elements) -> None:
         for call, answer in zip(elements.calls, elements.seen, strict=True)
         if answer.output is not None and not numpy.isfinite(answer.output).all()
     }
-    for setting in (one for one in case.settings[:4] if str(one) not in undefined):
+    first = elements.calls[0]  # whose rows say how many class weights are to be given
+    settings = [case.questions.call(first.logits, first.targets, one).parameters for one in case.settings[:4]]
+    for setting in (one for one in settings if str(one) not in undefined):
         calls = [
             replace(call, dtype=dtype)
             for dtype, far in FAR.items()

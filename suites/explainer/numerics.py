@@ -54,15 +54,24 @@ class Trace:
         return (self.value, self.exact_value) if name == "value" else (self.gradient, self.exact_gradient)
 
 
-def points(loss: str, dtype: str, target: float, grid: Iterable[float] = GRID) -> list[Point]:
-    """The grid, its logits rounded to `dtype` first, so that the truth is told of the very number the loss gets."""
+def points(
+    loss: str, dtype: str, target: float, grid: Iterable[float] = GRID, columns: int | None = None
+) -> list[Point]:
+    """The grid, its logits rounded to `dtype` first, so that the truth is told of the very number the loss gets.
+
+    `columns` are the classes or bins that the function is made for.
+    """
     rounded = torch.tensor(list(grid), dtype=getattr(torch, dtype)).double().tolist()
     kind = CANONICAL[loss].inputs
     if kind == "dense":
         return [Point(x, target, [[x]], [[target]], (0, 0)) for x in rounded]
     if kind == "index":
-        return [Point(x, target, [[0.0, x]], [int(target)], (0, 1)) for x in rounded]
-    return [Point(x, target, [[0.0, x, 0.0, 0.0]], [target], (0, 1)) for x in rounded]
+        return [Point(x, target, [_row(x, columns or 2)], [int(target)], (0, 1)) for x in rounded]
+    return [Point(x, target, [_row(x, columns or 4)], [target], (0, 1)) for x in rounded]
+
+
+def _row(x: float, columns: int) -> list[float]:
+    return [0.0, x, *[0.0] * (columns - 2)]
 
 
 @dataclass(frozen=True)
@@ -80,13 +89,19 @@ class Refused(Exception):
 
 
 def trace(
-    ask: Ask, loss: str, setting: dict[str, Any], dtype: str, target: float, grid: Iterable[float] = GRID
+    ask: Ask,
+    loss: str,
+    setting: dict[str, Any],
+    dtype: str,
+    target: float,
+    grid: Iterable[float] = GRID,
+    columns: int | None = None,
 ) -> Trace:
     """Value and gradient along the grid, with the truth.
 
     Raises `Unsupported` where the loss says that it cannot be asked, and `Refused` where it raises anything else.
     """
-    found = points(loss, dtype, target, grid)
+    found = points(loss, dtype, target, grid, columns)
     answers = ask([Call(p.logits, p.targets, setting, dtype) for p in found])
     for answer in answers:
         if not answer.ok:
@@ -115,11 +130,12 @@ def scan(
     dtypes: Iterable[str] = ("float32", "bfloat16", "float16"),
     fixed: Mapping[str, Any] | None = None,
     usual_only: bool = False,
+    columns: int | None = None,
 ) -> list[Finding]:
     """Findings of kind ``precision``, ``nonfinite`` and, for what raises, ``dtype`` and ``call``.
 
     `fixed` are values that the function uses whatever it is given; what it says it does not support yields none.
-    `usual_only` leaves the other settings than the usual one out.
+    `usual_only` leaves the other settings than the usual one out; `columns` are what the function is made for.
     """
     settings = [{name: (fixed or {}).get(name, v) for name, v in one.items()} for one in CANONICAL[loss].scanned]
     settings = settings[:1] if usual_only else settings
@@ -128,7 +144,7 @@ def scan(
         for setting in settings:
             for target in (0.0, 1.0):
                 try:
-                    traces.append(trace(ask, loss, setting, dtype, target))
+                    traces.append(trace(ask, loss, setting, dtype, target, columns=columns))
                 except Unsupported:
                     continue
                 except Refused as error:
