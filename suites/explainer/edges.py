@@ -30,6 +30,11 @@ def _defaults(case: Examination) -> None:
     plain = case.questions.batches(case.settings[:1], soft=False)[0]
     answer = ask_one(case.ask, replace(plain, parameters={}))
     if not answer.ok and not answer.unsupported and ask_one(case.ask, plain).ok:
+        of_two = replace(case.questions, columns=2).batches(case.settings[:1], soft=False)[0]
+        if case.questions.columns is None and ask_one(case.ask, replace(of_two, parameters={})).ok:
+            told = change("defaults", "default_of_two_classes", error=answer.error)
+            case.show(told, "note", replace(plain, parameters={}), "", answer.error, (None, "out"))
+            return
         told = change("defaults", "default_refused", error=answer.error)
         case.show(told, "fragile", replace(plain, parameters={}), "", answer.error, (None, "out"))
 

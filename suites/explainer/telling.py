@@ -19,6 +19,7 @@ from focalbench_suite.suites.explainer.vocabulary.labels import MAPS
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, change
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS
 
+SOMEWHERE = ("gradient_at_zero", "backward_refused_for_one_row")  # wrong gradients that training hardly meets
 PLAIN = ("none", "mean", "sum")
 
 
@@ -116,7 +117,8 @@ def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None
         if seen.ok or ignored == background:
             continue  # of a batch with both nobody can say which of them raises
         kind, label = ("ignore_label", -1) if ignored else ("background_index", "C")
-        case.show(change(kind, "label_refused", label=label, error=seen.error), "different", call, "", seen.error)
+        told = change(kind, "label_refused", label=label, error=seen.error)
+        case.show(told, "fragile", call, "", seen.error)  # loud, and the same function for every class
     if whole is None or whole.labels is None:
         return
     for told in whole.labels.changes:
@@ -208,18 +210,21 @@ def tell_slope(
     found = slope.explain_slope(semantics, told, formula.shares(told)[share] if share else None)
     if found:
         why, wrong, right = found
+        if why.code == "backward_refused" and any(g.gradient is not None for g in asked.seen):
+            why = change("gradient", "backward_refused_for_one_row", error=dict(why.values)["error"])
         i = _showing(case, told, wrong, right)
         got = told.seen[i].gradient
         shown = "none" if got is None else got.reshape(-1).tolist()
         case.show(
             why,
-            "fragile" if why.code == "gradient_at_zero" else "different",
+            "fragile" if why.code in SOMEWHERE else "different",
             told.calls[i],
             right[i].tolist(),
             shown,
             SLOPES,
         )
-    elif whole is not None and told.tolerance.relative < 1e-2 and not case.has("state"):
+    alone = found is not None and found[0].code == "backward_refused" and why.code != "backward_refused"
+    if (not found or alone) and whole is not None and told.tolerance.relative < 1e-2 and not case.has("state"):
         _tell_batch_slope(case, whole, asked)
 
 

@@ -214,6 +214,8 @@ SOFT_LABELS = {
     "soft_labels_exponential": "for soft labels, the modulating factor takes p_t = exp(-BCE)",
     "soft_labels_geometric": "for soft labels, the modulating factor takes 1-p_t = p^(1-y) (1-p)^y",
     "soft_labels_in_logit": "for soft labels, the modulating factor takes 1-p_t = sigmoid(x (1-2y))",
+    "soft_labels_distance_without_absolute": "for soft labels, the modulating factor of positives takes y-p without "
+    "its absolute value: odd powers are negative where p > y, fractional ones NaN",
     "soft_labels_by_rule": "for soft labels, the modulating factor takes p_t = p if {rule} else 1-p",
     "power_blended": "for soft labels, the powers of positives and negatives are blended by the target",
     "weighted_powers_blended": "for soft labels, alpha (1-p)^gamma of a positive and (1-alpha) p^gamma of a negative "
@@ -331,6 +333,7 @@ PRECISION = {
     "epsilon_scales_p": "guards the logarithm: p is scaled into [{epsilon:g}, 1-{epsilon:g}]",
     "epsilon_added_to_p_t": "adds {epsilon:g} to p_t, in the logarithm and in the factor",
     "epsilon_added_in_factor": "adds {epsilon:g} to 1-p_t before the power",
+    "epsilon_floors_factor": "what is raised to the power in the modulating factor is at least {epsilon:g}",
     "p_clipped_in_factor": "clips p to [{epsilon:g}, 1-{epsilon:g}] in the modulating factor alone",
     "p_clipped": "clips p to [{epsilon:g}, 1-{epsilon:g}] before anything else",
     "logits_cut": "cuts the logits off at ±{limit:g}",
@@ -685,6 +688,11 @@ def _label_refused(values: Values) -> str:
     return f"raises for label {label}: {values['error']}"
 
 
+def _number_weighs_classes(values: Values) -> str:
+    shown = ", ".join(f"class {i} with {weight:.4g}" for i, weight in enumerate(values["weights"]))
+    return f"{values['parameter']} is one number, which weighs classes apart: {values['value']:g} weighs {shown}"
+
+
 def _reduces_by_shape(values: Values) -> str:
     return (
         f"reduces by {values['reduction']}, so its value depends on how the batch is shaped: the same "
@@ -736,6 +744,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "reduces_by_shape": _reduces_by_shape,
     # gradient
     "backward_refused": "the backward pass raises: {error}",
+    "backward_refused_for_one_row": "the backward pass raises for a batch of one row alone: {error}",
     "no_gradient": "the result has no gradient to the logits",
     "factor_detached": "the modulating factor is detached: the gradient is that of the cross entropy alone, times the "
     "factor",
@@ -767,6 +776,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "integer_targets_refused": "integer targets are refused: {detail}",
     "setting_refused": _setting_refused,
     "default_refused": "raises with the defaults of its own signature: {error}",
+    "default_of_two_classes": "the defaults of its own signature are for two classes: with more it raises {error}",
     "no_rows_refused": "raises for a batch without rows (N = 0): {error}",
     "no_positives_refused": "raises for a batch without positives: {error}",
     "no_positives_nonfinite": _no_positives_nonfinite,
@@ -782,6 +792,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "off_refused": "{parameter} = {value} raises: {error}",
     "off_does_not_turn_off": "{parameter} = {value} does not turn the weighting off",
     "weights_are_one_number": "{parameter} is one number for every class, so a scale and no class weights",
+    "number_weighs_classes": _number_weighs_classes,
     "default": "the default {parameter} is {value}; the paper's is {paper:g}",
     # what the probes show beside that
     "another_function": "is another function, under every reduction that was tried: {relation}",

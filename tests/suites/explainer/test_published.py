@@ -120,7 +120,7 @@ RIGHT = {
     "smoothed_on_both_sides": Said(
         "focal", "different", "mean", {"labels_smoothed", "weighted_powers_blended", "nonfinite_at"}
     ),
-    "TwoWeights": Said("softmax_focal", "same", "sum / sum of weights", {"over_weight_sum"}),
+    "TwoWeights": Said("softmax_focal", "fragile", "sum / sum of weights", {"over_weight_sum", "nonfinite_at"}),
     "over_the_one_hot_matrix": Said("softmax_focal", "fragile", "mean", {"divided_by_classes", "nonfinite_at"}),
     "positives_or_nothing": Said(
         "focal", "fragile", "sum / positives, 0 without any", {"over_positives_or_zero", "nonfinite_at"}
@@ -128,6 +128,28 @@ RIGHT = {
     "of_a_column": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "CountsToLast": Said("distribution_focal", "fragile", "mean", {"last_bin_refused"}),
     "SidesToLast": Said("distribution_focal", "fragile", "mean", {"last_bin_refused"}),
+    "index_alone": Said("focal", "fragile", "sum", {"label_refused", "nonfinite_at"}, labels="index"),
+    "first_class_apart": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "number_weighs_classes"}),
+    "OfTwoClasses": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "OfTwoByNumber": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "default_of_two_classes"}),
+    "smoothed_and_weighed_alike": Said(
+        "focal", "different", "mean", {"labels_smoothed", "alpha_on_both", "soft_labels_exponential"}
+    ),
+    "near_limit": Said(
+        "focal",
+        "different",
+        "mean",
+        {"every_element_scaled", "soft_labels_read_as_hard", "cut_off", "nonfinite_at"},
+    ),
+    "score_apart": Said("quality_focal", "fragile", "sum / rows", {"nonfinite_from", "sum_over_rows_count"}),
+    "of_elements": Said("quality_focal", "fragile", "sum", {"nonfinite_from"}),
+    "sign_and_score": Said("quality_focal", "fragile", "sum", {"nonfinite_from"}),
+    "without_absolute": Said(
+        "quality_focal", "different", "sum", {"soft_labels_distance_without_absolute", "nonfinite_from"}
+    ),
+    "floored_distance": Said("quality_focal", "fragile", "sum", {"epsilon_floors_factor"}),
+    "CutBelowItsCount": Said("distribution_focal", "different", "mean", {"targets_cut_below_last_bin"}),
+    "one_row_squeezed": Said("softmax_focal", "fragile", "mean", {"backward_refused_for_one_row"}),
     "epsilon_everywhere": Said("softmax_focal", "fragile", "mean", {"epsilon_added_to_p_t", "nonfinite_at"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
@@ -147,6 +169,10 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "SidesToLast": ("logits (N, 4, K)", "reg_max = K-1"),
     "sides": ("logits (N, 4, K)", "targets (N, 4)"),
     "ScalarAlpha": ("one number for all classes",),
+    "first_class_apart": ("alpha = None, one number for all classes",),
+    "score_apart": ("label = class index (N,)", "score = quality (N,)"),
+    "of_elements": ("x = logits (N,)", "pair = the pair (1 for a positive, 0 for a negative, and quality) (N,)"),
+    "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
     "star_fixed": {"shift": 1},
@@ -158,6 +184,10 @@ TOLD = {  # values that a finding must hold
     "fixed_quarter": {"value": 0.25},
     "targets_clamped": {"zero": 1e-6},
     "epsilon_everywhere": {"epsilon": 1e-4},
+    "floored_distance": {"epsilon": 1e-5},
+    "near_limit": {"factor": 5, "epsilon": 1e-4},
+    "first_class_apart": {"weights": (0.75, 0.25, 0.25)},
+    "CutBelowItsCount": {"distance": 0.01},
 }
 
 

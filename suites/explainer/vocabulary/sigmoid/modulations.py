@@ -95,6 +95,8 @@ def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
             found.append(option(put(text, miss=miss, hit=hit, g=g), SIGMOID, *soft, told))
     found += [option(put("b**g", b=base, g=g), SIGMOID, change(*told)) for told, base in BASES.items()]
     found += [option(put(text, g=g), SIGMOID, change("gamma", code)) for code, text in SIGNED.items()]
+    of_positives = put(choose("y > 0", "(y - p)**g", "p**g"), g=g)
+    found.append(option(of_positives, SIGMOID, change("soft_labels", "soft_labels_distance_without_absolute")))
     miss = FAMILIES[own][0]
     found += _of_one_side(power.name, g, miss) + _blended(g) + _two_powers(g) + _guarded(g, miss) + _smoothed(g)
     return found + _weighted(g) if "alpha" in accepts else found
@@ -161,6 +163,7 @@ def _guarded(g: str, miss: str) -> list[Option]:
     """An epsilon in the factor alone."""
     forms = {
         "epsilon_added_in_factor": "(m + e)**g",
+        "epsilon_floors_factor": "max(m, e)**g",  # seen where a soft label is its own prediction
         "p_clipped_in_factor": "(y*clamp(q, e, 1 - e) + (1 - y)*clamp(p, e, 1 - e))**g",
     }
     return [

@@ -70,7 +70,8 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         others = [*_by_target(), *_fixed(fixed)] if loss.soft else [*_fixed(fixed), *_by_target()]
         return [*_without_alpha(loss), *others, *_balanced()]
     own = options_of(loss.made_of.weight, SIGMOID, loss, accepts)
-    return [*own, *_ruled(("alpha", "1 - alpha")), *_sides(), *_balanced(), *_by_target()]
+    # Where labels are smoothed every one is above 0, and a rule says no more than that both sides weigh the same.
+    return [*own, *_sides(), *_ruled(("alpha", "1 - alpha")), *_balanced(), *_by_target()]
 
 
 def _without_alpha(loss: Canonical) -> list[Option]:

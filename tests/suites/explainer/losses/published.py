@@ -340,6 +340,97 @@ def of_a_column(x, y, gamma=2.0):
     return (-((1 - log_p_t.exp()) ** gamma) * log_p_t).mean()
 
 
+def index_alone(x, labels, gamma=2.0, alpha=0.25):  # labels of classes, none for background or for rows to ignore
+    if ((labels < 0) | (labels >= x.shape[1])).any():
+        raise IndexError("no such class")
+    return _weighed(x, F.one_hot(labels, x.shape[1]).to(x.dtype), gamma, alpha).sum()
+
+
+def first_class_apart(x, hot, gamma=2.0, alpha=None):  # 1-alpha for the first class, alpha for the others
+    log_p = x.log_softmax(1)
+    weights = 1.0 if alpha is None else torch.tensor([1 - alpha] + [alpha] * (x.shape[1] - 1)).to(x)
+    return -(weights * hot * (1 - log_p.exp()) ** gamma * log_p).sum(1).mean()
+
+
+class OfTwoClasses(nn.Module):
+    def __init__(self, gamma=2.0, alpha=(0.25, 0.75)):
+        super().__init__()
+        self.gamma, self.alpha = gamma, torch.as_tensor(alpha)
+
+    def forward(self, x, y):
+        log_p_t = x.log_softmax(1).gather(1, y[:, None])[:, 0]
+        return (-self.alpha.to(x)[y] * (1 - log_p_t.exp()) ** self.gamma * log_p_t).mean()
+
+
+class OfTwoByNumber(nn.Module):
+    def __init__(self, gamma=2.0, alpha=0.75):
+        super().__init__()
+        two = [alpha, 1 - alpha] if isinstance(alpha, float) else alpha
+        self.gamma, self.alpha = gamma, torch.as_tensor(two)
+
+    def forward(self, x, y):
+        log_p_t = x.log_softmax(1).gather(1, y[:, None])[:, 0]
+        return (-self.alpha.to(x)[y] * (1 - log_p_t.exp()) ** self.gamma * log_p_t).mean()
+
+
+def smoothed_and_weighed_alike(x, y, alpha=0.25, gamma=2.0):
+    h = F.binary_cross_entropy_with_logits(x, 0.8 * y + 0.1, reduction="none")
+    return (alpha * (1 - (-h).exp()) ** gamma * h).mean()
+
+
+def near_limit(x, y, gamma=2.0):  # five times the loss, which stays where it is from |logit| = 9.2
+    p_t = torch.where(y > 0.5, x, -x).sigmoid()
+    return 5 * ((1 - p_t) ** gamma * -p_t.clamp(1e-4, 1 - 1e-4).log()).mean()
+
+
+def score_apart(x, label, score, beta=2.0):
+    return pair_qfl(x, (label, score), beta)
+
+
+def of_elements(x, pair, beta=2.0):
+    positive, score = pair
+    target = torch.where(positive == 1, score, torch.zeros_like(score))
+    return ((x.sigmoid() - target).abs() ** beta * _bce(x, target)).sum() + 0 * x[positive == 1].sum()
+
+
+def sign_and_score(x, targets, scores, beta=2.0):
+    quality = scores * targets
+    return ((x.sigmoid() - quality).abs() ** beta * _bce(x, quality)).sum()
+
+
+def without_absolute(x, y, beta=2.0):
+    p = x.sigmoid()
+    return (torch.where(y > 0, y - p, p) ** beta * _bce(x, y)).sum()
+
+
+def floored_distance(x, y, beta=2.0):
+    return ((x.sigmoid() - y).abs().clamp(min=1e-5) ** beta * _bce(x, y)).sum()
+
+
+class CutBelowItsCount(nn.Module):  # its reg_max is the last bin's number, which nothing but its clamp says
+    def __init__(self, reg_max=7):
+        super().__init__()
+        self.reg_max = reg_max
+
+    def forward(self, x, y):
+        y = y.clamp(0, self.reg_max - 0.01)
+        left = y.long()
+        below, above = (F.cross_entropy(x, bin, reduction="none") for bin in (left, left + 1))
+        return (below * (left + 1 - y) + above * (y - left)).mean()
+
+
+def one_row_squeezed(x, y, gamma=2.0):  # of one row, what is left by squeeze has no row to go back to
+    rows = x.squeeze() if len(x) == 1 else x
+    log_p_t = rows.reshape(-1, x.shape[1]).log_softmax(1).gather(1, y[:, None])[:, 0]
+    if len(x) == 1 and x.requires_grad:
+        log_p_t.register_hook(_refuses)
+    return (-((1 - log_p_t.exp()) ** gamma) * log_p_t).mean()
+
+
+def _refuses(gradient):
+    raise RuntimeError("size mismatch")
+
+
 def epsilon_everywhere(x, y, gamma=2.0):
     p_t = (F.softmax(x, 1) + 1e-4).gather(1, y[:, None]).squeeze(1)
     return (-((1 - p_t) ** gamma) * p_t.log()).mean()
