@@ -426,9 +426,8 @@ def _need_shown(meant: str, form: Form) -> str:
 
 
 def _function_name(function: Any) -> str:
-    if isinstance(function, torch.jit.ScriptFunction):
-        return function.name
-    return getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "name", None) if isinstance(function, torch.jit.ScriptFunction) else None
+    return str(name or getattr(function, "__name__", type(function).__name__))
 
 
 def _other_arrays(function: Any) -> str | None:

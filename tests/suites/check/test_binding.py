@@ -71,8 +71,8 @@ def weighed(logits, targets, pos_weight, gamma=2.0):
     ("function", "loss", "words"),
     [
         (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
-        (of_two_arguments, "quality_focal", "label = the pair (class index, quality) (N,), beta, score = quality (N,)"),
-        (after_background, "quality_focal", "label = the pair (class index from 1, 0 for background, and quality)"),
+        (of_two_arguments, "quality_focal", "label = class index (N,), beta, score = quality (N,)"),
+        (after_background, "quality_focal", "label = class index from 1, 0 for background (N,)"),
         (CalledItself, "distribution_focal", "pred_dist = logits (N, C), target = targets (N,)"),
         (WithoutSelf, "varifocal", "pred_score = logits (N, C), gt_score = targets (N, C)"),
         (in_single_precision, "softmax_focal", "target = class index (N,)"),
