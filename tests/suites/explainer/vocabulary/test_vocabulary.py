@@ -44,6 +44,8 @@ ALIKE = {
     ("quality_focal", "labels_inverted"): "logits_negated",
     # without class weights a constant and 1/C are the same for four classes
     ("poly1", "divided_by_classes"): "constant_weight",
+    # a hard label's 1-p_t is that small where the loss is smaller still; a soft label's |y-p| is 0 where it matters
+    ("focal", "epsilon_floors_factor"): "",
     # smaller than the tolerance of values; where it matters, the gradient tells
     ("distribution_focal", "targets_cut_below_last_bin"): "",
 }
