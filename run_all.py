@@ -35,7 +35,7 @@ from focalbench_suite.results.store import BeingWritten, Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
-EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors]
+EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or loss.inputs == "detector"]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
@@ -336,6 +336,8 @@ def check(context, references, loss, accept, strict, as_json, **stated):
     """Is my loss that loss? The verdict is same, fragile or different; of a whole FILE.py, each loss in it."""
     from focalbench_suite.suites import check as checking
 
+    if accept and loss and not adapters.CANONICAL[loss].factors:
+        raise click.UsageError(f"--accept is for losses of single elements; {loss} is a whole criterion")
     try:
         accepted = checking.read_accepted(accept) if accept else None
     except checking.BadFile as error:

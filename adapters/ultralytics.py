@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import SimpleNamespace
 
 from focalbench_suite.adapters import Adapter, Unsupported
-from focalbench_suite.adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, outputs_of
 
 adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",))
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
@@ -74,17 +74,9 @@ def v8_detection(feats, boxes, labels, *, strides, num_classes, reg_max=16, gain
 
     `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image.
     """
-    import torch
-
     criterion = _v8_criterion(tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device)
-    outputs = torch.cat([level.flatten(2) for level in feats], dim=2)
-    distribution, scores = outputs.split((4 * reg_max, num_classes), dim=1)
-    height, width = (side * strides[0] for side in feats[0].shape[2:])
-    corners, index = torch.cat(boxes), torch.cat([label.new_full(label.shape, i) for i, label in enumerate(labels)])
-    centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-    xywh = torch.cat((centres, sizes), dim=1) / corners.new_tensor([width, height, width, height])
-    batch = {"batch_idx": index.to(xywh.dtype), "cls": torch.cat(labels).to(xywh.dtype), "bboxes": xywh}
-    predictions = {"boxes": distribution, "scores": scores, "feats": feats}
+    batch = batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
+    predictions = outputs_of(feats, reg_max)
     terms = criterion.get_assigned_targets_and_loss(predictions, batch)[1]
     return dict(zip(("box", "cls", "dfl"), terms, strict=True))
 

@@ -7,6 +7,7 @@ inputs that the library gets.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,12 @@ SCENES = (
 Terms = dict[str, tuple[numpy.ndarray, numpy.ndarray]]  # of each term its value and its gradient to all head outputs
 
 
-def rows(loss: Loss, dtype: str, device: str) -> list[Row]:
+def rows(loss: Loss, dtype: str, device: str, strict: bool = False) -> list[Row]:
     """A row for each scene, term and quantity.
 
     A single number is a multiple of any other, so a scale is one for all scenes: the first scene whose gradient is not
-    zero fixes it, and the value there and all the other scenes must bear it out.
+    zero fixes it, and the value there and all the other scenes must bear it out. With `strict`, what a call raises is
+    raised.
     """
     named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
     own = find(loss.name, "own").call
@@ -71,13 +73,15 @@ def rows(loss: Loss, dtype: str, device: str) -> list[Row]:
     found: list[Row] = []
     for scene in SCENES:
         try:
-            got = _terms(loss.call, loss.name, scene, dtype, dtype, device)
-        except Unsupported as refusal:
-            found.append(named | _refused(scene.name, "unsupported", str(refusal)))
+            got = terms_of(loss.call, loss.name, scene, dtype, dtype, device)
         except Exception as error:  # whatever a measured library raises is the finding
-            found.append(named | _refused(scene.name, "error", measure.sentence(error)))
+            if strict:
+                raise
+            verdict = "unsupported" if isinstance(error, Unsupported) else "error"
+            reason = str(error) if isinstance(error, Unsupported) else measure.sentence(error)
+            found.append(named | _refused(scene.name, verdict, reason))
         else:
-            answers.append((scene, got, _terms(own, loss.name, scene, dtype, "float64", "cpu")))
+            answers.append((scene, got, terms_of(own, loss.name, scene, dtype, "float64", "cpu")))
     scales = {term: _scale([(got[term], ours[term]) for _, got, ours in answers], dtype) for term in _names(answers)}
     return found + [
         named
@@ -136,11 +140,11 @@ def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str, scale: 
     }
 
 
-def _terms(call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str) -> Terms:
+def terms_of(call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str) -> Terms:
     """Each term and its gradient to all head outputs, flat, as float64; inputs are rounded to `rounded` first."""
     kind = getattr(torch, dtype)
     coarse = getattr(torch, rounded)
-    groups = _heads(name, len(batch.boxes))
+    groups = head_outputs(name, len(batch.boxes))
     heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
@@ -148,7 +152,7 @@ def _terms(call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, d
     settings |= {"num_classes": CLASSES} if name == "v8_detection" else {"image_size": (SIDE, SIDE)}
     terms = call(*heads, boxes, labels, **settings)
     leaves = [leaf for group in heads for leaf in group]
-    return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
+    return {term: (numbers([value]), numbers(_gradient(value, leaves))) for term, value in terms.items()}
 
 
 def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -158,12 +162,13 @@ def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Ten
     return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
 
 
-def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
+def numbers(tensors: Iterable[torch.Tensor]) -> numpy.ndarray:
+    """All numbers of some tensors in one row, in float64."""
     return torch.cat([tensor.detach().reshape(-1).cpu().double() for tensor in tensors]).numpy()
 
 
 @functools.lru_cache
-def _heads(name: str, images: int) -> list[list[torch.Tensor]]:
+def head_outputs(name: str, images: int) -> list[list[torch.Tensor]]:
     """Head outputs of a detector as it starts: class logits at the prior, noisy distributions."""
     generator = torch.Generator().manual_seed(0)
     sides = [SIDE // stride for stride in STRIDES]

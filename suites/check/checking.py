@@ -22,6 +22,8 @@ from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.explain import KNOWN
 from focalbench_suite.suites.explainer.vocabulary.option import change
 
+DETECTORS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -85,6 +87,14 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
     them, that is the one it must have; else the one it has is reported. Raises `CannotCall` with the reason where it
     cannot be asked.
     """
+    reference = function if isinstance(function, str) else reference_of(function)
+    given = None if isinstance(function, str) else function
+    if loss in DETECTORS:
+        if options != Options():
+            raise CannotCall(f"{loss} is a whole criterion, asked as it is: leave the options that state something out")
+        from focalbench_suite.suites.criterion import check_criterion  # which builds on this room
+
+        return check_criterion(reference, given, loss)
     if loss not in KNOWN:
         raise CannotCall(f"check knows {', '.join(KNOWN)}, not {loss}")
     if options.labels in ("index", "label_score", "hard") and CANONICAL[loss].inputs != "dense":
@@ -93,8 +103,6 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
         )
     if options.device == "cuda" and not torch.cuda.is_available():
         raise CannotCall("--device cuda: torch sees no CUDA device here; use --device cpu")
-    reference = function if isinstance(function, str) else reference_of(function)
-    given = None if isinstance(function, str) else function
     with Child(Asked(reference, given, loss, options)) as child:
         binding, fresh = child.bind()
         ask = Remembered(child.ask)

@@ -19,6 +19,10 @@ def render(verdict: Verdict) -> Group:
 
     Print it with ``crop=False``: the examples' lines are as long as they are, so that they can be copied and pasted.
     """
+    from focalbench_suite.suites.criterion import CriterionVerdict  # which builds on this room
+
+    if isinstance(verdict, CriterionVerdict):
+        return verdict.rendered()
     colour = COLOURS[verdict.verdict]
     head = Text.assemble((verdict.verdict, f"bold {colour}"), f"   {verdict.head}")
     parts: list[Any] = [head]

@@ -1,0 +1,212 @@
+"""Criteria as people write them, one thing changed in each; asked by name, as ``check FILE.py:CLASS`` does."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+from ultralytics.utils.loss import FocalLoss, v8DetectionLoss
+
+from focalbench_suite.adapters import Adapter
+from focalbench_suite.adapters.own.boxes import distances, from_distances, giou, grid, iou
+from focalbench_suite.adapters.own.heads import integral
+from focalbench_suite.adapters.own.v8_detection import v8_detection
+
+
+class Elementwise(torch.nn.Module):
+    """A loss per element in the place of ``BCEWithLogitsLoss(reduction="none")``."""
+
+    def forward(self, logits, scores):
+        plain = binary_cross_entropy_with_logits(logits, scores, reduction="none")
+        return plain * self.factor(logits, scores)
+
+
+class Focal(Elementwise):
+    def factor(self, logits, scores):
+        p = logits.sigmoid()
+        return 0.25 * (1 - (scores * p + (1 - scores) * (1 - p))) ** 1.5
+
+
+class Slide(Elementwise):
+    """Scores just below a threshold count most, and those above it less the higher they are."""
+
+    def factor(self, logits, scores):
+        threshold = 0.2
+        near = (scores > threshold - 0.1) & (scores < threshold)
+        above = torch.where(scores >= threshold, (1 - scores).exp(), torch.ones_like(scores))
+        return torch.where(near, torch.tensor(1 - threshold).exp().to(scores), above)
+
+
+class FocalInPlaceOfBCE(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = Focal()
+
+
+class PositiveWeight(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0), reduction="none")
+
+
+class NeverUsed(v8DetectionLoss):
+    """Has a focal loss, and calls the cross entropy all the same."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.focal = FocalLoss(gamma=1.5, alpha=0.25)
+
+
+class OldFocal(v8DetectionLoss):
+    """Calls the library's focal loss as its release 8.3 was called; today gamma and alpha belong to the constructor."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        focal = FocalLoss()
+        self.bce = lambda logits, scores: focal(logits, scores, gamma=1.5, alpha=0.25)
+
+
+class PortedFocal(v8DetectionLoss):
+    """The same for today's library, which averages over anchors: a number where one for each element was meant."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = FocalLoss(gamma=1.5, alpha=0.25)
+
+
+class PortedSlide(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = Slide()
+
+
+class ClassWeights(v8DetectionLoss):
+    def __init__(self, model):
+        model.class_weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+        super().__init__(model)
+
+
+class OnlySum(v8DetectionLoss):
+    """Its three terms as one number."""
+
+    def __call__(self, preds, batch):
+        loss, items = super().__call__(preds, batch)
+        return loss.sum(), items
+
+
+class HalfTheBox(v8DetectionLoss):
+    def __init__(self, model):
+        model.args.box = model.args.box / 2
+        super().__init__(model)
+
+
+class TopThirteen(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model, tal_topk=13)
+
+
+class NeedsGPU(v8DetectionLoss):
+    def __init__(self, model):
+        raise RuntimeError("Found no NVIDIA driver on your system")
+
+
+class MissingAttribute(v8DetectionLoss):
+    def __call__(self, preds, batch):
+        return self.slide(preds, batch)
+
+
+class ShortTable(v8DetectionLoss):
+    """Looks its labels up in a table that is too short for them."""
+
+    def __call__(self, preds, batch):
+        torch.ones(2)[batch["cls"].long()]
+        return super().__call__(preds, batch)
+
+
+class ChangesBatch(v8DetectionLoss):
+    def __call__(self, preds, batch):
+        batch["bboxes"].mul_(0.5)
+        return super().__call__(preds, batch)
+
+
+def one_number(feats, boxes, labels):
+    return feats[0].sum()
+
+
+noise = Adapter("noise")
+
+
+@noise.loss("v8_detection", reduction="terms")
+def _noise(feats, boxes, labels, **asked):
+    """The class term is small noise."""
+    dice = torch.Generator().manual_seed(1)
+    term = 1e-4 * sum((torch.randn(f.shape, generator=dice).to(f) * f).mean() for f in feats)
+    return v8_detection(feats, boxes, labels, **asked) | {"cls": term}
+
+
+def nanodet_like_gfl(cls_scores, bbox_preds, boxes, labels, *, strides, reg_max):
+    """NanoDet's head with the square of GFL's head: 8 strides around a cell."""
+    return nanodet(cls_scores, bbox_preds, boxes, labels, strides, reg_max, octave=8)
+
+
+def nanodet_as_shipped(cls_scores, bbox_preds, boxes, labels, *, strides, reg_max):
+    """NanoDet's own setting: 5 strides."""
+    return nanodet(cls_scores, bbox_preds, boxes, labels, strides, reg_max, octave=5)
+
+
+def nanodet(cls_scores, bbox_preds, boxes, labels, strides, reg_max, octave):
+    """NanoDet's head: ATSS, then QFL, GIoU and DFL; an image without positives counts as one."""
+    scores = torch.cat([level.flatten(2) for level in cls_scores], 2).transpose(1, 2)
+    sides = torch.cat([level.flatten(2) for level in bbox_preds], 2).transpose(1, 2)
+    shapes = [level.shape[2:] for level in cls_scores]
+    cells, scale = grid(shapes, strides, scores)
+    squares = from_distances(cells * scale, (scale * octave / 2).expand(-1, 4))
+    quality = torch.zeros_like(scores)
+    count, weights, overlaps, bins, wanted = 0, [], [], [], []
+    for image, (mine, label) in enumerate(zip(boxes, labels, strict=True)):
+        taken, which = atss(squares, [h * w for h, w in shapes], mine)
+        count += max(len(taken), 1)
+        if not len(taken):
+            continue
+        at, target = cells[taken], mine[which] / scale[taken]
+        logits = sides[image, taken].unflatten(1, (4, reg_max + 1))
+        predicted = from_distances(at, integral(logits))
+        quality[image, taken, label[which]] = iou(predicted.detach(), target)
+        weights.append(scores.detach()[image, taken].sigmoid().amax(1))
+        overlaps.append(1 - giou(predicted, target))
+        bins.append(logits)
+        wanted.append(distances(at, target).clamp(0, reg_max - 0.1))
+    plain = binary_cross_entropy_with_logits(scores, quality, reduction="none")
+    cls = (plain * (quality - scores.sigmoid()).abs() ** 2).sum() / count
+    if not weights:
+        return {"loss_cls": cls, "loss_bbox": sides.sum() * 0, "loss_dfl": sides.sum() * 0}
+    weight, overlap, logits, side = (torch.cat(each) for each in (weights, overlaps, bins, wanted))
+    total = weight.sum().clamp(min=1)
+    left = side.floor().long()
+    log = logits.log_softmax(2)
+    near, far = (log.gather(2, place[..., None])[..., 0] for place in (left, left + 1))
+    dfl = -(near * (left + 1 - side) + far * (side - left))
+    return {
+        "loss_cls": cls,
+        "loss_bbox": 2 * (overlap * weight).sum() / total,
+        "loss_dfl": 0.25 * (dfl.mean(1) * weight).sum() / total,
+    }
+
+
+def atss(squares, sizes, boxes):
+    """The anchors that are taken and the box of each: by mean plus deviation of the overlaps of nine a level."""
+    if not len(boxes):
+        return torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+    middle = (squares[:, :2] + squares[:, 2:]) / 2
+    gaps = torch.cdist(middle, (boxes[:, :2] + boxes[:, 2:]) / 2)
+    near, start = [], 0
+    for size in sizes:
+        near.append(gaps[start : start + size].topk(min(9, size), dim=0, largest=False).indices + start)
+        start += size
+    near = torch.cat(near)
+    overlap = iou(squares[near], boxes)
+    held = distances(middle[near], boxes).amin(-1) > 0.01
+    good = (overlap >= overlap.mean(0) + overlap.std(0)) & held
+    table = torch.full((len(squares), len(boxes)), -1.0).to(boxes).scatter(0, near, overlap.where(good, -1.0))
+    best, which = table.max(1)
+    taken = (best >= 0).nonzero()[:, 0]
+    return taken, which[taken]

@@ -1,0 +1,106 @@
+"""Whole criteria as people write them: which term is another, and what it computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from focalbench_suite.run_all import main
+from focalbench_suite.suites.check import CannotCall
+from focalbench_suite.suites.criterion import check_criterion
+from focalbench_suite.suites.criterion.checking import SAME
+
+FILE = Path(__file__).with_name("criteria_of_people.py")
+SUM = "the sum of the assigned scores, at least 1"
+COMPUTES = {
+    "FocalInPlaceOfBCE": ("focal with gamma 1.5 in place of BCE, alpha 0.25 on both sides", SUM),
+    "PositiveWeight": ("BCE, pos_weight 2", SUM),
+    "PortedFocal": (
+        "focal with gamma 1.5 in place of BCE, alpha 0.25 on positives and 0.75 on negatives",
+        f"{SUM}; and by the number of anchors",
+    ),
+    "ClassWeights": ("BCE with class weights 1, 2, 3, 4, 5", SUM),
+}
+
+
+def checked(name, loss="v8_detection"):
+    return check_criterion(f"{FILE}:{name}", None, loss)
+
+
+@pytest.mark.parametrize("name", COMPUTES)
+def test_the_class_term_alone_is_named_with_what_it_computes(name):
+    found = checked(name)
+    assert found.verdict == "different"
+    assert [term for term, told in found.terms.items() if told != SAME] == ["cls"]
+    assert (found.class_term.computes, found.class_term.divisor) == COMPUTES[name]
+    assert found.assignment == "the same positives, in 6 of 6 batches"
+
+
+def test_a_factor_that_no_paper_has_is_told_as_measured():
+    found = checked("PortedSlide").class_term
+    assert found.computes.startswith("BCE times an unknown factor, measured by assigned score: 1 at 0, ")
+    assert found.divisor == SUM
+
+
+@pytest.mark.parametrize("name", ["NeverUsed", "OnlySum"])
+def test_what_does_nothing_new_is_told_so(name):
+    found = checked(name)
+    assert found.verdict == "same"
+    assert found.unused == (("focal",) if name == "NeverUsed" else ())
+    assert ("it never calls its focal" in found.head) == (name == "NeverUsed")
+
+
+def test_noise_is_another_function():
+    found = checked("noise")
+    assert [term for term, told in found.terms.items() if told != SAME] == ["cls"]
+    assert found.class_term.computes.startswith("unknown")
+
+
+def test_one_scale_over_all_batches_is_told():
+    assert checked("HalfTheBox").terms == {"box": "0.5 x our own term, in every batch", "cls": SAME, "dfl": SAME}
+
+
+def test_other_anchors_are_counted():
+    found = checked("TopThirteen")
+    assert found.assignment.startswith("other positives: 27 that ours does not take, and 0 of our 109 not")
+
+
+def test_nanodets_head_is_gfls_with_its_square_and_another_with_its_own():
+    assert checked("nanodet_like_gfl", "gfl_head").verdict == "same"
+    found = checked("nanodet_as_shipped", "gfl_head")
+    assert found.verdict == "different"
+    assert found.assignment.startswith("other positives")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("OldFocal", "TypeError: FocalLoss.forward() got an unexpected keyword argument 'gamma'"),
+        ("NeedsGPU", "RuntimeError: Found no NVIDIA driver on your system"),
+        ("MissingAttribute", "AttributeError: 'MissingAttribute' object has no attribute 'slide'"),
+        ("ShortTable", "IndexError: index 2 is out of bounds for dimension 0 with size 2"),
+        ("ChangesBatch", "ChangesBatch changes its inputs; let it work on copies"),
+        ("one_number", "one_number returns Tensor; return the terms box, cls, dfl, a dict or in order"),
+        ("Nothing", "has no 'Nothing'"),
+    ],
+)
+def test_an_error_is_one_line(name, told):
+    with pytest.raises(CannotCall) as error:
+        checked(name)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "status"), [("NeverUsed", 0), ("PositiveWeight", 1), ("OldFocal", 2)])
+def test_the_command_line_answers(name, status):
+    found = CliRunner().invoke(main, ["check", f"{FILE}:{name}", "--as", "v8_detection"])
+    assert found.exit_code == status, found.output
+    assert {0: "same   the v8 detection loss", 1: "BCE, pos_weight 2", 2: "TypeError"}[status] in found.output
+
+
+@pytest.mark.parametrize("option", [["--classes", "3"], ["--accept", str(FILE)]])
+def test_options_of_single_losses_are_refused(option):
+    found = CliRunner().invoke(main, ["check", f"{FILE}:NeverUsed", "--as", "v8_detection", *option])
+    assert found.exit_code == 2
