@@ -54,6 +54,8 @@ SCENES = (
         (((1.0, 1.0, 127.0, 127.0), (60.0, 60.0, 64.0, 65.0), (0.0, 100.0, 30.0, 128.0)),),
         ((3, 0, 2),),
     ),
+    # its sides are farther away than the last bin, at every stride
+    GroundTruth("an object beyond the image", (((-600.0, -600.0, 728.0, 728.0),),), ((1,),)),
 )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from focalbench_suite.adapters import Adapter
+from focalbench_suite.adapters import Adapter, find
+from focalbench_suite.adapters.own.gfl_head import gfl_head
 from focalbench_suite.adapters.own.v8_detection import v8_detection
 from focalbench_suite.suites.agreement import terms
 
@@ -61,3 +62,13 @@ def test_a_value_that_its_gradient_does_not_bear_out_differs():
 def test_one_hundredth_of_our_term_is_no_rounding():
     found = verdicts_of(lambda cls, *_: 1.01 * cls)
     assert {verdict for verdict, _ in found} == {"agrees_up_to_scale"}
+
+
+@pytest.mark.parametrize(("library", "own"), [("ultralytics", v8_detection), ("mmdetection", gfl_head)])
+def test_a_side_beyond_the_last_bin_shows_where_it_is_cut_off(library, own, monkeypatch):
+    theirs = find(own.__name__, library)
+    agree = {row["verdict"] for row in terms.rows(theirs, "float32", "cpu")}
+    monkeypatch.setitem(own.__globals__, "MARGIN", 0.9)
+    differ = {row["probe"] for row in terms.rows(theirs, "float32", "cpu") if row["verdict"] == "differs"}
+    assert agree == {"agrees"}
+    assert any(probe.endswith(": dfl") for probe in differ)
