@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
+import io
 import json
 import os
 import re
@@ -40,6 +42,8 @@ FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
+CLOSED = 141  # and of one whose reader went away, as `| head` does
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 console = Console(highlight=False)
 
 
@@ -567,8 +571,19 @@ def command_line() -> None:
     program = Path(sys.argv[0]).name
     with contextlib.suppress(ValueError):  # in another thread than the main one, where no signal arrives
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is told to end ends as by Ctrl-C
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has fewer letters than we print gets the others as ?
+            stream.reconfigure(errors="replace")
     try:
         status = main(standalone_mode=False)
+    except SystemExit as ended:  # rich and click end with 1, which is a regression's, where a pipe's reader has gone
+        status = CLOSED if ended.code == 1 else ended.code
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"{program}: {where}{error.strerror}; what was written before is kept", err=True)
+        status = FAILED
     except click.UsageError as error:
         click.echo(f"{program}: {' '.join(error.format_message().split())}", err=True)
         status = USAGE

@@ -86,11 +86,14 @@ class Run:
         return found
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add one record; on return it has reached the disk."""
-        with self.records_file.open("a+b") as stream:
-            stream.write(self._end_of_a_cut_line(stream) + json.dumps(record, sort_keys=True).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Add one record; on return it has reached the disk. Raises `OSError` with the file's name where it cannot."""
+        try:
+            with self.records_file.open("a+b") as stream:
+                stream.write(self._end_of_a_cut_line(stream) + json.dumps(record, sort_keys=True).encode() + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.records_file)) from None
 
     @staticmethod
     def _end_of_a_cut_line(stream: BinaryIO) -> bytes:

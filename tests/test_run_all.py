@@ -4,6 +4,8 @@ What is refused before any work is asked for in this process; what runs is a pro
 """
 
 import json
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -147,3 +149,36 @@ def test_one_cell_is_run_again_by_its_name(tmp_path):
     assert [json.loads(line)["key"] for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()] == [cell]
     asked = json.loads((tmp_path / "run" / "environment.json").read_text())["selection"]
     assert asked["cells"] == [cell]
+
+
+def test_a_reader_that_goes_away_ends_the_command_as_a_shell_expects():
+    command = [sys.executable, str(ROOT / "run_all.py"), "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.readline()
+        running.stdout.close()
+        error = running.stderr.read()
+    assert (running.returncode, error) == (141, "")
+
+
+def test_a_terminal_without_our_letters_gets_question_marks():
+    found = run_all("list", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert found.returncode == 0
+    assert "torchvision" in found.stdout
+    assert found.stdout.isascii()
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_measured(tmp_path):
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    asked = ("--suite", "agreement", "--adapter", "articles", "--profile", "smoke", "--out", tmp_path / "run")
+    told = run_all(*asked, preexec_fn=small_files)
+    assert told.returncode == 3
+    assert (
+        told.stderr.strip().splitlines()[-1].endswith("records.jsonl: File too large; what was written before is kept")
+    )
+    assert "Traceback" not in told.stderr
+    kept = list(Run(tmp_path / "run").records())
+    assert kept
+    assert run_all("--resume", tmp_path / "run").returncode == 0
+    assert len(list(Run(tmp_path / "run").records())) > len(kept)
