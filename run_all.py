@@ -104,7 +104,8 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     if baseline:
         open_baseline(baseline)  # a wrong name is said before hours of measuring
     run = open_run(resume) if resume else None
-    names, selection = stored_selection(run) if run else (names or tuple(SUITES), make_selection(**options))
+    named = options["adapter"]
+    names, selection = stored_selection(run, named) if run else (names or tuple(SUITES), make_selection(**options))
     need_suites(names)
     check_processes(names, out or resume, executor)
     tasks = plan(names, selection)
@@ -117,7 +118,9 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
     except BeingWritten as error:
         raise click.UsageError(str(error)) from None
     except KeyboardInterrupt:
-        click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with --resume {run.folder}", err=True)
+        again = [f"--adapter {reference}" for reference in by_reference(selection)]
+        go_on = " ".join([f"--resume {run.folder}", *again])
+        click.echo(f"{Path(sys.argv[0]).name}: stopped; go on with {go_on}", err=True)
         context.exit(STOPPED)
     if rank() > 0:
         return
@@ -131,7 +134,7 @@ def main(context, names, out, resume, baseline, executor, as_json, **options):
 
 def check_resumed(context) -> None:
     """A run that goes on does what it was asked at first; raises `click.UsageError` where more is said."""
-    heeded = {"resume", "baseline", "executor", "as_json"}
+    heeded = {"resume", "baseline", "executor", "as_json", "adapter"}  # of adapters, see `confirm_code`
     said = click.core.ParameterSource.COMMANDLINE
     ignored = [
         one.opts[0]
@@ -255,7 +258,24 @@ def open_baseline(path: str) -> None:
         raise click.UsageError(str(error)) from None
 
 
-def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
+def by_reference(selection: Selection) -> list[str]:
+    """The adapters that are no installed package's: code of a file or module that the user named."""
+    return [reference for reference in selection.adapters if ":" in reference]
+
+
+def confirm_code(run: Run, selection: Selection, named: tuple[str, ...]) -> None:
+    """A run folder may come from anywhere, so the code that it names runs where the user names it as well.
+
+    Raises `click.UsageError` where they name another.
+    """
+    asked = by_reference(selection)
+    if missing := [f"--adapter {reference}" for reference in asked if reference not in named]:
+        raise click.UsageError(f"{run.folder} runs code that it names; where you trust it, add {' '.join(missing)}")
+    if more := [f"--adapter {reference}" for reference in named if reference not in asked]:
+        raise click.UsageError(f"--resume goes on with what the run was asked: leave {', '.join(more)} out")
+
+
+def stored_selection(run: Run, named: tuple[str, ...]) -> tuple[tuple[str, ...], Selection]:
     """What an earlier call asked of this run; raises `click.UsageError` where that cannot be done now."""
     try:
         environment = run.environment()
@@ -265,6 +285,7 @@ def stored_selection(run: Run) -> tuple[tuple[str, ...], Selection]:
         names, selection = tuple(environment["suites"]), Selection(**fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise click.UsageError(f"{run.environment_file} does not say what this run was asked; start anew") from None
+    confirm_code(run, selection, named)
     load_adapters(selection)
     devices(selection.devices)
     return names, selection

@@ -7,20 +7,21 @@ for Slurm's own variables to say: ``SBATCH_PARTITION``, ``SBATCH_ACCOUNT``, ``SB
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 import submitit
-from submitit.core.utils import FailedJobError
 from submitit.helpers import Checkpointable
 
 from focalbench_suite.installation import python_path
-from focalbench_suite.suites import Record, Task
+from focalbench_suite.suites import Cell, Record, Task
 from focalbench_suite.suites.worker import MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
@@ -40,10 +41,18 @@ class Place:
 class Work(Checkpointable):
     """A task as a job. Where Slurm takes its node away it is submitted again, and goes on from its checkpoint."""
 
-    def __call__(self, task: Task, place: Place) -> list[Record]:
+    def __call__(self, task: Task, place: Place) -> None:
         if place.processors:
             os.sched_setaffinity(0, place.processors)
-        return work(task)
+        answer = _answer(task, submitit.JobEnvironment().job_id)
+        unfinished = answer.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps([asdict(record) for record in work(task)]))
+        unfinished.replace(answer)
+
+
+def _answer(task: Task, job: str) -> Path:
+    """Where a job leaves its records: as JSON, since reading a pickle runs whatever code a run folder may hold."""
+    return task.own_folder / f"{job}_records.json"
 
 
 def run_jobs(tasks: list[Task], executor: str) -> Iterator[tuple[Task, list[Record]]]:
@@ -87,7 +96,7 @@ def _submitted(task: Task, executor: str, place: Place) -> submitit.Job:
     folder = task.own_folder
     for file in folder.glob("*_submitted.pkl"):
         job = JOBS[executor](folder, file.name.partition("_")[0])
-        if _has_result(job) or _alive(executor, job):
+        if _answer(task, job.job_id).exists() or _alive(executor, job):
             return job
     jobs = submitit.AutoExecutor(folder, cluster=executor, local_max_num_timeout=0)
     gpus = 1 if task.cells[0].device == "cuda" else None
@@ -104,27 +113,22 @@ def _alive(executor: str, job: submitit.Job) -> bool:
         asked = subprocess.run(["squeue", "--me", "-h", "-o", "%i"], check=False, capture_output=True, text=True)
         return asked.returncode != 0 or job.job_id in asked.stdout.split()  # no answer now is none about the job
     try:
-        return "submitit.local._local" in psutil.Process(int(job.job_id)).cmdline()  # a dead child has none
+        process = psutil.Process(int(job.job_id))
+        if process.ppid() == os.getpid():  # just started, it may still be named as we are
+            return process.status() != psutil.STATUS_ZOMBIE
+        return "submitit.local._local" in process.cmdline()  # the number may be another program's by now
     except psutil.NoSuchProcess:
         return False
-
-
-def _has_result(job: submitit.Job) -> bool:
-    return job.paths.result_pickle.exists()
 
 
 def _records(task: Task, job: submitit.Job) -> list[Record]:
     """What the job left; a network file system may show it a little later than Slurm says that it has ended."""
     for _ in range(LATE_S):
-        if _has_result(job):
-            break
+        if _answer(task, job.job_id).exists():
+            found = json.loads(_answer(task, job.job_id).read_bytes())
+            return [Record(**record | {"cell": Cell(**record["cell"])}) for record in found]
         time.sleep(1)
-    else:
-        return complete(task, failed(task, f"the job ended without a result; it said: {_end(job.stderr() or '')}"), 0.0)
-    try:
-        return job.result()
-    except FailedJobError as error:  # not the task's own: its module or its data could not be read there
-        return complete(task, failed(task, f"the job failed; it said: {_end(job.stderr() or str(error))}"), 0.0)
+    return complete(task, failed(task, f"the job ended without a result; it said: {_end(job.stderr() or '')}"), 0.0)
 
 
 def _end(text: str) -> str:

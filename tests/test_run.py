@@ -90,7 +90,11 @@ def test_an_interrupted_run_is_resumed_without_running_again_what_is_done(finish
     lines = run.records_file.read_bytes().splitlines(keepends=True)
     cut, *kept = lines
     run.records_file.write_bytes(b"".join(kept) + cut[:40])
-    resumed = run_all("--resume", run.folder)
+    losses = [f"--adapter={one}" for one in run.environment()["selection"]["adapters"] if ":" in one]
+    refused = run_all("--resume", run.folder)
+    assert refused.returncode == 2
+    assert f"runs code that it names; where you trust it, add {' '.join(losses)}".replace("=", " ") in refused.stderr
+    resumed = run_all("--resume", run.folder, *losses)
     assert resumed.returncode == 3
     assert run.keys() == Run(finished[1]).keys()
     assert run.records_file.read_bytes().startswith(b"".join(kept))

@@ -1,6 +1,7 @@
 """Trainings as jobs, whose records end up in the run whatever becomes of the call that submitted them."""
 
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -110,7 +111,9 @@ def test_jobs_outlive_the_call_that_submitted_them_and_one_that_dies_is_a_record
     out = tmp_path / "run"
     first = run_all(environment, f"--executor={executor}", *what, "--out", out)
     assert first.returncode == -signal.SIGKILL, first.stderr
-    second = run_all(environment, f"--executor={executor}", "--resume", out)
+    plant_pickles(out, tmp_path / "unpickled")
+    again = [f"--adapter={loss}" for loss in losses]
+    second = run_all(environment, f"--executor={executor}", "--resume", out, *again)
     assert second.returncode == 3, second.stderr
 
     lasting, dying = (next(r for r in Run.open(out).records() if r["key"] == key) for key in cells)
@@ -120,6 +123,24 @@ def test_jobs_outlive_the_call_that_submitted_them_and_one_that_dies_is_a_record
     assert dying["status"] == "failed"
     assert "without a result" in dying["reason"]
     assert not list(out.glob("unfinished/*"))
+    assert not (tmp_path / "unpickled").exists()
+
+
+class Touching:
+    """An object whose pickle, when it is read, leaves a file: a run folder from elsewhere may hold such ones."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def plant_pickles(run, file):
+    """Put such a pickle where submitit keeps the result of each job of a run."""
+    for submitted in run.rglob("*_submitted.pkl"):
+        result = submitted.with_name(submitted.name.replace("submitted", "0_result"))
+        result.write_bytes(pickle.dumps(Touching(file)))
 
 
 def run_all(environment, *arguments):
