@@ -19,9 +19,10 @@ import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import native_targets
-from focalbench_suite.suites.check.signature import CannotCall, Roles, read_signature
+from focalbench_suite.suites.check.signature import CannotCall, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
+IGNORED = -1  # the label of a row that does not count, where a function has none of its own
 Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
 Layout = str  # a key of SHOWN
 
@@ -128,7 +129,9 @@ class Bound:
         if self.roles.unknown:
             raise CannotCall(_wrapper(function, loss, self.roles))
         self.classes = options.classes or _own_classes(function) or self._weighted_classes() or self.roles.own_classes
-        self.form = form or self._found()
+        if form is not None and form.labels in ("label_score", "sign_score"):
+            self.roles = as_pair(self.roles)
+        self.form = form or self._either()
 
     @property
     def bins(self) -> int | None:
@@ -173,6 +176,8 @@ class Bound:
 
     def raw(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
         """Targets in the function's own form, class labels among them; raises whatever the function raises."""
+        if self.roles.ignored is not None and torch.is_tensor(targets) and not targets.is_floating_point():
+            targets = targets.masked_fill(targets == IGNORED, self.roles.ignored)
         try:
             out = _tensor(self._called(self.form, logits, targets, parameters))
             return _one_side(out, len(logits), self.form) if self.form.layout in ("sides", "side_rows") else out
@@ -193,6 +198,16 @@ class Bound:
             return ()
 
     # how the form is found
+
+    def _either(self) -> Form:
+        """The form; three tensors that are no two of elements with a mask are a class index and its quality."""
+        try:
+            return self._found()
+        except CannotCall:
+            if "quality_of_elements" not in self.roles.needed.values():
+                raise
+            self.roles = as_pair(self.roles)
+            return self._found()
 
     def _found(self) -> Form:
         """The form in which most of a few plain calls are answered; another layout where the plain one never is."""

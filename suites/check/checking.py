@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +136,8 @@ def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
     for name in binding.scales:
         told = change("alpha", "weights_are_one_number", parameter=name)
         weights = binding.class_shares
+        if not all(map(math.isfinite, weights)):
+            continue  # a class has no loss at the logits that were asked, so nothing says what the number does
         if weights and max(weights) - min(weights) > 1e-6:
             told = change("alpha", "number_weighs_classes", parameter=name, value=SCALE, weights=weights)
         yield Finding(told, "note")

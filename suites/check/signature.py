@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -57,7 +57,7 @@ ALIASES = {  # role -> names under which functions take such a parameter, beside
     "terms": (),
 }  # fmt: skip
 OTHER = {  # numbers that mean something else than a canonical parameter
-    "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth", "ignore_index",
+    "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth",
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
     "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
@@ -79,7 +79,8 @@ class Roles:
     ``quality``, the second half of a pair whose first is the second of `data`, or ``quality_of_elements``, the targets
     themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
-    class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters.
+    class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
+    class label of its own for rows that do not count.
     """
 
     data: tuple[inspect.Parameter, inspect.Parameter]
@@ -96,6 +97,7 @@ class Roles:
     call: tuple[inspect.Parameter, ...] = ()
     reduction: bool = False
     reduction_default: Any = None
+    ignored: int | None = None
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
@@ -169,11 +171,23 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
         tuple(called),
         reduction is not None,
         None if reduction is None else reduction.default,
+        next((p.default for p in rest if _of_ignored(p.name) and type(p.default) is int), None),
     )
+
+
+def as_pair(roles: Roles) -> Roles:
+    """The same roles where the third tensor is the quality of each row's class, not of each element."""
+    needed = {name: "quality" if meant == "quality_of_elements" else meant for name, meant in roles.needed.items()}
+    return replace(roles, pair=True, needed=needed)
 
 
 def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
+
+
+def _of_ignored(name: str) -> bool:
+    """Whether a parameter says which label is ignored: ``ignore_index``, ``ignore_lb``, ``ignored_label`` ..."""
+    return name.lower().startswith("ignore")
 
 
 def _is_count(value: Any) -> bool:
@@ -235,7 +249,11 @@ def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:
 
 def _takes_number(parameter: inspect.Parameter) -> bool:
     """Whether a parameter of an unknown name may be meant for a number such as gamma."""
-    if parameter.name in OTHER or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+    if (
+        parameter.name in OTHER
+        or _of_ignored(parameter.name)
+        or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ):
         return False
     value = parameter.default
     return value is parameter.empty or (isinstance(value, (int, float)) and not isinstance(value, bool))

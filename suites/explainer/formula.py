@@ -23,6 +23,8 @@ EVERY = 500  # fits of one change, of which one is sought that explains the grad
 STEPS = (1.37e-3, 1.37e-6)  # to see roughness with; odd, since an even step can march with the grid of a dtype
 LAYOUTS = ("one", "companion", "row", "chosen", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
+# for float64 with a rounded number inside: labels in float32, an epsilon beside what was found
+ROUNDED = Tolerance(5e-5, 1e-13)
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,12 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
             return [*fits, *_cancelled(fits, known)]
     if coarse:
         return []
+    if usable.tolerance is TOLERANCES["double"]:
+        among.tolerance = ROUNDED
+        for cost in (0, 1, 2):
+            if rounded := _shared(among, cost):
+                return rounded
+        among.tolerance = usable.tolerance
     inputs = CANONICAL[usable.loss].inputs
     power = CANONICAL[usable.loss].of_role("power")
     found = measured.measure_factor(

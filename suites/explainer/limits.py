@@ -28,6 +28,11 @@ TOLD_ONCE = {
     "setting_refused": ("setting",),
 }
 # logits at which a sigmoid is 1 in half, single and (nearly) double precision; exp(89) overflows in single
+# form of the inputs: (label, sign of the logits that miss it); a row of classes has no label
+MISSED: dict[str, tuple[tuple[float | None, float], ...]] = {
+    "dense": ((1.0, -1.0), (0.0, 1.0)),
+    "index": ((None, -1.0),),
+}
 NEAR = 10.0  # a limit below this logit is met in training
 FAR = {"float64": (20.0, 50.0, 100.0), "float32": (20.0, 50.0, 89.0)}
 
@@ -42,7 +47,7 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
         model = semantics.terms(points).sum(-1).numpy()
     _coarse(case, model, elements)
     _undefined(case, model, elements)
-    if CANONICAL[case.loss].inputs == "dense" and elements.layout == "one" and not share:
+    if CANONICAL[case.loss].inputs in MISSED and elements.layout == "one" and not share:
         _cut_off(case, semantics)
     paper = all(told.kind == "soft_labels" for told in semantics.changes)
     if not paper or share or elements.layout != "one":
@@ -157,17 +162,23 @@ def _cut_off(case: Examination, semantics: Semantics) -> None:
     It is held against the function that was found, the paper's or another, since any may have such a limit, too. One
     that lies within |logit| < 10, where elements are in training, makes another loss.
     """
-    setting = case.settings[0]
-    for y, sign in ((1.0, -1.0), (0.0, 1.0)):
-        calls = [Call([[sign * x]], [[y]], setting) for x in (60.0, 80.0)]
+    for y, sign in MISSED[CANONICAL[case.loss].inputs]:
+        calls = [_missed(case, sign * x, y) for x in (60.0, 80.0)]
         seen = [answer.value for answer in case.ask(calls)]
         expected = _found(case, semantics, calls[0])
         if numpy.isfinite([*seen, expected]).all() and seen[0] == seen[1] > 0 and seen[0] < 0.999 * expected:
             limit = 60 * seen[0] / expected
-            if not _follows(case, sign * (limit - 0.5), y, setting, semantics):
+            if not _follows(case, _missed(case, sign * (limit - 0.5), y), semantics):
                 continue  # it leaves that function's line elsewhere, so that no limit lies where the two cross
-            told = change("precision", "cut_off", positive=bool(y), logit=sign * limit, epsilon=math.exp(-limit))
+            told = change("precision", "cut_off", label=y, logit=sign * limit, epsilon=math.exp(-limit))
             case.show(told, "different" if limit < NEAR else "fragile", calls[0], repr(expected), repr(seen[0]))
+
+
+def _missed(case: Examination, x: float, y: float | None) -> Call:
+    """One element with this logit and label; without a label, a row whose class has it, the other classes 0."""
+    if y is not None:
+        return case.questions.call([[x]], [[y]], case.settings[0])
+    return case.questions.call([[x, *[0.0] * ((case.questions.columns or 2) - 1)]], [0], case.settings[0])
 
 
 def _found(case: Examination, semantics: Semantics, call: Call) -> float:
@@ -176,9 +187,8 @@ def _found(case: Examination, semantics: Semantics, call: Call) -> float:
         return float(semantics.terms(questions.points(case.loss, [call])).sum())
 
 
-def _follows(case: Examination, x: float, y: float, setting: dict[str, Any], semantics: Semantics) -> bool:
-    """Whether the loss is that of the function that was found at this logit."""
-    call = Call([[x]], [[y]], setting)
+def _follows(case: Examination, call: Call, semantics: Semantics) -> bool:
+    """Whether the loss is that of the function that was found for this call."""
     expected = _found(case, semantics, call)
     return abs(case.ask([call])[0].value - expected) <= 1e-3 * abs(expected)
 

@@ -23,7 +23,9 @@ from focalbench_suite.suites.explainer.vocabulary.option import (
     Tensor,
     Vocabulary,
     change,
+    option,
 )
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID
 
 CONSTANTS = {  # a factor on every element that has a reason of its own
     1 / math.log(2): change("cross_entropy", "logarithm_base_2"),
@@ -31,6 +33,9 @@ CONSTANTS = {  # a factor on every element that has a reason of its own
     -1.0: change("cross_entropy", "minus_sign_missing"),
 }
 PROBABILITY_AS_MEASURED = "probability_as_measured"  # known at the grid's logits alone, so it has no slope
+FEWEST_LOGITS = 4  # that a label is read off from
+ROUNDED = 1e-7  # below this two numbers are one, as a float32 intermediate rounds them
+CLIPPED = 1e-3  # nearer to 0 or 1 than this, people's guards clip p
 Table = dict[tuple[float, float], float]
 
 
@@ -94,6 +99,10 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
     if _constant(scale[usable], tolerance):
         yield _scaled(parts, float(numpy.median(scale[usable])))
         return
+    if parts.entropy.formula == "BCE":
+        sides = [scale[usable & (points.y[:, 0] == label).numpy()] for label in (1.0, 0.0)]
+        if all(len(side) > 2 and _constant(side, tolerance) for side in sides):
+            yield _sided(parts, *(float(f"{numpy.median(side):.6g}") for side in sides))
     keys = list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
     table = _table(ratio, keys, usable, tolerance)
     if table is not None:
@@ -123,6 +132,16 @@ def _scaled(parts: Semantics, scale: float) -> Semantics:
             lambda s: scale * weight.apply(s),
         ),
     )
+
+
+def _sided(parts: Semantics, positive: float, negative: float) -> Semantics:
+    """Positives and negatives weighed apart within the cross entropy, as ``pos_weight`` does."""
+    told = change(
+        "cross_entropy", "sides_weighted_in_cross_entropy", positive=positive, negative=negative,
+        ratio=positive / negative if negative else math.inf,
+    )  # fmt: skip
+    weighed = option(f"-({positive!r}*y*log_p + {negative!r}*(1 - y)*log_q)", SIGMOID, told)
+    return replace(parts, entropy=weighed)
 
 
 def _alphas(points: Points) -> list[float]:
@@ -224,30 +243,56 @@ def _unmodulated(points: Points) -> numpy.ndarray:
 
 
 def labels_read_off(points: Points, observed: numpy.ndarray) -> list[tuple[float, float]] | None:
-    """What the labels 1 and 0 have become, from calls without modulation: there the loss is k (softplus(x) - y' x).
+    """What the labels 1 and 0 have become, from calls without modulation.
 
-    None where these are all 0 and so say nothing.
+    There the loss of a label y' is k (softplus(x) - y' x), or -k log(y' p + (1-y') (1-p)) where p_t is blended before
+    its logarithm. None where these are all 0 and so say nothing.
     """
-    found = {}
     plain = _unmodulated(points)
     alphas = numpy.nan_to_num(numpy.array(_alphas(points)), nan=-1.0)
     if points.x.shape[-1] != 1 or not plain.any():
         return []
     if not observed[plain].any():
         return None
-    usual = alphas == (0.5 if (alphas[plain] == 0.5).any() else alphas[plain][0])
-    for label in (1.0, 0.0):
-        mine = plain & usual & (points.y[:, 0] == label).numpy() & numpy.isfinite(observed)
-        x = points.x[mine, 0].numpy()
-        if len(x) < 4:
-            return []
-        columns = numpy.stack((numpy.logaddexp(0, x), -x), axis=1)
-        (scale, slope), *_ = numpy.linalg.lstsq(columns, observed[mine], rcond=None)
-        if numpy.abs(columns @ (scale, slope) - observed[mine]).max() > 1e-7 or scale == 0:
-            return []
-        found[label] = round(float(slope / scale), 9)
-    one, zero = found[1.0], found[0.0]
-    return [(one, zero)] if 0 <= zero < one <= 1 and (one, zero) != (1.0, 0.0) else []
+    equal = bool((alphas[plain] == 0.5).any())
+    usual = alphas == (0.5 if equal else alphas[plain][0])
+    for read in (_label_in_cross_entropy, _label_in_p_t):
+        found = []
+        for label in (1.0, 0.0):
+            mine = plain & usual & (points.y[:, 0] == label).numpy() & numpy.isfinite(observed)
+            found.append(read(points.x[mine, 0].numpy(), observed[mine], 0.5 if equal else 1.0))
+        one, zero = found
+        if one is not None and zero is not None:
+            return [(one, zero)] if 0 <= zero < one <= 1 and (one, zero) != (1.0, 0.0) else []
+    return []
+
+
+def _label_in_cross_entropy(x: numpy.ndarray, observed: numpy.ndarray, _scale: float) -> float | None:
+    if len(x) < FEWEST_LOGITS:
+        return None
+    columns = numpy.stack((numpy.logaddexp(0, x), -x), axis=1)
+    (scale, slope), *_ = numpy.linalg.lstsq(columns, observed, rcond=None)
+    if numpy.abs(columns @ (scale, slope) - observed).max() > ROUNDED or scale == 0:
+        return None
+    return round(float(slope / scale), 9)
+
+
+def _label_in_p_t(x: numpy.ndarray, observed: numpy.ndarray, scale: float) -> float | None:
+    p = 1 / (1 + numpy.exp(-x))
+    inside = (p > CLIPPED) & (p < 1 - CLIPPED)
+    if inside.sum() < FEWEST_LOGITS:
+        return None
+    with numpy.errstate(all="ignore"):
+        hit = numpy.exp(-observed[inside] / scale)
+    (label,), *_ = numpy.linalg.lstsq((2 * p[inside] - 1)[:, None], hit - (1 - p[inside]), rcond=None)
+    if not numpy.abs((2 * p[inside] - 1) * label + 1 - p[inside] - hit).max() < ROUNDED:
+        return None
+    return float(f"{label:.4g}") if label < 0.5 else 1 - float(f"{1 - label:.4g}")
+
+
+def _affine(x: numpy.ndarray, y: numpy.ndarray) -> bool:
+    """Whether y is a straight line in x."""
+    return bool(numpy.abs(numpy.polyval(numpy.polyfit(x, y, 1), x) - y).max() < ROUNDED)
 
 
 def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
@@ -271,6 +316,8 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
         return
     x = numpy.array(list(table))
     z = numpy.log(list(table.values())) - numpy.log1p(-numpy.array(list(table.values())))
+    if _affine(1 / (1 + numpy.exp(-x)), numpy.array(list(table.values()))):
+        return  # the sigmoid itself, blended by another label
     slope, shift = numpy.polyfit(x, z, 1)
     if numpy.abs(slope * x + shift - z).max() < 1e-5:
         slope, shift = round(float(slope), 9), round(float(shift), 9)

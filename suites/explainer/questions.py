@@ -148,7 +148,9 @@ class Questions:
     def labelled(self, setting: dict[str, Any]) -> list[Call]:
         """Batches of class labels with background (C, here 3) and ignored rows (-1)."""
         random = numpy.random.default_rng(5)
-        labels = [[0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0]]
+        labels = [
+            [0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0], [-1, -1]
+        ]  # fmt: skip
         return [self.call(_logits(random, len(one), 3), one, setting, own_targets=True) for one in labels]
 
     def first(self, setting: dict[str, Any]) -> list[Call]:

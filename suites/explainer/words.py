@@ -87,6 +87,8 @@ ALPHA = {
     "alpha_for_target_on_positives_only": "positives are weighted with alpha in place of their target, and negatives "
     "weigh 1",
     "one_minus_alpha_on_positives_too": "positives are weighted with 1-alpha, too",
+    "whole_weight_under_root": "the weight is the square root of the paper's, alpha p^gamma or the target",
+    "whole_weight_squared": "the weight is the square of the paper's, alpha p^gamma or the target",
     "alpha_for_every_element": "every element is weighted with alpha, positives in place of their target",
     "focal_weights": "weighs with alpha y + (1-alpha) (1-y), as focal loss does",
     "no_weights": "neither the target nor alpha weigh anything",
@@ -124,6 +126,8 @@ ALPHA = {
 _FACTOR = "the modulating factor is {} in place of (1-p_t)^{{parameter}}"
 
 GAMMA = {
+    "heat_map": "is the focal loss of heat maps (CornerNet, CenterNet): alpha is the power of the modulating factor, "
+    "and a negative weighs (1-y)^gamma",
     "gamma_ignored": "{parameter} has no effect: there is no modulating factor",
     "gamma_fixed": "{parameter} has no effect: the power is always {value:g}",
     "gamma_of_its_own": "takes no {parameter} and uses {value:g}, not the paper's {paper:g}",
@@ -237,6 +241,8 @@ SOFT_LABELS = {
 }
 
 CROSS_ENTROPY = {
+    "sides_weighted_in_cross_entropy": "the cross entropy weighs positives with {positive:g} and negatives with "
+    "{negative:g} (pos_weight {ratio:g})",
     "logarithm_base_2": "the logarithm has base 2",
     "logarithm_base_10": "the logarithm has base 10",
     "part_of_negatives_missing": "the part of the negatives, -(1-y) log(1-p), is missing",
@@ -474,7 +480,7 @@ COUNTED = {
     "row_ones": "the number of its targets that are 1",
     "row_targets": "the sum of its targets",
 }
-for _quantity in (*GUARDED, *FLOORED):
+for _quantity in ("kept_rows", *GUARDED, *FLOORED):
     _guard = ", with no guard against 0" if _quantity in GUARDED else ""  # the others are not asked at 0
     NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}{_guard}"
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
@@ -592,9 +598,11 @@ def _easy_digits_lost(values: Values) -> str:
 
 
 def _cut_off(values: Values) -> str:
-    sign = "positives" if values["positive"] else "negatives"
+    of = {1.0: "positives", 0.0: "negatives", None: "a row"}[values["label"]]
+    where = "-log p_t" if values["label"] is None else "the logit"
+    passes = abs(values["logit"]) if values["label"] is None else values["logit"]
     return (
-        f"the loss of {sign} is cut off where the logit passes {values['logit']:.3g} (an epsilon of "
+        f"the loss of {of} is cut off where {where} passes {passes:.3g} (an epsilon of "
         f"{values['epsilon']:.1g} in the logarithm, or clamped logits), with no gradient beyond"
     )
 
@@ -673,7 +681,7 @@ def _no_positives_nonfinite(values: Values) -> str:
 
 
 def _all_ignored_nonfinite(values: Values) -> str:
-    return f"is {_nan(values)} where every row is ignored (label -1)"
+    return f"is {_nan(values)} where every row is ignored (label -1, unless it has another of its own)"
 
 
 def _shape_refused(values: Values) -> str:
@@ -684,7 +692,8 @@ def _shape_refused(values: Values) -> str:
 
 
 def _label_refused(values: Values) -> str:
-    label = "-1 (ignore)" if values["label"] == -1 else "C (background)"
+    ignored = "of a row to ignore (-1, unless it has another of its own)"
+    label = ignored if values["label"] == -1 else "C (background)"
     return f"raises for label {label}: {values['error']}"
 
 

@@ -151,6 +151,33 @@ RIGHT = {
     "CutBelowItsCount": Said("distribution_focal", "different", "mean", {"targets_cut_below_last_bin"}),
     "one_row_squeezed": Said("softmax_focal", "fragile", "mean", {"backward_refused_for_one_row"}),
     "epsilon_everywhere": Said("softmax_focal", "fragile", "mean", {"epsilon_added_to_p_t", "nonfinite_at"}),
+    "labels_clipped": Said("focal", "different", "mean", {"targets_clamped", "cross_entropy_of_interpolated_p_t"}),
+    "IgnoresTwoFiveFive": Said(
+        "focal",
+        "fragile",
+        "sum / rows not ignored",
+        {"label_refused", "all_ignored_nonfinite", "nonfinite_at", "over_kept_rows"},
+        labels="index",
+    ),
+    "signed_by_quality": Said(
+        "quality_focal",
+        "different",
+        "none",
+        {"fixed_weights", "alpha_side_by_rule", "cross_entropy_by_rule", "distance_without_absolute"},
+    ),
+    "OfClassAndQuality": Said("quality_focal", "fragile", "sum / rows", {"nonfinite_from", "sum_over_rows_count"}),
+    "under_root": Said("varifocal", "different", "sum", {"whole_weight_under_root", "nonfinite_at"}),
+    "with_positive_weight": Said(
+        "focal", "different", "mean", {"sides_weighted_in_cross_entropy", "nonfinite_at", "default"}
+    ),
+    "floored_row": Said("softmax_focal", "fragile", "mean", {"cut_off", "nonfinite_from"}),
+    "heat_map": Said(
+        "focal",
+        "different",
+        "sum / targets that are 1 (at least 1)",
+        {"heat_map", "nonfinite_at", "default", "over_ones_at_least_one"},
+    ),
+    "of_class_one": Said("softmax_focal", "different", "unknown", {"unexplained"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -172,6 +199,7 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "first_class_apart": ("alpha = None, one number for all classes",),
     "score_apart": ("label = class index (N,)", "score = quality (N,)"),
     "of_elements": ("x = logits (N,)", "pair = the pair (1 for a positive, 0 for a negative, and quality) (N,)"),
+    "OfClassAndQuality": ("targets = class index (N,)", "scores = quality (N,)"),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
@@ -185,6 +213,9 @@ TOLD = {  # values that a finding must hold
     "targets_clamped": {"zero": 1e-6},
     "epsilon_everywhere": {"epsilon": 1e-4},
     "floored_distance": {"epsilon": 1e-5},
+    "labels_clipped": {"zero": 1e-5},
+    "with_positive_weight": {"ratio": 5},
+    "floored_row": {"epsilon": 1e-7},
     "near_limit": {"factor": 5, "epsilon": 1e-4},
     "first_class_apart": {"weights": (0.75, 0.25, 0.25)},
     "CutBelowItsCount": {"distance": 0.01},

@@ -23,7 +23,7 @@ from focalbench_suite.suites.explainer.vocabulary.sigmoid.entropies import (
 )
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.modulations import modulations
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import weights
-from focalbench_suite.suites.explainer.vocabulary.sigmoid.wholes import joint, weighted, wholes
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.wholes import complete, joint, weighted, wholes
 
 __all__ = ["smoothing_grid", "vocabulary"]
 
@@ -57,4 +57,5 @@ def vocabulary(
         distinct(wholes(loss, accepts)),
         distinct(joint(loss, accepts)),
         distinct(weighted(loss, accepts)),
+        distinct(complete(loss, accepts)),
     )

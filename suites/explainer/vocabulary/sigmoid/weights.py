@@ -115,10 +115,11 @@ def _ruled(pair: tuple[str, str], *changes: Change) -> list[Option]:
 
 
 def _fixed(weights: tuple[tuple[float, float], ...]) -> list[Option]:
-    return [
-        option(blend(f"{one:g}", f"{zero:g}"), SIGMOID, change("alpha", "fixed_weights", positive=one, negative=zero))
-        for one, zero in weights
-    ]
+    found = []
+    for one, zero in weights:
+        pair, told = (f"{one:g}", f"{zero:g}"), change("alpha", "fixed_weights", positive=one, negative=zero)
+        found += [option(blend(*pair), SIGMOID, told), *_ruled(pair, told)]
+    return found
 
 
 def _balanced() -> list[Option]:

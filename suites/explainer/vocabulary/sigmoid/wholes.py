@@ -13,6 +13,8 @@ STAR = "softplus(-(g*x_t + shift))/g"
 STAR_GAMMAS, STAR_SHIFTS = (1, 2, 3, 4), (0, 0.5, 1, 2)  # the appendix of the focal loss paper uses 2, 1 and 4, 0
 PENALTY_POWERS = (1, 2, 3, 4)  # CenterNet's negatives near a peak are weighted with (1-y)^4
 PENALTY = "where(y == 1, -q**g*log_p, -(1 - y)**k*p**g*log_q)"
+# CornerNet's and MMDetection's names (arXiv:1808.01244 eq. 1): alpha is the power, gamma that of the penalty
+HEAT_MAP = "where(y == 1, -q**alpha*log_p, -(1 - y)**gamma*p**alpha*log_q)"
 # the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
 ASYMMETRIC = "-(y*q + (1 - y)*max(p - m, 0))**(a*y + b*(1 - y))*(y*log_p + (1 - y)*log(min(q + m, 1)))"
 MARGINS, ASYMMETRIC_POWERS = (0.05, 0.1, 0.2), ((1, 4), (0, 4), (0, 2), (2, 2), (1, 2))
@@ -22,6 +24,8 @@ JOINT_BLENDS: dict[tuple[str, str], str] = {
     ("soft_labels", "target_plus_blended_negatives"): "y + (1 - y)*alpha*p**g",
     ("soft_labels", "target_added_to_negatives"): "y + alpha*p**g",
     ("soft_labels", "distance_weights_blended"): "y*abs(y - p)**g + (1 - y)*alpha*p**g",
+    ("alpha", "whole_weight_under_root"): "sqrt(where(y > 0, y, alpha*p**g))",
+    ("alpha", "whole_weight_squared"): "where(y > 0, y, alpha*p**g)**2",
 }
 
 
@@ -45,6 +49,13 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
         *found,
         option(put("-(1 - bce)**g*log(bce)", g=g), SIGMOID, change("cross_entropy", "cross_entropy_for_p_t")),
     ]
+
+
+def complete(loss: Canonical, accepts: set[str]) -> list[Option]:
+    """Losses that have the parameters' names and none of the paper's factors."""
+    if not {"gamma", "alpha"} <= accepts or "where" in loss.made_of.modulation:
+        return []
+    return [option(HEAT_MAP, SIGMOID, change("gamma", "heat_map"))]
 
 
 def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:

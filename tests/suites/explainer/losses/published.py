@@ -456,3 +456,69 @@ class SidesToLast(torch.nn.Module):
         log_p, left = x.reshape(len(x), 4, self.reg_max + 1).log_softmax(-1), y.long()
         below, above = (log_p.gather(-1, bin[..., None]).squeeze(-1) for bin in (left, left + 1))
         return -(below * (left + 1 - y) + above * (y - left)).mean()
+
+
+def _p_t(x, y):
+    return y * x.sigmoid() + (1 - y) * (-x).sigmoid()
+
+
+def labels_clipped(x, y, gamma=2.0):  # p_t of clipped labels, then its logarithm
+    p, y = x.sigmoid().clamp(1e-5, 1 - 1e-5), y.clamp(1e-5, 1 - 1e-5)
+    p_t = y * p + (1 - y) * (1 - p)
+    return (-((1 - p_t) ** gamma) * p_t.log()).mean()
+
+
+class IgnoresTwoFiveFive(nn.Module):  # as segmentation marks what is not labelled
+    def __init__(self, alpha=0.25, gamma=2.0, ignore_lb=255):
+        super().__init__()
+        self.alpha, self.gamma, self.ignore_lb = alpha, gamma, ignore_lb
+
+    def forward(self, x, y):
+        kept = y != self.ignore_lb
+        hot = F.one_hot(y.where(kept, 0), x.shape[1]).to(x)
+        p_t, share = _p_t(x, hot), hot * self.alpha + (1 - hot) * (1 - self.alpha)
+        rows = (share * (1 - p_t) ** self.gamma * _bce(x, hot)).sum(1)
+        return (rows * kept).sum() / kept.sum()
+
+
+def signed_by_quality(x, y, scores, alpha=0.25, gamma=2.0):
+    side = alpha * y + (1 - alpha) * (1 - y)
+    return side * (scores - x.sigmoid()) ** gamma * _bce(x, y)
+
+
+class OfClassAndQuality(nn.Module):  # three tensors of which none has a name that says so
+    def __init__(self, beta=2.0):
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, inputs, targets, scores):
+        hot = inputs.new_zeros(len(inputs), inputs.shape[1] + 1)
+        hot = hot.scatter(1, targets[:, None], scores[:, None])[:, :-1]
+        return (_bce(inputs, hot) * (hot - inputs.sigmoid()).abs() ** self.beta).sum(1).mean()
+
+
+def under_root(x, y, label, alpha=0.75, gamma=2.0):
+    weight = alpha * x.sigmoid() ** gamma * (1 - label) + y * label
+    return (_bce(x, y) * weight.sqrt()).sum()
+
+
+def with_positive_weight(x, y, alpha=0.75, gamma=2.0):
+    entropy = F.binary_cross_entropy_with_logits(x, y, reduction="none", pos_weight=torch.tensor(5.0))
+    return ((alpha * y + (1 - alpha) * (1 - y)) * (1 - _p_t(x, y)) ** gamma * entropy).mean()
+
+
+def floored_row(y_true, y_pred, gamma=2.0):
+    p_t = y_pred.softmax(1).clamp(1e-7, 1 - 1e-7).gather(1, y_true[:, None])
+    return (-((1 - p_t) ** gamma) * p_t.log()).mean()
+
+
+def heat_map(x, y, alpha=2.0, gamma=4.0):  # the names that CornerNet's followers give the two powers
+    p = x.sigmoid()
+    of_peaks = (1 - p) ** alpha * F.softplus(-x) * (y == 1)
+    of_others = (1 - y) ** gamma * p**alpha * F.softplus(x) * (y < 1)
+    return (of_peaks + of_others).sum() / (y == 1).sum().clamp(min=1)
+
+
+def of_class_one(x, y, alpha=0.25, gamma=2.0):  # two classes are meant, whatever there are
+    p = x.softmax(1)[:, 1]
+    return (-alpha * (1 - p) ** gamma * y * p.log() - (1 - alpha) * p**gamma * (1 - y) * (1 - p).log()).mean()
