@@ -241,8 +241,6 @@ SOFT_LABELS = {
 }
 
 CROSS_ENTROPY = {
-    "sides_weighted_in_cross_entropy": "the cross entropy weighs positives with {positive:g} and negatives with "
-    "{negative:g} (pos_weight {ratio:g})",
     "logarithm_base_2": "the logarithm has base 2",
     "logarithm_base_10": "the logarithm has base 10",
     "part_of_negatives_missing": "the part of the negatives, -(1-y) log(1-p), is missing",
@@ -732,6 +730,8 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     # what is measured where nothing known fits, and what is left
     "weights_as_measured": _weights_as_measured,
     "factor_as_measured": _factor_as_measured,
+    "sides_weighted_in_cross_entropy": "the cross entropy weighs positives with {positive:g} and negatives with "
+    "{negative:g} (pos_weight {ratio:g})",
     "every_element_scaled": "every element is multiplied by {factor:.6g}",
     "sigmoid_of_scaled_logit": _sigmoid_of_scaled_logit,
     "probability_as_measured": _probability_as_measured,

@@ -132,7 +132,7 @@ def test_a_function_that_cannot_be_called_says_why():
     with pytest.raises(CannotCall, match="not callable"):
         check(3, "focal")
     with pytest.raises(CannotCall, match="check knows"):
-        check(chatty, "gfl_head")
+        check(chatty, "no_such_loss")
 
 
 def leaves(logits, targets):
