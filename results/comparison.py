@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from focalbench_suite.results.printing import without_html
+
 FINE, REGRESSION, FAILED = 0, 1, 3
 WORDS = {  # kind of change -> how it is headed, in the order of the report
     "regressed": "Regressions",
@@ -66,7 +68,7 @@ class Comparison:
             verdict.get(self.exit_status, "Nothing measured got worse, but something is missing."),
         ]
         lines += ["", "Unchanged: " + (", ".join(f"{table} {n}" for table, n in self.same.items()) or "nothing") + "."]
-        lines += self.notes
+        lines += map(without_html, self.notes)
         for kind, heading in WORDS.items():
             if changes := self.of(kind):
                 lines += ["", f"## {heading} ({len(changes)})", "", "| table | what | detail |", "|---|---|---|"]
@@ -77,4 +79,4 @@ class Comparison:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    return " ".join(without_html(text).replace("|", "\\|").split())

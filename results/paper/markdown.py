@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from focalbench_suite.results import printing
 from focalbench_suite.results.paper.reproduction import SPREAD, VERDICTS
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def provenance(environment: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {found[name]}" for name in LIBRARIES if found.get(name))
     commit = str(environment.get("commit") or "")[:12]
     parts = (environment.get("time"), environment.get("command"), commit, environment.get("cpu"), versions)
-    return " · ".join(str(part) for part in parts if part)
+    return " · ".join(printing.without_html(str(part)) for part in parts if part)
 
 
 def ours(one: Beside) -> str:
@@ -87,7 +88,7 @@ def _claims(found: Reproduction) -> list[str]:
     for source, rows in found.claims.items():
         computed = [row for row in rows if row["verdict"] != "reference_only"]
         if computed:
-            parts.append(f"### {source}\n\n{_table(computed, columns)}")
+            parts.append(f"### {printing.without_html(source)}\n\n{_table(computed, columns)}")
     return parts
 
 
@@ -108,4 +109,5 @@ def _table(rows: list[dict[str, Any]], columns: Iterable[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    lines = map(printing.without_html, str(value).split("<br>"))  # the lines of a cell are ours
+    return "<br>".join(lines).replace("|", "\\|").replace("\n", " ")

@@ -267,6 +267,15 @@ def test_a_crash_is_not_a_regression_and_not_fine(against):
     assert comparison.exit_status == 3
 
 
+def test_a_reason_that_looks_like_a_tag_starts_none(against):
+    def change(lines):
+        find(lines, "throughput", "torchvision").update(status="failed", reason="<img src=x>", data={})
+
+    comparison = against(change)
+    assert "&lt;img src=x>" in comparison.markdown
+    assert "<img" not in comparison.markdown
+
+
 def test_a_missing_cell_and_a_missing_row_are_not_passes(against):
     def change(lines):
         lines.remove(find(lines, "throughput", "torchvision"))

@@ -148,6 +148,13 @@ def test_the_report_says_what_it_was_measured_with(run):
         assert "0123456789ab" in text
 
 
+def test_the_markdown_starts_no_tag_that_a_record_names(write_run, tmp_path):
+    named = [claim("<script>a paper", "not_reproduced", claim="<img src=x onerror=alert(1)>", note="</td>")]
+    markdown, _ = paper.write(write_run(tmp_path / "run", records([], named)))
+    assert "&lt;img src=x" in markdown.read_text()
+    assert set(re.findall(r"<\s*/?([a-z]+)", markdown.read_text())) <= {"br", "https"}
+
+
 def test_the_markdown_counts_verdicts_and_puts_what_was_computed_first(run):
     text = paper.write(run)[0].read_text()
     assert re.search(r"\| all +\| 1 +\| 0 +\| 0 +\| 1 +\| 1 +\|", text)
