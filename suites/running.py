@@ -28,7 +28,7 @@ def run_suites(run: Run, tasks: list[Task], executor: str | None, as_json: bool)
     tasks = remaining(tasks, run.keys())
     totals = Counter(task.suite for task in tasks)
     if tasks and tasks[0].selection.coco and totals[TRAININGS] and rank() == 0:
-        tell_faults(run, tasks[0].selection.coco)
+        tell_faults(run, tasks[0].selection.coco, tasks[0].selection.categories)
     quiet, told = as_json or rank() > 0, time.monotonic()
     with bars(run.folder / UNFINISHED, hidden=quiet) as progress:
         rows = {name: progress.add_task(name, total=n, cell="", long=name == TRAININGS) for name, n in totals.items()}
@@ -52,9 +52,9 @@ def append(run: Run, records: list[Record], as_json: bool) -> None:
             click.echo(json.dumps({k: line[k] for k in ("key", "status", "reason", "seconds", "rows")}))
 
 
-def tell_faults(run: Run, folder: str) -> None:
+def tell_faults(run: Run, folder: str, categories: tuple[str, ...] = ()) -> None:
     """What is wrong with a COCO folder, fault by fault; all of it goes to a file where it is much."""
-    faults = faults_in(locate(Path(folder)))
+    faults = faults_in(locate(Path(folder)), categories)
     if not faults:
         return
     file = run.folder / "faults.txt"

@@ -183,6 +183,8 @@ def command(key: str, asked: dict[str, Any]) -> str:
     """The command that runs one cell again, within the selection that it was asked for in."""
     options = [("suite", key.partition("/")[0]), ("profile", asked.get("profile", "quick"))]
     options += [(name, asked[name]) for name in SINGLE if asked.get(name)]
+    if asked.get("categories"):
+        options.append(("categories", ",".join(asked["categories"])))
     options += [(name, value) for name, plural in REPEATED.items() for value in asked.get(plural) or ()]
     options.append(("cell", key))
     return "uv run run_all.py " + " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)

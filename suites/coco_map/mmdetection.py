@@ -5,6 +5,7 @@ Losses enter by MMDetection's registry and everything that is watched by hooks; 
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import tempfile
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from focalbench_suite.adapters._mmcv import ensure_ops
+from focalbench_suite.suites.coco_map.backbones import KeptFeatures, is_source, pretrained
 from focalbench_suite.suites.coco_map.bridge import AdapterLoss
 from focalbench_suite.suites.coco_map.distributions import PARAMETERS, bins
 from focalbench_suite.suites.coco_map.recording import Diverged, Recorder, default_dtype
@@ -29,40 +31,58 @@ CONFIGS = {
     "gfl": "gfl/gfl_r50_fpn_1x_coco.py",
     "vfnet": "vfnet/vfnet_r50_fpn_1x_coco.py",
 }
+PAPERS_WIDTH = 64  # channels of a ResNet's first stage
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}  # of a stage's channels by its block
 
 
 def model_config(host: str, schedule: Schedule, classes: int, head: Mapping[str, Any], backbone: str | None) -> Any:
     """The detector's shipped configuration at this schedule's depth and width, its head changed by `head`.
 
-    Trained from scratch unless `backbone` names a checkpoint: then norm layers learn, no stage is frozen, and the head
-    gets group norm (arXiv:1811.08883), without which its small initial weights let nothing through a narrow RetinaNet.
+    Trained from scratch unless `backbone` says where to start: then norm layers learn and no stage is frozen. A narrow
+    head, and one that starts from scratch, gets group norm (arXiv:1811.08883), without which its small initial weights
+    let nothing through a narrow RetinaNet.
     """
     import mmdet
     from mmengine.config import Config
 
     folder = Path(mmdet.__file__).parent / ".mim" / "configs"
     model = Config.fromfile(folder / CONFIGS[host]).model
-    model.backbone.update(depth=schedule.depth, base_channels=schedule.width)
-    if backbone:
-        model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": backbone}
-    else:
-        model.backbone.update(init_cfg=None, frozen_stages=-1, norm_eval=False)
+    _start_from(model, backbone, schedule)
+    if not backbone or schedule.width < PAPERS_WIDTH:
         model.bbox_head.norm_cfg = {"type": "GN", "num_groups": 32, "requires_grad": True}
-    stages = [schedule.width * 2**stage * EXPANSION[schedule.depth] for stage in range(4)]
     channels = 4 * schedule.width
-    model.neck.update(in_channels=stages, out_channels=channels)
-    model.bbox_head.update(in_channels=channels, feat_channels=channels, num_classes=classes)
-    for (
-        key,
-        value,
-    ) in head.items():  # update() would merge a loss's entries with those of the one it replaces
+    model.neck.out_channels = channels
+    model.bbox_head.update(
+        in_channels=channels, feat_channels=channels, stacked_convs=schedule.stacked_convs, num_classes=classes
+    )
+    for key, value in head.items():  # update() would merge a loss's entries with those of the one it replaces
         model.bbox_head[key] = value
     if not ensure_ops():
         _replace_compiled(model.bbox_head)
     if model.bbox_head.type == "GFLHead" and torch.get_default_dtype() == torch.float64:
         model.bbox_head.type = "PreciseGFLHead"
     return model
+
+
+def _start_from(model: Any, backbone: str | None, schedule: Schedule) -> None:
+    """Give a detector's configuration its backbone, and the neck the channels of that."""
+    if is_source(backbone):
+        features = pretrained(str(backbone))
+        model.backbone = {"type": "SourceBackbone", "source": backbone}
+        model.neck.update(in_channels=features.feature_info.channels(), start_level=0)
+        for name in ("mean", "std"):
+            model.data_preprocessor[name] = [255 * value for value in features.pretrained_cfg[name]]
+    else:
+        model.backbone.update(depth=schedule.depth, base_channels=schedule.width)
+        stages = [schedule.width * 2**stage * EXPANSION[schedule.depth] for stage in range(4)]
+        model.neck.in_channels = stages
+        if backbone:
+            model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": backbone}
+        else:
+            model.backbone.update(init_cfg=None, frozen_stages=-1, norm_eval=False)
+    if schedule.frozen:
+        model.backbone = {"type": "FrozenBackbone", "backbone": model.backbone}
+        model.data_preprocessor.pad_size_divisor = schedule.size  # a picture's pixels are the same in every batch
 
 
 def _replace_compiled(head: Any) -> None:
@@ -87,7 +107,7 @@ def train(training: Training) -> Trained:
     categories = training.dataset.categories()
     with tempfile.TemporaryDirectory() as scratch, default_dtype(training.dtype):
         runner = _runner(training, str(training.recorder.folder or scratch))
-        if training.backbone:
+        if training.backbone and not is_source(training.backbone):
             _check_fit(training.backbone, getattr(runner.model, "module", runner.model).backbone)
         try:
             runner.train()
@@ -103,7 +123,8 @@ def _check_fit(file: str, backbone: torch.nn.Module) -> None:
     """Raises `ValueError` where the file lacks weights, which mmengine would silently leave as they are drawn."""
     content = torch.load(file, map_location="cpu", weights_only=True)
     given = {name.removeprefix("backbone."): t.shape for name, t in content.get("state_dict", content).items()}
-    needed = {name: t.shape for name, t in backbone.state_dict().items() if not name.endswith("num_batches_tracked")}
+    learned = getattr(backbone, "backbone", backbone).state_dict().items()  # of a frozen one, what is frozen
+    needed = {name: t.shape for name, t in learned if not name.endswith("num_batches_tracked")}
     lacking = [name for name, shape in needed.items() if given.get(name) != shape]
     if lacking:
         first = f"{lacking[0]} {tuple(needed[lacking[0]])}"
@@ -218,9 +239,44 @@ def register() -> None:
     from mmengine.dist import all_reduce_params
     from mmengine.evaluator import BaseMetric
     from mmengine.hooks import Hook
+    from mmengine.model import BaseModule
     from torchvision.ops import DeformConv2d
 
     import focalbench_suite.adapters.own.mmdetection  # noqa: F401
+
+    class SourceBackbone(BaseModule):
+        """A backbone by the name of its source; its norm layers keep their statistics."""
+
+        def __init__(self, source: str) -> None:
+            super().__init__()
+            self.features = copy.deepcopy(pretrained(source))
+
+        def init_weights(self) -> None:
+            """Nothing: it has its weights."""
+
+        def train(self, mode: bool = True):
+            super().train(mode)
+            for module in self.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+            return self
+
+        def forward(self, pictures):
+            return tuple(self.features(pictures))
+
+    class FrozenBackbone(BaseModule):
+        """A backbone that does not learn; what it makes of a picture is kept."""
+
+        def __init__(self, backbone: dict[str, Any]) -> None:
+            super().__init__()
+            self.backbone = MODELS.build(backbone).requires_grad_(False)
+            self.kept = KeptFeatures(self.backbone)
+
+        def train(self, mode: bool = True):
+            return super().train(False)
+
+        def forward(self, pictures):
+            return self.kept(pictures)
 
     class RecordingHook(Hook):
         """Feeds a `Recorder`, and starts every run's random draws at the same point whatever its model drew."""
@@ -309,7 +365,15 @@ def register() -> None:
                 channels = self.feat_channels
                 setattr(self, name, DeformConv2d(channels, channels, self.dcn_kernel, 1, self.dcn_pad, bias=False))
 
-    for module in (AdapterLoss, PythonFocalLoss, PreciseGFLHead, ShapedGFLHead, PortableVFNetHead):
+    for module in (
+        SourceBackbone,
+        FrozenBackbone,
+        AdapterLoss,
+        PythonFocalLoss,
+        PreciseGFLHead,
+        ShapedGFLHead,
+        PortableVFNetHead,
+    ):
         MODELS.register_module(module=module)
     HOOKS.register_module(module=RecordingHook)
     METRICS.register_module(module=CollectDetections)

@@ -19,6 +19,7 @@ from focalbench_suite.suites.coco_map.pictures import Picture
 
 Content = dict[str, Any]  # of an `instances` file
 SPLITS = ("train", "val")
+SUPERCATEGORIES = "supercategories"
 EDGE = 1.0  # pixels by which rounding may carry a box over the image's edge
 SMALLEST = 1.0  # pixels: MMDetection's loader leaves out boxes of a smaller side
 
@@ -71,6 +72,44 @@ def normal_form(
         if not any(not box["iscrowd"] for box in normal[split]["annotations"]):
             raise ValueError(f"no box of {split} is left: {_commonest(faults, split)}")
     return normal, faults
+
+
+def narrowed(content: Content, categories: tuple[str, ...]) -> Content:
+    """An `instances` file with these categories alone, or with COCO's `SUPERCATEGORIES` in the place of its own.
+
+    Raises `ValueError` with one line where it has no category of such a name.
+
+    >>> cat, dog = {"id": 1, "name": "cat", "supercategory": "animal"}, {"id": 2, "name": "dog"}
+    >>> boxes = [{"category_id": 1}, {"category_id": 2}]
+    >>> narrowed({"categories": [cat, dog], "annotations": boxes}, ("dog",))
+    {'categories': [{'id': 2, 'name': 'dog'}], 'annotations': [{'category_id': 2}]}
+    """
+    if categories == (SUPERCATEGORIES,):
+        return _by_supercategory(content)
+    names = {str(category["name"]) for category in content["categories"]}
+    if unknown := sorted(set(categories) - names):
+        some = ", ".join(sorted(names)[:5]) + (", …" if len(names) > 5 else "")
+        raise ValueError(f"there is no category {unknown[0]!r}; there are {some}")
+    kept = [category for category in content["categories"] if str(category["name"]) in categories]
+    left_out = {str(category["id"]) for category in content["categories"] if category not in kept}
+    boxes = [box for box in content["annotations"] if str(box.get("category_id")) not in left_out]
+    return content | {"categories": kept, "annotations": boxes}
+
+
+def _by_supercategory(content: Content) -> Content:
+    """Every box under the first category of its supercategory, which stands for all of them."""
+    first: dict[str, Content] = {}
+    numbers = {}
+    for category in sorted(content["categories"], key=lambda category: _sortable(category["id"])):
+        name = category.get("supercategory")
+        if not name:
+            raise ValueError(f"category {category['name']!r} has no supercategory")
+        numbers[str(category["id"])] = first.setdefault(name, {"id": category["id"], "name": name})["id"]
+    boxes = [
+        box | {"category_id": numbers.get(str(box.get("category_id")), box.get("category_id"))}
+        for box in content["annotations"]
+    ]
+    return content | {"categories": list(first.values()), "annotations": boxes}
 
 
 def _with_boxes(images: list[Content], boxes: list[Content], faults: list[Fault]) -> list[Content]:

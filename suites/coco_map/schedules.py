@@ -13,9 +13,11 @@ class Schedule:
     """One training recipe.
 
     `size` is the longer image side in pixels, `iterations` are optimizer steps of `batch` images. `width` is the first
-    stage's channels of the ResNet (64 is the paper's, 16 a quarter) and `depth` its layers. `lr` is for 16 images and
-    is scaled with the batch. `images_train` and `images_val` size the generated set. After every `checkpoint` steps a
-    training can go on from there when it was killed (YOLO: from the end of that epoch); 0 starts it again.
+    stage's channels of the ResNet (64 is the paper's, 16 a quarter) and `depth` its layers; neck and head have
+    4 · `width` channels, and `stacked_convs` convolutions before the head's last. A `frozen` backbone does not learn.
+    `lr` is for 16 images and is scaled with the batch. `images_train` and `images_val` size the generated set. After
+    every `checkpoint` steps a training can go on from there when it was killed (YOLO: from the end of that epoch); 0
+    starts it again.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Schedule:
     lr: float
     depth: int = 18
     width: int = 16
+    stacked_convs: int = 4
+    frozen: bool = False
     shorter_side: int | None = None
     optimizer: str = "SGD"
     yolo_optimizer: str = "SGD"
@@ -72,6 +76,17 @@ FULL = dataclasses.replace(QUICK, name="full", iterations=180, images_val=100, s
 SHORT = Schedule(  # a quarter-width detector, 0.2 % of the images that 1x sees: what two CPU cores do in minutes
     "short", size=320, batch=8, iterations=360, lr=0.01, yolo_optimizer="AdamW", yolo_rate=0.003, checkpoint=60
 )
+MINI = Schedule(  # a head on kept features of a frozen backbone: what one CPU core learns in minutes
+    "mini",
+    size=256,
+    batch=8,
+    iterations=1500,
+    lr=0.002,
+    optimizer="AdamW",
+    stacked_convs=2,
+    frozen=True,
+    checkpoint=200,
+)
 ONE_X = Schedule(
     "1x",
     size=1333,
@@ -84,4 +99,4 @@ ONE_X = Schedule(
     warmup=500 / 90_000,
     checkpoint=1000,
 )
-SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, STEPS, FULL, SHORT, ONE_X)}
+SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, STEPS, FULL, SHORT, MINI, ONE_X)}

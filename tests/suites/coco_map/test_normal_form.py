@@ -207,6 +207,35 @@ def test_what_nothing_can_be_made_of_is_one_line_that_names_the_folder(kind, tmp
     assert str(tmp_path / "mine") in str(refused.value)
 
 
+def test_of_some_categories_every_host_gets_the_same_boxes_under_the_same_numbers(tmp_path):
+    prepared, _ = prepare(locate(write(tmp_path, {s: content(s) for s in ("train", "val")})), categories=("dog",))
+    assert prepared.categories() == [{"id": 1, "name": "dog"}]
+    assert [image["file_name"] for image in prepared.read("train")["images"]] == ["train1.png", "train2.png"]
+    expected = [(1, 0, [30, 20, 30, 40]), (2, 0, [8, 8, 40, 40])]
+    assert mmdetections(prepared) == expected
+    assert [(image, number, pytest.approx(sides)) for image, number, sides in expected] == ultralytics(prepared)
+
+
+def test_supercategories_are_classes_to_which_each_category_gives_its_boxes(tmp_path):
+    contents = {split: content(split) for split in ("train", "val")}
+    for one in contents.values():
+        one["categories"] = [dict(entry, supercategory="animal") for entry in one["categories"]]
+        one["categories"].append({"id": 3, "name": "bus", "supercategory": "vehicle"})
+        one["annotations"].append(box(4, 1, 3, [1, 1, 9, 9]))
+    prepared, faults = prepare(locate(write(tmp_path, contents)), categories=("supercategories",))
+    assert faults == []
+    assert [category["name"] for category in prepared.categories()] == ["animal", "vehicle"]
+    assert [one["category_id"] for one in prepared.read("train")["annotations"]] == [1, 1, 1, 2]
+
+
+def test_a_category_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    folder = write(tmp_path, {split: content(split) for split in ("train", "val")})
+    with pytest.raises(ValueError, match="no category 'cow'; there are cat, dog"):
+        prepare(locate(folder), categories=("cow",))
+    with pytest.raises(ValueError, match="category 'cat' has no supercategory"):
+        prepare(locate(folder), categories=("supercategories",))
+
+
 def test_a_picture_that_a_host_cannot_read_as_the_others_do_is_left_out_of_all(tmp_path):
     contents = {split: content(split) for split in ("train", "val")}
     folder = write(tmp_path, contents, turned=("train1.png",))

@@ -57,12 +57,23 @@ def test_a_users_loss_is_trained_where_that_loss_is_used(tmp_path):
         (Selection(schedule="2x"), ["2x", "smoke", "1x"]),
         (Selection(schedule="1x"), ["--coco"]),
         (Selection(variants=("gfl/nope",)), ["gfl/nope", "gfl/own"]),
+        (Selection(schedule="mini", coco="coco"), ["--schedule mini", "--backbone", "package:"]),
+        (Selection(backbone="timm:resnet18"), ["yolov8n", "retinanet"]),
     ],
 )
 def test_what_there_is_not_is_refused_in_one_line(selection, words):
     with pytest.raises(ValueError) as error:  # noqa: PT011 - the words are what is checked
         plan(selection)
     assert all(word in str(error.value) for word in words)
+
+
+def test_a_data_set_that_was_narrowed_has_a_name_of_its_own():
+    (whole, *_), (narrowed, *_) = (
+        plan(Selection(coco="data/coco", categories=categories, variants=("gfl/own",)))
+        for categories in ((), ("cat", "dog"))
+    )
+    assert whole.cells[0].workload.split()[2] == "coco"
+    assert narrowed.cells[0].workload.split()[2] == "coco:cat,dog"
 
 
 def test_every_cell_has_a_key_of_its_own():
