@@ -86,6 +86,9 @@ def selecting(command):
         ),
         click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), help="coco-map's trainings of each variant."),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
+        click.option(
+            "--normalise", type=click.Choice(["positives"]), help="Divide your mean-reduced loss by this instead."
+        ),
         click.option("--cell", multiple=True, metavar="CELL", help="Only this cell, as `list --cells` names it."),
     )
     for option in reversed(options):
@@ -176,7 +179,21 @@ def check_processes(names: tuple[str, ...], folder: str | None, executor: str | 
 
 
 def make_selection(
-    profile, adapter, loss, device, dtype, coco, categories, images, seed, backbone, schedule, seeds, variant, cell
+    profile,
+    adapter,
+    loss,
+    device,
+    dtype,
+    coco,
+    categories,
+    images,
+    seed,
+    backbone,
+    schedule,
+    seeds,
+    variant,
+    normalise,
+    cell,
 ) -> Selection:
     """What the options ask for, checked; raises `click.UsageError` with one line that says how to mend it."""
     if coco:
@@ -192,7 +209,7 @@ def make_selection(
         raise click.UsageError("--categories are those of a COCO folder: name one with --coco DIR")
     if backbone:
         check_backbone(backbone)
-    training = (coco, categories, images, seed, backbone, schedule, seeds, variant)
+    training = (coco, categories, images, seed, backbone, schedule, seeds, variant, normalise)
     selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
     load_adapters(selection)
     try:

@@ -49,6 +49,7 @@ class Selection:
     schedule: str | None = None
     seeds: int | None = None
     variants: tuple[str, ...] = ()
+    normalise: str | None = None
     cells: tuple[str, ...] = ()
 
     def wants(self, loss: str, adapter: str) -> bool:

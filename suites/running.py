@@ -12,6 +12,7 @@ import click
 
 from focalbench_suite.results.store import Run
 from focalbench_suite.suites import Record, Task, remaining
+from focalbench_suite.suites.coco_map import warnings_before
 from focalbench_suite.suites.coco_map.data import faults_in, locate
 from focalbench_suite.suites.execution import TRAININGS, UNFINISHED, run_tasks
 from focalbench_suite.suites.processes import count, rank
@@ -29,6 +30,9 @@ def run_suites(run: Run, tasks: list[Task], executor: str | None, as_json: bool)
     totals = Counter(task.suite for task in tasks)
     if tasks and tasks[0].selection.coco and totals[TRAININGS] and rank() == 0:
         tell_faults(run, tasks[0].selection.coco, tasks[0].selection.categories)
+    if totals[TRAININGS] and rank() == 0:
+        for line in warnings_before(tasks):
+            click.echo(line, err=True)
     quiet, told = as_json or rank() > 0, time.monotonic()
     with bars(run.folder / UNFINISHED, hidden=quiet) as progress:
         rows = {name: progress.add_task(name, total=n, cell="", long=name == TRAININGS) for name, n in totals.items()}

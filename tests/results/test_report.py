@@ -138,6 +138,13 @@ def test_every_number_leads_to_the_command_that_repeats_its_cell():
     )
 
 
+def test_a_training_is_repeated_on_the_same_classes_and_with_the_same_divisor():
+    asked = {"coco": "coco", "categories": ["person", "traffic light"], "normalise": "positives"}
+    words = command("coco-map/cell", asked)
+    assert "--categories 'person,traffic light'" in words
+    assert "--normalise positives" in words
+
+
 def test_a_run_without_a_record_has_a_report_that_says_so(tmp_path, write_run):
     empty = write_run(tmp_path / "run", [])
     report.write(empty)

@@ -60,6 +60,58 @@ def test_a_users_function_joins_by_its_file(tmp_path):
     torch.testing.assert_close(loss(LOGITS, LABELS, avg_factor=2.0), (LOGITS - DENSE).abs().sum() * 0.5 / 2)
 
 
+RIGHT = """
+import torch.nn.functional as F
+
+def focal(logits, targets, gamma, alpha):
+    p = logits.sigmoid()
+    missed = (1 - p) * targets + p * (1 - targets)
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    return {}
+"""
+VALUES = "weight * missed**gamma * F.binary_cross_entropy_with_logits(logits, targets, reduction='none')"
+EARLY = "(weight * missed**gamma * F.binary_cross_entropy_with_logits(logits, targets)).mean()"
+DIVISIONS = {  # what is returned: how often it divides by rows and by classes
+    VALUES: (0, 0),
+    f"({VALUES}).sum(dim=1)": (0, 0),
+    f"({VALUES}).sum()": (0, 0),
+    f"({VALUES}).sum() / targets.sum()": (0, 0),
+    f"({VALUES}).mean()": (1, 1),
+    f"({VALUES}).sum(dim=1).mean()": (1, 0),
+    EARLY: (2, 2),
+}
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Makes a module of a user's focal loss that returns what is given."""
+
+    def made(returned, **options):
+        file = tmp_path / f"mine{abs(hash(returned))}.py"
+        file.write_text(RIGHT.format(returned))
+        return AdapterLoss("focal", "focal", {"gamma": 2.0, "alpha": 0.25}, f"{file}:focal", **options)
+
+    return made
+
+
+@pytest.mark.parametrize("returned", DIVISIONS)
+def test_what_a_loss_divides_by_is_seen(mine, returned):
+    assert mine(returned).divisions() == DIVISIONS[returned]
+
+
+@pytest.mark.parametrize("returned", [f"({VALUES}).mean()", f"({VALUES}).sum(dim=1).mean()"])
+def test_a_mean_normalised_by_positives_is_the_papers_loss(mine, returned):
+    loss, expected = mine(returned, normalise="positives"), (focal_factor(2.0, 0.25) * cross_entropy()).sum()
+    torch.testing.assert_close(loss(LOGITS, LABELS, weight=torch.ones(4), avg_factor=3.0), expected / 3)
+    torch.testing.assert_close(loss.elementwise(LOGITS[None], DENSE[None]).sum(), expected)  # Ultralytics divides it
+
+
+@pytest.mark.parametrize("returned", [VALUES, EARLY, f"({VALUES}).sum()"])
+def test_what_is_no_mean_of_all_anchors_is_not_normalised_otherwise(mine, returned):
+    with pytest.raises(ValueError, match="for a mean over all anchors; focal is none"):
+        mine(returned, normalise="positives")
+
+
 def test_a_loss_that_an_adapter_lacks_is_said():
     with pytest.raises(LookupError, match="torchvision has no quality_focal"):
         AdapterLoss("quality_focal", "torchvision", {})

@@ -3,7 +3,7 @@
 import pytest
 
 from focalbench_suite.suites import Selection
-from focalbench_suite.suites.coco_map import plan
+from focalbench_suite.suites.coco_map import plan, warnings_before
 
 
 def trained(selection):
@@ -51,6 +51,27 @@ def test_a_users_loss_is_trained_where_that_loss_is_used(tmp_path):
     assert found == ["gfl library", "yolov8n library", "gfl quality_focal", "yolov8n quality_focal"]
 
 
+MEAN = "def focal(logits, targets):\n    return ((logits.sigmoid() - targets) ** 2).mean()\n"
+
+
+def test_a_users_mean_is_told_before_training_with_what_mends_it(tmp_path):
+    file = tmp_path / "average.py"
+    file.write_text(MEAN + MEAN.replace("focal", "summed").replace("mean", "sum"))
+    (line,) = warnings_before(plan(Selection(adapters=(f"{file}:focal",))))
+    assert line.startswith(f"{file}:focal: divides by all anchors, not by positives")
+    assert "`--normalise positives` divides it" in line
+    assert not list(warnings_before(plan(Selection(adapters=(f"{file}:summed",), losses=("focal",)))))
+    assert not list(warnings_before(plan(Selection("full"))))
+
+
+def test_a_users_mean_over_positives_is_a_variant_of_its_own(tmp_path):
+    file = tmp_path / "averaged.py"
+    file.write_text(MEAN)
+    selection = Selection(adapters=(f"{file}:focal",), normalise="positives")
+    assert "retinanet focal_over_positives" in trained(selection)
+    assert not list(warnings_before(plan(selection)))
+
+
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
@@ -58,6 +79,7 @@ def test_a_users_loss_is_trained_where_that_loss_is_used(tmp_path):
         (Selection(schedule="1x"), ["--coco"]),
         (Selection(variants=("gfl/nope",)), ["gfl/nope", "gfl/own"]),
         (Selection(schedule="mini", coco="coco"), ["--schedule mini", "--backbone", "package:"]),
+        (Selection(normalise="positives"), ["--normalise", "--adapter FILE.py:NAME"]),
         (Selection(backbone="timm:resnet18"), ["yolov8n", "retinanet"]),
     ],
 )
