@@ -24,6 +24,8 @@ THRESHOLDS = 10
 RECALLS = np.linspace(0, 1, 101)
 FIRST_STEPS = 100  # of a training that are kept whole and compared one by one
 BASELINE = "library"
+TRAINED = ["host", "variant", "dataset", "schedule", "device", "dtype"]  # what one variant's seeds have in common
+BACKGROUND = "background"  # the class of a false alarm, and what a missed box was taken for
 
 Record = dict[str, Any]
 
@@ -180,6 +182,41 @@ def conditions_table(records: Iterable[Record]) -> pd.DataFrame:
                 run, baseline = record["data"]["run"], by_variant.get(BASELINE, {}).get(seed)
                 names = ("host", "variant", "dataset", "schedule", "seed", "device", "dtype", *CONDITIONS)
                 rows.append({name: run[name] for name in names} | {"same_as_library": _same(record, baseline)})
+    return pd.DataFrame(rows)
+
+
+def classes_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Each class of each variant: AP, also by size, its boxes and what was found of them; means over the seeds."""
+    frame = _of_every_training(records, "classes")
+    if frame.empty:
+        return frame
+    groups = frame.drop(columns="seed").groupby([*TRAINED, "category"], sort=False)
+    return groups.mean(numeric_only=True).join(groups.size().rename("seeds")).reset_index().astype({"boxes": int})
+
+
+def confusion_table(records: Iterable[Record]) -> pd.DataFrame:
+    """How often a box of a class was found as one of another, summed over the seeds, and as a share of that class.
+
+    The class ``background`` is a false alarm's, which has no share; found as ``background`` was a box that was missed.
+    """
+    frame = _of_every_training(records, "confusion")
+    if frame.empty:
+        return frame
+    seeds = frame.groupby(TRAINED, sort=False)["seed"].nunique().rename("seeds")
+    counts = frame.groupby([*TRAINED, "category", "detected_as"], sort=False)["count"].sum().reset_index()
+    share = counts["count"] / counts.groupby([*TRAINED, "category"])["count"].transform("sum")
+    return counts.join(seeds, on=TRAINED).assign(share=share.where(counts["category"] != BACKGROUND))
+
+
+def _of_every_training(records: Iterable[Record], part: str) -> pd.DataFrame:
+    """The rows of that name of every training's record, with what was trained; an older run's records have none."""
+    rows = [
+        row | {name: record["data"]["run"][name] for name in (*TRAINED, "seed")}
+        for by_variant in _groups(records).values()
+        for trainings in by_variant.values()
+        for record in trainings.values()
+        for row in record["data"].get(part, ())
+    ]
     return pd.DataFrame(rows)
 
 

@@ -127,6 +127,25 @@ TABLES = {
             intervals={"mean_difference": ("ci_low", "ci_high")},
         ),
         Table(
+            "coco_map_classes",
+            "coco-map",
+            "Average precision by class and size, and the boxes that were found; means over the seeds",
+            _words(
+                "host variant dataset schedule device dtype category seeds boxes ap ap50 ap75 ap_small ap_medium"
+                " ap_large matched false_alarms"
+            ),
+            _words("host variant category seeds boxes ap ap50 ap_small ap_medium ap_large matched false_alarms"),
+            derive="focalbench_suite.results.coco_map:classes_table",
+        ),
+        Table(
+            "coco_map_confusion",
+            "coco-map",
+            "What boxes were taken for by detections of score 0.3 and more, over all seeds",
+            _words("host variant dataset schedule device dtype category detected_as seeds count share"),
+            _words("host variant category detected_as seeds count share"),
+            derive="focalbench_suite.results.coco_map:confusion_table",
+        ),
+        Table(
             "coco_map_drift",
             "coco-map",
             "How far the first training steps drift from the library's own, relative",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from focalbench_suite.results.coco_map import BACKGROUND
 from focalbench_suite.results.frames import Frames, Row, rows
 from focalbench_suite.results.plots.figure import COLOURS, DASHES, INK, Palette, Plot, by_option, figure, significant
 
@@ -25,6 +26,13 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
             "Average precision by variant",
             "One point a training run; the line joins runs of the same seed.",
             {host: _precision(members) for host, members in _hosts(rows(frames["coco_map"])).items()},
+        ),
+        Plot(
+            "confusion",
+            "Confusion matrix",
+            "What share of a class's boxes was found as which class, by detections of score 0.3 and more that overlap"
+            " it by half; found as background are those that were missed. Over all seeds.",
+            {option: _confusion(members) for option, members in by_option(_variants(frames)).items()},
         ),
         Plot(
             "training",
@@ -86,6 +94,30 @@ def _precision(members: list[Row]) -> dict[str, Any]:
             }
         )
     return figure(data, "", "AP", yaxis={"rangemode": "tozero"}, xaxis={"type": "category"})
+
+
+def _variants(frames: Frames) -> list[tuple[str, Row]]:
+    return [(f"{row['host']} {row['variant']}", row) for row in rows(frames["coco_map_confusion"])]
+
+
+def _confusion(members: list[Row]) -> dict[str, Any]:
+    shares = {(row["category"], row["detected_as"]): row["share"] for row in members if row["category"] != BACKGROUND}
+    classes = list(dict.fromkeys(truth for truth, _ in shares))
+    found = [*classes, BACKGROUND]
+    data = {
+        "type": "heatmap",
+        "x": found,
+        "y": classes,
+        "z": [significant([shares.get((truth, label), 0.0) for label in found], 3) for truth in classes],
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": "Cividis",
+        "hovertemplate": "%{y} found as %{x}: %{z:.1%}<extra></extra>",
+    }
+    height = 200 + 16 * len(classes)
+    return figure(
+        [data], "found as", "class", height=height, yaxis={"autorange": "reversed"}, xaxis={"type": "category"}
+    )
 
 
 def _curves(records: list[dict[str, Any]]) -> list[tuple[str, tuple[str, list[dict]]]]:

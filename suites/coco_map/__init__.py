@@ -189,7 +189,7 @@ def execute(task: Task) -> list[Record]:
     import torch
 
     from focalbench_suite.suites.coco_map.data import locate, prepare
-    from focalbench_suite.suites.coco_map.evaluation import average_precision, matches
+    from focalbench_suite.suites.coco_map.evaluation import average_precision, by_class, confusion, matches
     from focalbench_suite.suites.coco_map.recording import Recorder
     from focalbench_suite.suites.coco_map.shapes import shapes
     from focalbench_suite.suites.coco_map.training import Training
@@ -240,6 +240,8 @@ def execute(task: Task) -> list[Record]:
     }
     data = {
         "curve": curve,
+        "classes": by_class(dataset.annotations["val"], trained.detections),
+        "confusion": confusion(dataset.annotations["val"], trained.detections),
         "matches": matches(dataset.annotations["val"], trained.detections),
         "host_map": trained.own_map,
         "reference": variant.reference,

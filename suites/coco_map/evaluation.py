@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from focalbench_suite.results.coco_map import BACKGROUND
+
 STATISTICS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 MAX_DETECTIONS = 100
+SURE, OVERLAP = 0.3, 0.5  # the score and the IoU from which a confusion matrix counts, those of MMDetection's tool
 
 
 def average_precision(annotations: Path, detections: list[dict[str, Any]]) -> dict[str, float | None]:
@@ -23,16 +29,74 @@ def average_precision(annotations: Path, detections: list[dict[str, Any]]) -> di
 
     `detections` are COCO results: image_id, category_id, bbox (x, y, width, height in pixels), score.
     """
-    from faster_coco_eval import COCO, COCOeval_faster
-
     if not detections:
         return dict.fromkeys(STATISTICS, 0.0)
-    evaluator = _evaluated(COCO, COCOeval_faster, annotations, detections)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluator.accumulate()
-        evaluator.summarize()
-    values = evaluator.stats[: len(STATISTICS)]
+    values = _accumulated(annotations, detections).stats[: len(STATISTICS)]
     return {name: None if value < 0 else float(value) for name, value in zip(STATISTICS, values, strict=True)}
+
+
+def by_class(annotations: Path, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same statistics of each category that has a box, with its name, and what became of its boxes.
+
+    ``boxes`` is their number, of which ``matched`` were found by a sure detection of this category; ``false_alarms``
+    are its sure detections that found no box of it.
+    """
+    nothing = {"image_id": _an_image(annotations), "category_id": 0, "bbox": [0, 0, 0, 0], "score": 0.0}
+    evaluator = _accumulated(annotations, detections or [nothing])  # neither evaluator takes an empty list
+    counts = [tuple(row.values()) for row in confusion(annotations, detections)]
+    rows = []
+    for place, key in enumerate(evaluator.params.catIds):
+        name = evaluator.cocoGt.cats[key]["name"]
+        boxes = sum(count for truth, _, count in counts if truth == name)
+        found = sum(count for _, label, count in counts if label == name)
+        matched = sum(count for truth, label, count in counts if truth == label == name)
+        if boxes:
+            told = {"category": name, "boxes": boxes, "matched": matched, "false_alarms": found - matched}
+            rows.append(told | _statistics(evaluator.eval["precision"][:, :, place, :, -1], evaluator.params.iouThrs))
+    return rows
+
+
+def _statistics(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, float | None]:
+    """AP of one category from its precision (thresholds, recalls, sizes); None where it has no box of that size."""
+    everywhere = precision[..., 0]
+    parts = [everywhere, everywhere[np.isclose(thresholds, 0.5)], everywhere[np.isclose(thresholds, 0.75)]]
+    parts += [precision[..., size] for size in (1, 2, 3)]
+    return {n: float(p.mean()) if (p >= 0).all() else None for n, p in zip(STATISTICS, parts, strict=True)}
+
+
+def confusion(annotations: Path, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What boxes were taken for by sure detections: rows of ``category``, ``detected_as`` and ``count``.
+
+    A detection takes the box that it overlaps most, whatever its category, the best detection first. A box that none
+    took is detected as `BACKGROUND`, and the category of a detection that took none is `BACKGROUND`. Crowds count for
+    nothing.
+    """
+    content = json.loads(annotations.read_text())
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    truth = {box["id"]: names[box["category_id"]] for box in content["annotations"] if not box["iscrowd"]}
+    sure = [detection for detection in detections if detection["score"] >= SURE]
+    pairs = list(_pairs(annotations, sure)) if sure else []
+    counts = Counter(
+        (truth.get(box, BACKGROUND), names[sure[found - 1]["category_id"]]) for found, box in pairs
+    )  # loadRes numbers detections from 1
+    counts.update((name, BACKGROUND) for box, name in truth.items() if box not in {taken for _, taken in pairs})
+    return [{"category": name, "detected_as": found, "count": n} for (name, found), n in sorted(counts.items())]
+
+
+def _pairs(annotations: Path, detections: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
+    """Each detection's id and that of the box that it took, 0 for none; those in crowds are left out."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    evaluator = _evaluated(COCO, COCOeval, annotations, detections, only_all_areas=True, useCats=0, iouThrs=[OVERLAP])
+    for image in filter(None, evaluator.evalImgs):
+        for found, box, ignored in zip(image["dtIds"], image["dtMatches"][0], image["dtIgnore"][0], strict=True):
+            if not ignored:
+                yield int(found), int(box)
+
+
+def _an_image(annotations: Path) -> int:
+    return json.loads(annotations.read_text())["images"][0]["id"]
 
 
 def matches(annotations: Path, detections: list[dict[str, Any]]) -> dict[str, Any]:
@@ -74,8 +138,23 @@ def _bits(index: int, result: dict[str, Any]) -> tuple[np.ndarray, ...]:
     return scores, np.full(len(scores), index), hits[: len(scores)], ignored[: len(scores)]
 
 
+def _accumulated(annotations: Path, detections: list[dict[str, Any]]) -> Any:
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    evaluator = _evaluated(COCO, COCOeval_faster, annotations, detections)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator.accumulate()
+        evaluator.summarize()
+    return evaluator
+
+
 def _evaluated(
-    coco: Any, evaluator: Any, annotations: Path, detections: list[dict[str, Any]], only_all_areas: bool = False
+    coco: Any,
+    evaluator: Any,
+    annotations: Path,
+    detections: list[dict[str, Any]],
+    only_all_areas: bool = False,
+    **parameters: Any,
 ) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):  # both print their progress
         truth = coco(str(annotations))
@@ -83,5 +162,7 @@ def _evaluated(
         if only_all_areas:
             evaluation.params.areaRng = evaluation.params.areaRng[:1]
             evaluation.params.areaRngLbl = evaluation.params.areaRngLbl[:1]
+        for name, value in parameters.items():
+            setattr(evaluation.params, name, value)
         evaluation.evaluate()
     return evaluation

@@ -255,13 +255,17 @@ def training(variant: str, seed: int) -> dict[str, Any]:
         "ignored": [0] * found,
     }
     matches = {"images": 4, "categories": [category]}
+    sizes = dict.fromkeys(("ap", "ap50", "ap75", "ap_small"), found / 4) | {"ap_medium": None, "ap_large": None}
+    classes = [{"category": "circle", "boxes": 4, "matched": found, "false_alarms": 1} | sizes]
+    taken = [("background", "circle", 1), ("circle", "circle", found), ("circle", "background", 4 - found)]
+    confusion = [{"category": truth, "detected_as": label, "count": count} for truth, label, count in taken]
     return record(
         "coco-map",
         "focal",
         row["adapter"],
         f"retinanet {variant} seed {seed}",
         rows={"coco_map": [row]},
-        data={"curve": curve, "matches": matches, "run": row},
+        data={"curve": curve, "matches": matches, "run": row, "classes": classes, "confusion": confusion},
     )
 
 

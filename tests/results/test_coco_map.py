@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from focalbench_suite.results.coco_map import compare_table, conditions_table, drift_table, equivalence_margin
+from focalbench_suite.results.coco_map import (
+    classes_table,
+    compare_table,
+    conditions_table,
+    confusion_table,
+    drift_table,
+    equivalence_margin,
+)
 from focalbench_suite.results.statistics import seeds_and_images
 
 IMAGES = 20
@@ -165,3 +172,32 @@ def test_nothing_in_nothing_out():
     assert compare_table([]).empty
     assert drift_table([]).empty
     assert conditions_table([]).empty
+
+
+def told(seed, matched, ap_large):
+    """A training of one class, of whose ten boxes `matched` were found, with one false alarm."""
+    one = record("own", seed, 10)
+    row = {"category": "cat", "boxes": 10, "matched": matched, "false_alarms": 1, "ap": matched / 10}
+    one["data"]["classes"] = [row | {"ap_large": ap_large}]
+    taken = [("background", "cat", 1), ("cat", "background", 10 - matched), ("cat", "cat", matched)]
+    one["data"]["confusion"] = [dict(zip(("category", "detected_as", "count"), row, strict=True)) for row in taken]
+    return one
+
+
+def test_a_class_has_the_means_over_the_seeds_of_those_that_have_a_value():
+    (row,) = classes_table([told(0, 4, None), told(1, 8, 0.5)]).to_dict("records")
+    assert (row["host"], row["variant"], row["category"], row["seeds"], row["boxes"]) == ("gfl", "own", "cat", 2, 10)
+    assert row["ap"] == pytest.approx(0.6)
+    assert (row["matched"], row["false_alarms"], row["ap_large"]) == (6, 1, 0.5)
+
+
+def test_confusions_are_summed_over_the_seeds_and_told_as_shares_of_the_true_class():
+    rows = confusion_table([told(0, 4, None), told(1, 8, None)]).set_index(["category", "detected_as"])
+    assert rows["count"].to_dict() == {("background", "cat"): 2, ("cat", "background"): 8, ("cat", "cat"): 12}
+    assert rows["share"].dropna().to_dict() == {("cat", "background"): 0.4, ("cat", "cat"): 0.6}
+    assert set(rows["seeds"]) == {2}
+
+
+def test_records_of_an_older_run_have_no_classes():
+    assert classes_table([record("own", 0, 10)]).empty
+    assert confusion_table([record("own", 0, 10)]).empty

@@ -119,13 +119,14 @@ def test_every_plot_is_drawn_when_it_comes_into_view(open_page):
         "throughput/ratios",
         "throughput/scaling",
         "coco-map/training",
+        "coco-map/confusion",
         "claims/papers",
     } <= set(names)
     for name in names:
         place = page.locator(f"[data-plot='{name}']")
         place.scroll_into_view_if_needed()
         place.locator("[data-drawn] .main-svg").first.wait_for()
-        assert place.locator(".trace, .point").count() > 0, name
+        assert place.locator(".trace, .point, .hm").count() > 0, name
     shown = page.locator("[data-plot='agreement/curves']")
     shown.locator("select").select_option(index=1)
     assert "gradient" in shown.locator("[data-drawn]").get_attribute("data-drawn")

@@ -7,29 +7,36 @@ import numpy as np
 import pytest
 
 from focalbench_suite.results.coco_map import image_weights, resampled_ap
-from focalbench_suite.suites.coco_map.evaluation import average_precision, matches
+from focalbench_suite.suites.coco_map.evaluation import average_precision, by_class, confusion, matches
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "coco-eval"
 
 
-def truth(tmp_path, boxes, images=1):
-    """An instances file of one category; `boxes` are (image, x, y, width, height)."""
+def truth(tmp_path, boxes, images=1, classes=("thing",)):
+    """An instances file; `boxes` are (image, x, y, width, height), of the categories in turn."""
     annotations = [
-        {"id": n + 1, "image_id": image, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        {
+            "id": n + 1,
+            "image_id": image,
+            "category_id": n % len(classes) + 1,
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+        }
         for n, (image, *box) in enumerate(boxes)
     ]
     content = {
         "images": [{"id": n + 1, "width": 100, "height": 100, "file_name": f"{n}.jpg"} for n in range(images)],
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "thing"}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
     }
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(content))
     return path
 
 
-def detection(image, box, score):
-    return {"image_id": image, "category_id": 1, "bbox": box, "score": score}
+def detection(image, box, score, category=1):
+    return {"image_id": image, "category_id": category, "bbox": box, "score": score}
 
 
 # One of two boxes is found, with IoU 8 / 10: right at the 7 thresholds 0.50 … 0.80, recall 1/2 covers the recall points
@@ -52,6 +59,42 @@ def test_no_detection_is_no_precision(tmp_path):
 def test_a_false_alarm_before_the_hit_halves_the_precision(tmp_path):
     found = [detection(1, [80, 80, 10, 10], 0.9), detection(1, [0, 0, 10, 10], 0.8)]
     assert average_precision(truth(tmp_path, BOXES[:1]), found)["ap"] == pytest.approx(0.5, abs=1e-12)
+
+
+# A cat that is found, with a false alarm besides; a dog that is taken for a cat; a cat that is found, but not surely.
+CAT, DOG, SHY = (1, 0, 0, 10, 10), (1, 20, 20, 50, 50), (1, 80, 80, 12, 12)
+FOUND = [
+    detection(1, [0, 0, 10, 10], 0.9),
+    detection(1, [60, 0, 20, 20], 0.8),
+    detection(1, [20, 20, 50, 50], 0.7),
+    detection(1, [80, 80, 12, 12], 0.2),
+]
+
+
+def counted(rows):
+    return [(row["category"], row["detected_as"], row["count"]) for row in rows]
+
+
+def test_a_confusion_matrix_worked_by_hand(tmp_path):
+    assert counted(confusion(truth(tmp_path, [CAT, DOG, SHY], classes=("cat", "dog")), FOUND)) == [
+        ("background", "cat", 1), ("cat", "background", 1), ("cat", "cat", 1), ("dog", "cat", 1),
+    ]  # fmt: skip
+
+
+def test_each_class_has_its_precision_by_size_and_what_was_found_of_it(tmp_path):
+    cat, dog = by_class(truth(tmp_path, [CAT, DOG, SHY], classes=("cat", "dog")), FOUND)
+    assert (cat["category"], cat["boxes"], cat["matched"], cat["false_alarms"]) == ("cat", 2, 1, 2)
+    assert (dog["category"], dog["boxes"], dog["matched"], dog["false_alarms"]) == ("dog", 1, 0, 0)
+    # precision is 1 up to recall 1/2, which are 51 points, and 2/4 for the other 50; two false alarms stand between
+    assert cat["ap"] == cat["ap50"] == pytest.approx((51 + 50 / 2) / 101, abs=1e-12)
+    assert (cat["ap_medium"], dog["ap_small"], dog["ap_medium"], dog["ap"]) == (None, None, 0.0, 0.0)
+    assert cat["ap_small"] is not None
+
+
+def test_where_nothing_is_found_every_box_is_missed(tmp_path):
+    annotations = truth(tmp_path, [CAT, DOG], classes=("cat", "dog"))
+    assert counted(confusion(annotations, [])) == [("cat", "background", 1), ("dog", "background", 1)]
+    assert [(row["boxes"], row["matched"], row["ap"]) for row in by_class(annotations, [])] == [(1, 0, 0.0)] * 2
 
 
 def random_case(tmp_path, seed, images=12):
@@ -99,5 +142,9 @@ def test_the_published_figures_of_cocos_example_detections_come_out_to_the_last_
     assert {name: round(value, 3) for name, value in measured.items()} == {
         "ap": 0.505, "ap50": 0.697, "ap75": 0.573, "ap_small": 0.586, "ap_medium": 0.519, "ap_large": 0.501,
     }  # fmt: skip
+    classes = by_class(annotations, found)
+    assert np.mean([row["ap"] for row in classes]) == pytest.approx(measured["ap"], abs=1e-12)
+    large = [row["ap_large"] for row in classes if row["ap_large"] is not None]
+    assert np.mean(large) == pytest.approx(measured["ap_large"], abs=1e-12)
     again = resampled_ap(matches(annotations, found), image_weights(100, 0))
     assert again[0] == pytest.approx(measured["ap"], abs=1e-12)
