@@ -80,7 +80,7 @@ MINI = Schedule(  # a head on kept features of a frozen backbone: what one CPU c
     "mini",
     size=256,
     batch=8,
-    iterations=1500,
+    iterations=1800,
     lr=0.002,
     optimizer="AdamW",
     stacked_convs=2,
