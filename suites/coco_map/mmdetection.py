@@ -38,9 +38,9 @@ EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}  # of a stage's channels by its block
 def model_config(host: str, schedule: Schedule, classes: int, head: Mapping[str, Any], backbone: str | None) -> Any:
     """The detector's shipped configuration at this schedule's depth and width, its head changed by `head`.
 
-    Trained from scratch unless `backbone` says where to start: then norm layers learn and no stage is frozen. A narrow
-    head, and one that starts from scratch, gets group norm (arXiv:1811.08883), without which its small initial weights
-    let nothing through a narrow RetinaNet.
+    Without a `backbone` it is trained from scratch: norm layers learn and no stage is frozen. A narrow head, and one of
+    a detector from scratch, gets group norm (arXiv:1811.08883), without which its small initial weights let nothing
+    through a narrow RetinaNet.
     """
     import mmdet
     from mmengine.config import Config
@@ -52,9 +52,9 @@ def model_config(host: str, schedule: Schedule, classes: int, head: Mapping[str,
         model.bbox_head.norm_cfg = {"type": "GN", "num_groups": 32, "requires_grad": True}
     channels = 4 * schedule.width
     model.neck.out_channels = channels
-    model.bbox_head.update(
-        in_channels=channels, feat_channels=channels, stacked_convs=schedule.stacked_convs, num_classes=classes
-    )
+    model.bbox_head.update(in_channels=channels, feat_channels=channels, num_classes=classes)
+    if schedule.stacked_convs:
+        model.bbox_head.stacked_convs = schedule.stacked_convs
     for key, value in head.items():  # update() would merge a loss's entries with those of the one it replaces
         model.bbox_head[key] = value
     if not ensure_ops():

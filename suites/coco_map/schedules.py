@@ -14,10 +14,10 @@ class Schedule:
 
     `size` is the longer image side in pixels, `iterations` are optimizer steps of `batch` images. `width` is the first
     stage's channels of the ResNet (64 is the paper's, 16 a quarter) and `depth` its layers; neck and head have
-    4 · `width` channels, and `stacked_convs` convolutions before the head's last. A `frozen` backbone does not learn.
-    `lr` is for 16 images and is scaled with the batch. `images_train` and `images_val` size the generated set. After
-    every `checkpoint` steps a training can go on from there when it was killed (YOLO: from the end of that epoch); 0
-    starts it again.
+    4 · `width` channels, and the head `stacked_convs` convolutions before its last (None: as many as it is shipped
+    with). A `frozen` backbone does not learn. `lr` is for 16 images and is scaled with the batch. `images_train` and
+    `images_val` size the generated set. After every `checkpoint` steps a training can go on from there when it was
+    killed (YOLO: from the end of that epoch); 0 starts it again.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Schedule:
     lr: float
     depth: int = 18
     width: int = 16
-    stacked_convs: int = 4
+    stacked_convs: int | None = None
     frozen: bool = False
     shorter_side: int | None = None
     optimizer: str = "SGD"

@@ -76,6 +76,11 @@ def test_a_frozen_backbone_takes_no_gradient_and_keeps_its_statistics():
     assert not any(module.training for module in model.modules())
 
 
+def test_a_schedule_shortens_the_head_where_it_says_so_and_leaves_it_as_shipped_elsewhere():
+    depths = [model_config("vfnet", schedule, 3, {}, OFFLINE).bbox_head.stacked_convs for schedule in (SMOKE, MINI)]
+    assert depths == [3, 2]  # VFNet's own is 3, the other heads' 4
+
+
 def test_a_head_learns_on_a_frozen_backbone():
     schedule = dataclasses.replace(SMOKE, frozen=True, stacked_convs=1)
     (record,) = suite.execute(suite._task(Selection(backbone=OFFLINE), schedule, RETINANET, 0, "cpu"))

@@ -97,7 +97,7 @@ def without_seconds(point):
 
 
 def test_the_long_schedules_keep_checkpoints():
-    assert {name for name, schedule in SCHEDULES.items() if schedule.checkpoint} == {"short", "1x"}
+    assert {name for name, schedule in SCHEDULES.items() if schedule.checkpoint} == {"short", "mini", "1x"}
 
 
 def test_a_training_does_not_depend_on_what_its_process_did_before():
