@@ -12,6 +12,10 @@ from focalbench_suite.adapters import CANONICAL, Loss, Unsupported
 NUMBERS = {  # by loss, the parameters that are one number
     loss: {p.name for p in canonical.parameters if p.is_number} for loss, canonical in CANONICAL.items()
 }
+WEIGHTS = {  # by loss, the parameters that are weights of each class or row; a user who says nothing has none
+    loss: {p.name: None for p in canonical.parameters if p.role in ("class_weights", "row_weights")}
+    for loss, canonical in CANONICAL.items()
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         classes = logits.shape[-1] if logits.dim() else 1
-        given = loss.off | dict(loss.defaults) | parameters  # an adapter's function has no defaults of its own
+        given = (
+            WEIGHTS[loss.name] | loss.off | dict(loss.defaults) | parameters
+        )  # an adapter's function has no defaults of its own
         if undeclared := NUMBERS[loss.name] - given.keys():
             raise Unsupported(f"{loss.label} declares no default for {', '.join(sorted(undeclared))}")
         return loss.reduced(logits, loss.native(targets, classes), **given)
