@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
+from focalbench_suite.suites.coco_map import single_file
 from focalbench_suite.suites.coco_map.normal_form import SPLITS, Fault, narrowed, normal_form
 from focalbench_suite.suites.coco_map.pictures import look
 
@@ -36,13 +37,15 @@ CALLED = ({"train": "train", "val": "val"}, {"train": "train", "val": "valid"}) 
 class Dataset:
     """A data set in COCO format: for each split a folder of images and an ``instances`` file.
 
-    `left_out` says, for each kind of fault, how many records were left out of it.
+    `left_out` says, for each kind of fault, how many records were left out of it. `told` is what is to be told of how
+    it was found.
     """
 
     name: str
     images: dict[str, Path]
     annotations: dict[str, Path]
     left_out: dict[str, int] = field(default_factory=dict)
+    told: tuple[Fault, ...] = ()
 
     def read(self, split: str) -> dict[str, Any]:
         """The content of the split's ``instances`` file."""
@@ -78,8 +81,28 @@ def locate(folder: Path) -> Dataset:
                 raise ValueError(f"{folder} has annotations but no image folder {missing[0]}")
             _check_json(annotations)
             return Dataset(folder.name, images, annotations)
+    if (whole := single_file.found_in(folder)) is not None:
+        return _of_one_file(folder, whole)
     wanted = " or ".join(file.format(split="train") for _, file in LAYOUTS)
-    raise ValueError(f"{folder} holds no COCO annotations: expected {wanted}, and the same for val")
+    raise ValueError(
+        f"{folder} holds no COCO annotations: expected {wanted}, and the same for val, or one file for all: "
+        f"{' or '.join(single_file.FILES)}"
+    )
+
+
+def _of_one_file(folder: Path, file: Path) -> Dataset:
+    """A data set whose one annotation file is divided, into files in the cache."""
+    _check_json({"all": file})
+    try:
+        contents, told = single_file.divided(_parsed(file, file.stat().st_mtime_ns), folder)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    cached = cache_folder() / f"divided-{digest(contents)}"
+    cached.mkdir(parents=True, exist_ok=True)
+    files = {split: cached / f"instances_{split}.json" for split in SPLITS}
+    for split, path in files.items():
+        _write_whole(path, json.dumps(contents[split]))
+    return Dataset(folder.name, dict.fromkeys(SPLITS, folder), files, told=tuple(told))
 
 
 def _check_json(annotations: dict[str, Path]) -> None:
@@ -128,9 +151,10 @@ def _normal(dataset: Dataset, categories: tuple[str, ...]) -> tuple[dict[str, An
     try:
         if categories:
             contents = {split: narrowed(content, categories) for split, content in contents.items()}
-        return normal_form(contents, look(dataset.images, names, cache_folder()))
+        contents, faults = normal_form(contents, look(dataset.images, names, cache_folder()))
     except ValueError as error:
         raise ValueError(f"{dataset.annotations['train'].parent}: {error}") from None
+    return contents, [*dataset.told, *faults]
 
 
 def subset(content: dict[str, Any], count: int, seed: int) -> dict[str, Any]:
