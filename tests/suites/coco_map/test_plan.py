@@ -1,5 +1,7 @@
 """What a selection trains."""
 
+import dataclasses
+
 import pytest
 
 from focalbench_suite.suites import Selection
@@ -101,3 +103,12 @@ def test_a_data_set_that_was_narrowed_has_a_name_of_its_own():
 def test_every_cell_has_a_key_of_its_own():
     keys = [cell.key for task in plan(Selection("full")) for cell in task.cells]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_loss_that_ends_its_process_is_not_judged_and_ends_no_other(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("import os\n\ndef dying(logits, targets, gamma, alpha):\n    os._exit(7)\n")
+    selection = Selection(adapters=(f"{file}:dying",), losses=("focal",))
+    assert list(warnings_before(plan(selection))) == []
+    with pytest.raises(ValueError, match="cannot be asked what it divides by"):
+        plan(dataclasses.replace(selection, normalise="positives"))
