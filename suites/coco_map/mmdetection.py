@@ -113,7 +113,7 @@ def train(training: Training) -> Trained:
             runner.train()
         except Diverged as divergence:
             return Trained("diverged", str(divergence))
-        runner.val()
+        runner.val_loop.run()  # not val(), which would go back to the last checkpoint
         detections = getattr(runner.val_evaluator.metrics[0], "detections", [])  # the first process has all
     numbers = [category["id"] for category in categories]
     return Trained("ok", detections=[d | {"category_id": numbers[d["category_id"]]} for d in detections])

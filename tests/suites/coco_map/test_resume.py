@@ -16,7 +16,7 @@ from focalbench_suite.suites import Selection
 from focalbench_suite.suites import coco_map as suite
 from focalbench_suite.suites.coco_map import execute, plan
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, SMOKE
-from focalbench_suite.suites.coco_map.variants import users
+from focalbench_suite.suites.coco_map.variants import VARIANTS, users
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, str(ROOT / "run_all.py"), "--json"]
@@ -83,6 +83,14 @@ def test_a_training_killed_in_its_eighth_step_goes_on_from_the_checkpoint_after_
     assert {name: resumed.data["run"][name] for name in MEASURED} == {
         name: whole.data["run"][name] for name in MEASURED
     }
+
+
+def test_a_training_detects_with_what_it_ended_with_not_with_its_last_checkpoint(tmp_path):
+    schedule = dataclasses.replace(SMOKE, iterations=5, checkpoint=2)
+    task = suite._task(Selection(), schedule, next(v for v in VARIANTS if v.host == "retinanet"), 0, "cpu")
+    (kept,), (whole,) = execute(dataclasses.replace(task, folder=tmp_path)), execute(task)
+    assert kept.data["run"]["iterations"] == 5
+    assert kept.data["matches"] == whole.data["matches"]
 
 
 def counted(task, calls):
