@@ -37,7 +37,7 @@ from focalbench_suite.results.store import BeingWritten, Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
-EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or loss.inputs == "detector"]
+EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.DETECTORS]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
@@ -306,7 +306,7 @@ def open_baseline(path: str) -> None:
 
 def by_reference(selection: Selection) -> list[str]:
     """The adapters that are no installed package's: code of a file or module that the user named."""
-    return [reference for reference in selection.adapters if ":" in reference]
+    return [reference for reference in selection.adapters if adapters.is_users(reference)]
 
 
 def confirm_code(run: Run, selection: Selection, named: tuple[str, ...]) -> None:

@@ -27,6 +27,7 @@ from focalbench_suite.adapters.canon import CANONICAL, Canonical, Unsupported
 
 __all__ = [
     "CANONICAL",
+    "DETECTORS",
     "Adapter",
     "Canonical",
     "Loss",
@@ -41,6 +42,7 @@ __all__ = [
     "source_of",
 ]
 
+DETECTORS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")  # losses of a whole head
 ENTRY_POINTS = "focalbench.adapters"
 
 

@@ -22,6 +22,7 @@ from submitit.helpers import Checkpointable
 
 from focalbench_suite.installation import python_path
 from focalbench_suite.suites import Cell, Record, Task
+from focalbench_suite.suites.whole_file import whole_file
 from focalbench_suite.suites.worker import MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
@@ -44,10 +45,9 @@ class Work(Checkpointable):
     def __call__(self, task: Task, place: Place) -> None:
         if place.processors:
             os.sched_setaffinity(0, place.processors)
-        answer = _answer(task, submitit.JobEnvironment().job_id)
-        unfinished = answer.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps([asdict(record) for record in work(task)]))
-        unfinished.replace(answer)
+        records = [asdict(record) for record in work(task)]
+        with whole_file(_answer(task, submitit.JobEnvironment().job_id)) as unfinished:
+            unfinished.write_text(json.dumps(records))
 
 
 def _answer(task: Task, job: str) -> Path:
@@ -123,9 +123,10 @@ def _alive(executor: str, job: submitit.Job) -> bool:
 
 def _records(task: Task, job: submitit.Job) -> list[Record]:
     """What the job left; a network file system may show it a little later than Slurm says that it has ended."""
+    answer = _answer(task, job.job_id)
     for _ in range(LATE_S):
-        if _answer(task, job.job_id).exists():
-            found = json.loads(_answer(task, job.job_id).read_bytes())
+        if answer.exists():
+            found = json.loads(answer.read_bytes())
             return [Record(**record | {"cell": Cell(**record["cell"])}) for record in found]
         time.sleep(1)
     return complete(task, failed(task, f"the job ended without a result; it said: {_end(job.stderr() or '')}"), 0.0)

@@ -21,6 +21,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from focalbench_suite.suites.whole_file import whole_file
+
 FILE = "progress.json"
 EVERY = 1.0  # seconds from one writing to the next
 LINES = 4  # of the tasks under way
@@ -45,9 +47,10 @@ class Progress:
             return
         self._told = now
         left = (now - self.began) / (number - self.done) * (self.steps - number)
-        unfinished = self.folder / f"{FILE}.unfinished"
-        unfinished.write_text(json.dumps({"title": self.title, "step": number, "steps": self.steps, "left_s": left}))
-        unfinished.replace(self.folder / FILE)
+        with whole_file(self.folder / FILE) as unfinished:
+            unfinished.write_text(
+                json.dumps({"title": self.title, "step": number, "steps": self.steps, "left_s": left})
+            )
 
 
 def under_way(folder: Path) -> list[str]:

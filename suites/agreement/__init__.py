@@ -8,7 +8,7 @@ Beside that: how accurate (`accuracy`), where it breaks down (`numerics`), what 
 from __future__ import annotations
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import Adapter, Loss
+from focalbench_suite.adapters import DETECTORS, Adapter, Loss
 from focalbench_suite.suites import Cell, Record, Selection, Task, selected
 from focalbench_suite.suites.agreement.subject import of
 
@@ -18,7 +18,6 @@ DTYPES = {
     "full": ("float32", "float64", "bfloat16", "float16"),
 }
 SMOKE_ADAPTERS = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
-DETECTORS = ("v8_detection", "gfl_head")
 ACCURACY_DTYPES = {  # what detectors are trained in
     "smoke": ("float32",),
     "quick": ("float32", "bfloat16"),

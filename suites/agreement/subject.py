@@ -38,9 +38,8 @@ def of(loss: Loss, reference: str = "") -> Subject:
 
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         classes = logits.shape[-1] if logits.dim() else 1
-        given = (
-            WEIGHTS[loss.name] | loss.off | dict(loss.defaults) | parameters
-        )  # an adapter's function has no defaults of its own
+        # an adapter's function has no defaults of its own
+        given = WEIGHTS[loss.name] | loss.off | dict(loss.defaults) | parameters
         if undeclared := NUMBERS[loss.name] - given.keys():
             raise Unsupported(f"{loss.label} declares no default for {', '.join(sorted(undeclared))}")
         return loss.reduced(logits, loss.native(targets, classes), **given)

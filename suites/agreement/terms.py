@@ -7,7 +7,6 @@ inputs that the library gets.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +153,7 @@ def terms_of(call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str,
     settings |= {"num_classes": CLASSES} if name == "v8_detection" else {"image_size": (SIDE, SIDE)}
     terms = call(*heads, boxes, labels, **settings)
     leaves = [leaf for group in heads for leaf in group]
-    return {term: (numbers([value]), numbers(_gradient(value, leaves))) for term, value in terms.items()}
+    return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
 
 
 def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -164,8 +163,7 @@ def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Ten
     return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
 
 
-def numbers(tensors: Iterable[torch.Tensor]) -> numpy.ndarray:
-    """All numbers of some tensors in one row, in float64."""
+def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
     return torch.cat([tensor.detach().reshape(-1).cpu().double() for tensor in tensors]).numpy()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters import CANONICAL, DETECTORS
 from focalbench_suite.suites.check.binding import SCALE, Binding, Bound, Options
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall
@@ -22,8 +22,6 @@ from focalbench_suite.suites.explainer.calls import Remembered
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.explain import KNOWN
 from focalbench_suite.suites.explainer.vocabulary.option import change
-
-DETECTORS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -59,17 +59,19 @@ class Asked:
         return Bound(adapters.load_object(self.reference or "", anew=True), self.loss, self.options, form)
 
 
-class Child:
-    """The process, as a context manager; it is ended when the context is left."""
+class Apart:
+    """A process that answers over a pipe, as a context manager; it is ended when the context is left.
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        self.rounds = 0
+    `converse` is what it does with its end of the pipe, and `patience_s` how long it may take for an answer.
+    """
 
-    def __enter__(self) -> Child:
+    def __init__(self, converse: Callable[[Connection], None], patience_s: float) -> None:
+        self._converse, self._patience_s = converse, patience_s
+
+    def __enter__(self) -> Self:
         context: Any = multiprocessing.get_context(METHOD)
         self._mine, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.asked, theirs, self._mine), daemon=True)
+        self._process = context.Process(target=_serve, args=(self._converse, theirs, self._mine), daemon=True)
         self._process.start()
         theirs.close()
         return self
@@ -83,21 +85,11 @@ class Child:
         self._process.kill()
         self._process.join()
 
-    def bind(self) -> tuple[Binding, bool]:
-        """How the function is called, and whether it can be loaded anew; raises `CannotCall` with a sentence."""
-        return self._said(f"loading {self.asked.name} or its first call")
-
-    def ask(self, calls: Sequence[Call]) -> list[Answer]:
-        """The answers to a round of calls; raises `CannotCall` where the process ends or takes too long."""
-        self.rounds += 1
-        with contextlib.suppress(OSError):  # a process that is gone says so where its answer is read
-            self._mine.send(list(calls))
-        return self._said(f"a call of {self.asked.name}")
-
-    def _said(self, what: str) -> Any:
+    def said(self, what: str) -> Any:
+        """The next answer; raises `CannotCall` with a sentence about `what` it is where there is none."""
         try:
-            if not self._mine.poll(PATIENCE_S):
-                raise CannotCall(f"{what} did not end within {PATIENCE_S:.0f} s")
+            if not self._mine.poll(self._patience_s):
+                raise CannotCall(f"{what} did not end within {self._patience_s:.0f} s")
             cannot, told = self._mine.recv()
         except (EOFError, OSError):
             raise CannotCall(f"{what} ended the process: {self._death()}") from None
@@ -113,8 +105,38 @@ class Child:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _serve(asked: Asked, talk: Connection, other_end: Connection) -> None:
-    """The child: load, bind, then answer rounds until the other end closes."""
+def ask_apart(question: Callable[[], Any], what: str, patience_s: float) -> Any:
+    """The answer to one question, asked in a process of its own; raises `CannotCall` as `Apart.said` does."""
+    with Apart(partial(_answer, question), patience_s) as process:
+        return process.said(what)
+
+
+def _answer(question: Callable[[], Any], talk: Connection) -> None:
+    talk.send(_tried(question, os.getpid()))
+
+
+class Child(Apart):
+    """The process of a check: it binds the function, and then answers rounds of calls."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(partial(_converse, asked), PATIENCE_S)
+        self.asked = asked
+        self.rounds = 0
+
+    def bind(self) -> tuple[Binding, bool]:
+        """How the function is called, and whether it can be loaded anew; raises `CannotCall` with a sentence."""
+        return self.said(f"loading {self.asked.name} or its first call")
+
+    def ask(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to a round of calls; raises `CannotCall` where the process ends or takes too long."""
+        self.rounds += 1
+        with contextlib.suppress(OSError):  # a process that is gone says so where its answer is read
+            self._mine.send(list(calls))
+        return self.said(f"a call of {self.asked.name}")
+
+
+def _serve(converse: Callable[[Connection], None], talk: Connection, other_end: Connection) -> None:
+    """The child: answer until the other end closes, or there is nothing more to say."""
     os.setpgid(0, 0)  # what the function starts is ended together with this process
     other_end.close()  # a copy of it that is kept open here would hide that the process that asks is gone
     os.dup2(2, 1)
@@ -123,11 +145,13 @@ def _serve(asked: Asked, talk: Connection, other_end: Connection) -> None:
     faulthandler.disable()  # pytest's own: a crash is one sentence
     torch.set_num_threads(1)  # on calls of a few numbers each, threads wait for each other
     with contextlib.suppress(EOFError, OSError):  # the other end has closed, or the function has closed this one
-        _converse(asked, talk, Path.cwd(), os.getpid())
+        converse(talk)
     os._exit(0)  # what the function left running or registered for the end is not waited for
 
 
-def _converse(asked: Asked, talk: Connection, home: Path, process: int) -> None:
+def _converse(asked: Asked, talk: Connection) -> None:
+    """Load, bind, then answer rounds."""
+    home, process = Path.cwd(), os.getpid()
     cannot, loaded = _tried(lambda: _loaded(asked, home), process)
     if cannot:
         talk.send((cannot, loaded))

@@ -84,15 +84,18 @@ def _check_backbone(selection: Selection, schedule: Schedule, chosen: list[Varia
         raise ValueError(
             f"--schedule {schedule.name} learns on a frozen backbone: name one by --backbone, such as {OFFLINE}"
         )
-    source = bool(selection.backbone) and ":" in str(selection.backbone)
+    if not selection.backbone:
+        return
+    from focalbench_suite.suites.coco_map.backbones import is_source
+
     others = [variant.host for variant in chosen if variant.host in ULTRALYTICS]
-    if others and (schedule.frozen or source):
+    if others and (schedule.frozen or is_source(selection.backbone)):
         raise ValueError(f"{others[0]} cannot take this backbone: name {' or '.join(MMDETECTION)} by --variant")
 
 
 def _check_normalise(chosen: list[Variant]) -> None:
     """Only a user's loss is normalised otherwise than it comes, and only where it is a mean over all anchors."""
-    mine = [variant for variant in chosen if is_users(variant.adapter)]
+    mine = _of_users(chosen)
     if not mine:
         raise ValueError(
             "--normalise is for a loss of your own that coco-map trains: name it by --adapter FILE.py:NAME"
@@ -104,6 +107,11 @@ def _check_normalise(chosen: list[Variant]) -> None:
             raise
         except Exception as error:  # a user's loss may raise anything
             raise ValueError(f"--normalise: {variant.adapter} cannot be asked what it divides by: {error}") from None
+
+
+def _of_users(variants: list[Variant]) -> list[Variant]:
+    """One variant of each loss of a user's: what a loss divides by, it does in every host."""
+    return list({variant.adapter: variant for variant in variants if is_users(variant.adapter)}.values())
 
 
 def _divisions(variant: Variant) -> tuple[int, int]:
@@ -131,14 +139,14 @@ def warnings_before(tasks: list[Task]) -> Iterator[str]:
 
     A loss that cannot be asked is not judged; its training says why.
     """
-    variants = {task.options["variant"].adapter: task.options["variant"] for task in tasks if task.suite == SUITE}
-    for variant in variants.values():
-        if is_users(variant.adapter) and not tasks[0].selection.normalise:
-            by_anchors = 0
-            with contextlib.suppress(Exception):
-                by_anchors, _ = _divisions(variant)
-            if by_anchors:
-                yield f"{variant.adapter}: {MEAN if by_anchors == 1 else EARLY_MEAN}"
+    if tasks[0].selection.normalise:
+        return
+    for variant in _of_users([task.options["variant"] for task in tasks if task.suite == SUITE]):
+        by_anchors = 0
+        with contextlib.suppress(Exception):
+            by_anchors, _ = _divisions(variant)
+        if by_anchors:
+            yield f"{variant.adapter}: {MEAN if by_anchors == 1 else EARLY_MEAN}"
 
 
 def _task(
@@ -220,6 +228,7 @@ def execute(task: Task) -> list[Record]:
         trained = _host(variant.host)(training)
     seconds = recorder.seconds()
     measured = average_precision(dataset.annotations["val"], trained.detections)
+    confused = confusion(dataset.annotations["val"], trained.detections)
     counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
     curve = recorder.thinned()
     host_ap = trained.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
@@ -248,8 +257,8 @@ def execute(task: Task) -> list[Record]:
     }
     data = {
         "curve": curve,
-        "classes": by_class(dataset.annotations["val"], trained.detections),
-        "confusion": confusion(dataset.annotations["val"], trained.detections),
+        "classes": by_class(dataset.annotations["val"], trained.detections, confused),
+        "confusion": confused,
         "matches": matches(dataset.annotations["val"], trained.detections),
         "host_map": trained.own_map,
         "reference": variant.reference,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from focalbench_suite.installation import need
 from focalbench_suite.suites.coco_map import OFFLINE
 from focalbench_suite.suites.coco_map.data import cache_folder
+from focalbench_suite.suites.whole_file import whole_file
 
 STRIDES = [8, 16, 32]  # of the levels that a feature pyramid starts from
 TORCHVISION = ("resnet18", "resnet50")
@@ -124,7 +124,6 @@ class KeptFeatures:
         if not file.is_file():
             with torch.no_grad():
                 features = [level[0].half().cpu() for level in self.backbone(picture[None])]
-            unfinished = file.with_name(f"{file.name}.{os.getpid()}")
-            torch.save(features, unfinished)
-            unfinished.replace(file)
+            with whole_file(file) as unfinished:
+                torch.save(features, unfinished)
         return torch.load(file, weights_only=True)

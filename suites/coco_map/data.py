@@ -21,6 +21,7 @@ import platformdirs
 from focalbench_suite.suites.coco_map import single_file
 from focalbench_suite.suites.coco_map.normal_form import SPLITS, Fault, narrowed, normal_form
 from focalbench_suite.suites.coco_map.pictures import look
+from focalbench_suite.suites.whole_file import whole_file
 
 NEEDED = {"images": ("id", "file_name"), "annotations": (), "categories": ("id", "name")}  # what has no substitute
 LAYOUTS = (  # image folder, annotation file
@@ -97,12 +98,18 @@ def _of_one_file(folder: Path, file: Path) -> Dataset:
         contents, told = single_file.divided(_parsed(file, file.stat().st_mtime_ns), folder)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    cached = cache_folder() / f"divided-{digest(contents)}"
-    cached.mkdir(parents=True, exist_ok=True)
-    files = {split: cached / f"instances_{split}.json" for split in SPLITS}
+    return Dataset(folder.name, dict.fromkeys(SPLITS, folder), _kept("divided", contents), told=tuple(told))
+
+
+def _kept(kind: str, contents: dict[str, Any]) -> dict[str, Path]:
+    """The ``instances`` file of each split, in the cache under the hash of both."""
+    folder = cache_folder() / f"{kind}-{digest(contents)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {split: folder / f"instances_{split}.json" for split in SPLITS}
     for split, path in files.items():
-        _write_whole(path, json.dumps(contents[split]))
-    return Dataset(folder.name, dict.fromkeys(SPLITS, folder), files, told=tuple(told))
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(contents[split]))
+    return files
 
 
 def _check_json(annotations: dict[str, Path]) -> None:
@@ -137,12 +144,7 @@ def prepare(
     if images is not None:
         contents = contents | {"train": subset(contents["train"], images, seed)}
     left_out = dict(Counter(fault.kind for fault in faults if fault.fatal))
-    folder = cache_folder() / f"prepared-{digest(contents)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {split: folder / f"instances_{split}.json" for split in SPLITS}
-    for split, path in files.items():
-        _write_whole(path, json.dumps(contents[split]))
-    return Dataset(dataset.name, dataset.images, files, left_out), faults
+    return Dataset(dataset.name, dataset.images, _kept("prepared", contents), left_out), faults
 
 
 def _normal(dataset: Dataset, categories: tuple[str, ...]) -> tuple[dict[str, Any], list[Fault]]:
@@ -182,10 +184,3 @@ def subset(content: dict[str, Any], count: int, seed: int) -> dict[str, Any]:
 def digest(*contents: Any) -> str:
     """A short name for what a cached folder was made from."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is never seen half written, also with several runs at once."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text(text)
-    unfinished.replace(path)

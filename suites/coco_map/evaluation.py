@@ -35,15 +35,18 @@ def average_precision(annotations: Path, detections: list[dict[str, Any]]) -> di
     return {name: None if value < 0 else float(value) for name, value in zip(STATISTICS, values, strict=True)}
 
 
-def by_class(annotations: Path, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_class(
+    annotations: Path, detections: list[dict[str, Any]], confused: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """The same statistics of each category that has a box, with its name, and what became of its boxes.
 
-    ``boxes`` is their number, of which ``matched`` were found by a sure detection of this category; ``false_alarms``
-    are its sure detections that found no box of it.
+    `confused` are the rows of `confusion` for the same detections. ``boxes`` is the number of boxes, of which
+    ``matched`` were found by a sure detection of this category; ``false_alarms`` are its sure detections that found no
+    box of it.
     """
     nothing = {"image_id": _an_image(annotations), "category_id": 0, "bbox": [0, 0, 0, 0], "score": 0.0}
     evaluator = _accumulated(annotations, detections or [nothing])  # neither evaluator takes an empty list
-    counts = [tuple(row.values()) for row in confusion(annotations, detections)]
+    counts = [tuple(row.values()) for row in confused]
     rows = []
     for place, key in enumerate(evaluator.params.catIds):
         name = evaluator.cocoGt.cats[key]["name"]
@@ -76,10 +79,10 @@ def confusion(annotations: Path, detections: list[dict[str, Any]]) -> list[dict[
     truth = {box["id"]: names[box["category_id"]] for box in content["annotations"] if not box["iscrowd"]}
     sure = [detection for detection in detections if detection["score"] >= SURE]
     pairs = list(_pairs(annotations, sure)) if sure else []
-    counts = Counter(
-        (truth.get(box, BACKGROUND), names[sure[found - 1]["category_id"]]) for found, box in pairs
-    )  # loadRes numbers detections from 1
-    counts.update((name, BACKGROUND) for box, name in truth.items() if box not in {taken for _, taken in pairs})
+    taken = {box for _, box in pairs}
+    counts = Counter((name, BACKGROUND) for box, name in truth.items() if box not in taken)
+    # loadRes numbers detections from 1
+    counts.update((truth.get(box, BACKGROUND), names[sure[found - 1]["category_id"]]) for found, box in pairs)
     return [{"category": name, "detected_as": found, "count": n} for (name, found), n in sorted(counts.items())]
 
 

@@ -20,9 +20,10 @@ from focalbench_suite.adapters._mmcv import ensure_ops
 from focalbench_suite.suites.coco_map.backbones import KeptFeatures, is_source, pretrained
 from focalbench_suite.suites.coco_map.bridge import AdapterLoss
 from focalbench_suite.suites.coco_map.distributions import PARAMETERS, bins
-from focalbench_suite.suites.coco_map.recording import Diverged, Recorder, default_dtype
+from focalbench_suite.suites.coco_map.recording import Diverged, Recorder
 from focalbench_suite.suites.coco_map.schedules import Schedule
 from focalbench_suite.suites.coco_map.training import Trained, Training
+from focalbench_suite.suites.default_dtype import default_dtype
 from focalbench_suite.suites.processes import count
 
 CONFIGS = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,14 +119,3 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 def finite(value: float) -> float | None:
     """The value, or None where it is no number: JSON has no word for that."""
     return float(value) if math.isfinite(value) else None
-
-
-@contextlib.contextmanager
-def default_dtype(name: str) -> Iterator[None]:
-    """Hosts make anchors and targets in torch's default dtype, so that float64 is only whole with it."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, name))
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

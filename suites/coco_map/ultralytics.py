@@ -18,9 +18,11 @@ import torch
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.suites.coco_map.bridge import AdapterLoss
 from focalbench_suite.suites.coco_map.conversion import for_ultralytics
-from focalbench_suite.suites.coco_map.recording import Diverged, default_dtype
+from focalbench_suite.suites.coco_map.recording import Diverged
 from focalbench_suite.suites.coco_map.training import Trained, Training
+from focalbench_suite.suites.default_dtype import default_dtype
 from focalbench_suite.suites.processes import count, gathered, rank
+from focalbench_suite.suites.whole_file import whole_file
 
 
 def train(training: Training) -> Trained:
@@ -190,9 +192,8 @@ def _bases() -> tuple[type, type]:
             if due and self.epoch + 1 < self.epochs:
                 state = {name: part.state_dict() for name, part in _parts(self).items()}
                 state |= {"epoch": self.epoch, "updates": self.ema.updates, "recorder": self.recorder.state()}
-                unfinished = self.file.with_suffix(".unfinished")
-                torch.save(state, unfinished)
-                unfinished.replace(self.file)
+                with whole_file(self.file) as unfinished:
+                    torch.save(state, unfinished)
             return False
 
         def resume_training(self, ckpt) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy
@@ -23,10 +18,11 @@ from focalbench_suite.adapters import find
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.suites.agreement import terms
 from focalbench_suite.suites.check.checking import Verdict
-from focalbench_suite.suites.check.child import METHOD
+from focalbench_suite.suites.check.child import ask_apart
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.criterion.class_term import Reading, Scene, read_class_term
 from focalbench_suite.suites.criterion.kinds import ORDER, Criterion, criterion_of
+from focalbench_suite.suites.default_dtype import default_dtype
 from focalbench_suite.suites.explainer.here import sentence
 
 PATIENCE_S = 300.0  # a criterion answers some dozens of batches, and the library's import takes seconds
@@ -95,40 +91,18 @@ def check_criterion(reference: str | None, function: Any, loss: str) -> Criterio
     It runs in a process of its own. Raises `CannotCall` with one line where it cannot be asked: where it raises, ends
     the process, changes its inputs, or returns no terms.
     """
-    context: Any = multiprocessing.get_context(METHOD)
-    mine, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(reference, function, loss, theirs), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        if not mine.poll(PATIENCE_S):
-            raise CannotCall(f"{reference or 'the criterion'} did not end within {PATIENCE_S:.0f} s")
-        refused, found = mine.recv()
-    except (EOFError, OSError):
-        raise CannotCall(f"{reference or 'the criterion'} ended the process") from None
-    finally:
-        process.kill()
-        process.join()
-    if refused:
-        raise CannotCall(refused)
-    return found
+    what = reference or "the criterion"
+    return ask_apart(partial(_checked, reference, function, loss, what), what, PATIENCE_S)
 
 
-def _serve(reference: str | None, function: Any, loss: str, talk: Connection) -> None:
-    """The child: load, ask, and send the verdict or the sentence that says why there is none."""
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    torch.set_num_threads(1)
-    refused, verdict = "", None
+def _checked(reference: str | None, function: Any, loss: str, what: str) -> CriterionVerdict:
+    """In the child: load and ask; raises `CannotCall` with one line."""
     try:
-        verdict = _verdict(_loaded(reference, function, loss), loss)
+        return _verdict(_loaded(reference, function, loss), loss)
     except CannotCall as refusal:
-        refused = " ".join(str(refusal).split())
-    except BaseException as error:  # a user's criterion may raise anything
-        refused = f"{reference or 'the criterion'} raised {sentence(error).rstrip(': ')}"
-    with contextlib.suppress(OSError):
-        talk.send((refused, verdict))
-    os._exit(0)  # what the criterion left running is not waited for
+        raise CannotCall(" ".join(str(refusal).split())) from None
+    except LookupError as error:  # the criterion's own, not one of a name that is looked up
+        raise CannotCall(f"{what} raised {sentence(error).rstrip(': ')}") from None
 
 
 def _loaded(reference: str | None, function: Any, loss: str) -> Criterion:
@@ -143,7 +117,7 @@ def _loaded(reference: str | None, function: Any, loss: str) -> Criterion:
 
 def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
     told = _terms(criterion, name)
-    with _default_dtype("float64"):
+    with default_dtype("float64"):  # in which libraries make their zeros: float32's would round what is read off
         asked = [Asked.of(criterion.loss.call, name, scene) for scene in terms.SCENES]
     reading = None
     if told["cls"] != SAME:
@@ -181,17 +155,6 @@ def _of_term(rows: list[terms.Row]) -> str:
     if verdicts <= {"agrees", "agrees_up_to_scale"}:
         return next(row["relation"] for row in rows if row["verdict"] == "agrees_up_to_scale").lstrip("= ")
     return "another function: no one scale over all batches makes it ours"
-
-
-@contextlib.contextmanager
-def _default_dtype(name: str) -> Iterator[None]:
-    """Libraries make their zeros in the default dtype, which would round what is read off."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, name))
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 @dataclass(frozen=True)

@@ -278,7 +278,7 @@ def _label_in_cross_entropy(x: numpy.ndarray, observed: numpy.ndarray, _scale: f
 
 
 def _label_in_p_t(x: numpy.ndarray, observed: numpy.ndarray, scale: float) -> float | None:
-    p = 1 / (1 + numpy.exp(-x))
+    p = _sigmoid(x)
     inside = (p > CLIPPED) & (p < 1 - CLIPPED)
     if inside.sum() < FEWEST_LOGITS:
         return None
@@ -288,6 +288,10 @@ def _label_in_p_t(x: numpy.ndarray, observed: numpy.ndarray, scale: float) -> fl
     if not numpy.abs((2 * p[inside] - 1) * label + 1 - p[inside] - hit).max() < ROUNDED:
         return None
     return float(f"{label:.4g}") if label < 0.5 else 1 - float(f"{1 - label:.4g}")
+
+
+def _sigmoid(x: numpy.ndarray) -> numpy.ndarray:
+    return 1 / (1 + numpy.exp(-x))
 
 
 def _affine(x: numpy.ndarray, y: numpy.ndarray) -> bool:
@@ -316,7 +320,7 @@ def activations(points: Points, observed: numpy.ndarray) -> Iterator[Context]:
         return
     x = numpy.array(list(table))
     z = numpy.log(list(table.values())) - numpy.log1p(-numpy.array(list(table.values())))
-    if _affine(1 / (1 + numpy.exp(-x)), numpy.array(list(table.values()))):
+    if _affine(_sigmoid(x), numpy.array(list(table.values()))):
         return  # the sigmoid itself, blended by another label
     slope, shift = numpy.polyfit(x, z, 1)
     if numpy.abs(slope * x + shift - z).max() < 1e-5:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from focalbench_suite.suites.explainer.vocabulary.option import Change
-from focalbench_suite.suites.explainer.vocabulary.reduction import FLOORED, GUARDED, ROWS, WEIGHING
+from focalbench_suite.suites.explainer.vocabulary.reduction import DIVIDED_BY, GUARDED, ROWS, WEIGHING
 
 Values = dict[str, Any]
 
@@ -478,7 +478,7 @@ COUNTED = {
     "row_ones": "the number of its targets that are 1",
     "row_targets": "the sum of its targets",
 }
-for _quantity in ("kept_rows", *GUARDED, *FLOORED):
+for _quantity in DIVIDED_BY:
     _guard = ", with no guard against 0" if _quantity in GUARDED else ""  # the others are not asked at 0
     NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}{_guard}"
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"

@@ -134,6 +134,8 @@ EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 GUARDED = ("positives", "ones", "target_sum")
 WEIGHING = ("weight_sum", "factor_sum", "weighted_factor_sum")  # where they are 0 so is the loss, whatever the guard
 FLOORED = ("kept_elements", "labelled", "class_labels", "positive_rows", "weight_sum", "negative_sum")
+# where no row of background is answered, rows and positives are as many, and rows are what is meant
+DIVIDED_BY = ("kept_rows", *GUARDED, *FLOORED)
 # code: (name, divisor); the others
 DIVISORS: dict[str, tuple[str, str]] = {
     "over_nonzero": ("mean over the elements that are not 0", "nonzero"),
@@ -231,8 +233,7 @@ def _divided() -> Iterator[Reduction]:
     def over(code: str, name: str, divisor: str, **values: float) -> Reduction:
         return Reduction(name, f"sum(terms)/{divisor}", change("normaliser", code, **values))
 
-    # where no row of background is answered, rows and positives are as many, and rows are what is meant
-    for quantity in ("kept_rows", *GUARDED, *FLOORED):
+    for quantity in DIVIDED_BY:
         told = BATCH.quantities[quantity][0]
         plain = over(f"over_{quantity}", f"sum / {told}", quantity)
         floored = over(f"over_{quantity}_at_least_one", f"sum / {told} (at least 1)", f"max({quantity}, 1)")

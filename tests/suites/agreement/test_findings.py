@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from focalbench_suite import adapters
-from focalbench_suite.suites.agreement import DETECTORS, findings, known
+from focalbench_suite.suites.agreement import findings, known
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "agreement"
 SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
@@ -20,7 +20,7 @@ SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
 @pytest.fixture(scope="module")
 def found():
     """Every finding of the sources that import quickly, by adapter and loss."""
-    losses = [loss for name in SOURCES for loss in adapters.load(name).losses if loss.name not in DETECTORS]
+    losses = [loss for name in SOURCES for loss in adapters.load(name).losses if loss.name not in adapters.DETECTORS]
     return {(loss.label, loss.name): findings.of_source(loss, "", "cpu") for loss in losses}
 
 

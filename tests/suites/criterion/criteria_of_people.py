@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from ultralytics.utils.loss import FocalLoss, v8DetectionLoss
@@ -107,6 +109,11 @@ class TopThirteen(v8DetectionLoss):
 class NeedsGPU(v8DetectionLoss):
     def __init__(self, model):
         raise RuntimeError("Found no NVIDIA driver on your system")
+
+
+class EndsProcess(v8DetectionLoss):
+    def __call__(self, preds, batch):
+        os._exit(7)
 
 
 class MissingAttribute(v8DetectionLoss):

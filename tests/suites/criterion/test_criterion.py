@@ -79,6 +79,7 @@ def test_nanodets_head_is_gfls_with_its_square_and_another_with_its_own():
     [
         ("OldFocal", "TypeError: FocalLoss.forward() got an unexpected keyword argument 'gamma'"),
         ("NeedsGPU", "RuntimeError: Found no NVIDIA driver on your system"),
+        ("EndsProcess", "EndsProcess ended the process: exit status 7"),
         ("MissingAttribute", "AttributeError: 'MissingAttribute' object has no attribute 'slide'"),
         ("ShortTable", "IndexError: index 2 is out of bounds for dimension 0 with size 2"),
         ("ChangesBatch", "ChangesBatch changes its inputs; let it work on copies"),
