@@ -1,22 +1,32 @@
-"""The backend of GPUs: launches the kernels of `triton_kernels`."""
+"""The backend of GPUs: launches the kernels of `triton_kernels` and `triton_rows`."""
 
 from __future__ import annotations
 
+import functools
+import math
 import struct
 import sys
+from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
 from . import triton_kernels as kernels
+from . import triton_rows
 from .loss_call import ROWS, SIGMOID, LossCall
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-# Sizes of a program, which decide its speed and no result but the last digits of a sum.
-MOST_COLUMNS = 16384  # a program holds whole rows in registers, and compiles badly or not at all beyond this
-BLOCK, WARPS = 2048, 4  # elements of a program, and its warps: 16 elements a thread
-TILE = 2048  # elements of a program that takes rows, unless a row has more
+MOST_COLUMNS = triton_rows.MOST_COLUMNS.value
+SHORT = 2**31 - 2**20  # places below this fit into 32 bits, those of the last tile included
+# Sizes of a program, which decide its speed and no result but the last digits of a sum. Programs are of one warp where
+# they can be, since the threads of a program wait for each other where they look for positives or add up a row.
+TILE = {torch.float32: 256, torch.bfloat16: 512, torch.float16: 512}  # elements: two loads of 16 bytes a thread
+ELEMENT_WARPS = 1
+NARROW, NARROW_WARPS = 96, 1  # columns of the widest row that one thread holds without running out of registers
+WIDE_COLUMNS = 2048  # of a warp
+AT_ONCE = 32  # programs of one warp that a multiprocessor holds; each takes what the ones before it left
+BLOCK, WARPS = 2048, 4  # elements of a program that scales gradients, and its warps
 TOTAL_BLOCK, TOTAL_WARPS = 4096, 8  # partial sums that the last program adds at once, and its warps
 
 
@@ -74,14 +84,22 @@ def multiply(gradient: Tensor, incoming: Tensor) -> None:
     kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
 
 
-def _columns(call: LossCall) -> int:
-    return triton.next_power_of_2(call.logits.shape[-1])
-
-
 def _programs(call: LossCall) -> int:
-    if call.loss in SIGMOID:
-        return triton.cdiv(call.logits.numel(), BLOCK)
-    return triton.cdiv(call.logits.numel() // call.logits.shape[-1], max(TILE // _columns(call), 1))
+    """How many programs a kernel gets: one a tile or row, but no more than run at once."""
+    tiles = triton.cdiv(call.logits.numel(), TILE[call.logits.dtype])
+    if call.loss not in SIGMOID:
+        tiles = triton.cdiv(_rows(call), 32 * NARROW_WARPS if call.classes <= NARROW else 1)
+    return min(tiles, AT_ONCE * _multiprocessors(call.logits.device))
+
+
+def _rows(call: LossCall) -> int:
+    return call.logits.numel() // call.classes
+
+
+@functools.cache
+def _multiprocessors(device: torch.device) -> int:
+    """Of a GPU; in Triton's interpreter, where tensors are on the CPU, enough for several programs to take turns."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def _launch(
@@ -94,54 +112,60 @@ def _launch(
     scale: float = 1.0,
 ) -> None:
     """Launches the kernel of a call, which fills `out` and `gradient`, whichever it is asked for."""
-    gamma = struct.unpack("f", struct.pack("f", call.power))[0]  # rounded to float32, as the kernel gets it
     shared = {
         "POWER": int(call.power) if call.power in (0, 2) else -1,
         "WANT": want,
         "DIVIDED": divisor is not None,
         "INCOMING_EACH": incoming is not None and incoming.dim() > 0,
+        "LONG": call.logits.numel() > SHORT,
     }
+    tensors = (incoming, divisor, out, gradient)
     if call.loss in SIGMOID:
-        kernels.sigmoid_kernel[(_programs(call),)](
-            call.logits,
-            call.targets,
-            call.labels,
-            incoming,
-            divisor,
-            out,
-            gradient,
-            call.logits.numel(),
-            call.classes,
-            gamma,
-            call.power - gamma,
-            call.positive,
-            call.negative,
-            scale,
-            LOSS=SIGMOID.index(call.loss),
-            LABELLED=call.labels is not None,
-            SCORED=call.labels is not None and call.targets is not None,
-            BLOCK=BLOCK,
-            num_warps=WARPS,
-            **shared,
-        )
+        _launch_elements(call, tensors, scale, shared)
     else:
-        kernels.row_kernel[(_programs(call),)](
-            call.logits,
-            call.targets,
-            call.weights,
-            incoming,
-            divisor,
-            out,
-            gradient,
-            call.logits.numel() // call.classes,
-            call.classes,
-            gamma,
-            call.power - gamma,
-            scale,
-            BINS=call.loss == "distribution_focal",
-            WEIGHTED=call.weights is not None,
-            ROWS=max(TILE // _columns(call), 1),
-            COLUMNS=_columns(call),
-            num_warps=WARPS,
-            **shared,
-        )
+        _launch_rows(call, tensors, scale, shared)
+
+
+def _launch_elements(call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, shared: dict[str, Any]) -> None:
+    tile = TILE[call.logits.dtype]
+    kernels.sigmoid_kernel[(_programs(call),)](
+        call.logits,
+        call.targets,
+        call.labels,
+        *tensors,
+        call.logits.numel(),
+        call.classes,
+        *_two_parts(call.power),
+        *_two_parts(call.power / math.log(2)),
+        call.positive,
+        call.negative,
+        scale,
+        LOSS=SIGMOID.index(call.loss),
+        LABELLED=call.labels is not None,
+        SCORED=call.labels is not None and call.targets is not None,
+        TILE=tile,
+        NEAR=triton.next_power_of_2(tile // call.classes + 2),
+        num_warps=ELEMENT_WARPS,
+        **shared,
+    )
+
+
+def _launch_rows(call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, shared: dict[str, Any]) -> None:
+    arguments = (call.logits, call.targets, call.weights, *tensors, _rows(call), *_two_parts(call.power), scale)
+    shared |= {
+        "CLASSES": call.classes,
+        "BINS": call.loss == "distribution_focal",
+        "WEIGHTED": call.weights is not None,
+    }
+    grid = (_programs(call),)
+    if call.classes <= NARROW:
+        triton_rows.narrow_kernel[grid](*arguments, ROWS=32 * NARROW_WARPS, num_warps=NARROW_WARPS, **shared)
+    else:
+        warps = max(triton.next_power_of_2(call.classes) // WIDE_COLUMNS, 1)
+        triton_rows.wide_kernel[grid](*arguments, LEAST=32 * warps, num_warps=warps, **shared)
+
+
+def _two_parts(number: float) -> tuple[float, float]:
+    """A number rounded to float32, as a kernel gets it, and what that lost."""
+    rounded = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded, number - rounded

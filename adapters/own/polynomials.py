@@ -1,4 +1,4 @@
-"""Makes the tables of polynomial coefficients in `kernels.h` and `triton_kernels.py`:
+"""Makes the tables of polynomial coefficients in `kernels.h` and `triton_arithmetic.py`:
 
     python -m adapters.own.polynomials
 
@@ -61,6 +61,11 @@ def exp_tail(r: mpf) -> mpf:
     return (mpmath.exp(r) - 1 - r) / r**2
 
 
+def exp2_ratio(f: mpf) -> mpf:
+    """(2^f - 1) / f."""
+    return mpmath.expm1(f * mpmath.log(2)) / f if f else mpmath.log(2)
+
+
 def log1p_ratio(e: mpf) -> mpf:
     """log(1 + e) / e."""
     return mpmath.log1p(e) / e if e else mpf(1)
@@ -84,6 +89,8 @@ with mpmath.workdps(DIGITS):
     ROOT_2 = mpmath.sqrt(2)
     # e^r = 1 + r + r² tail, so that an error of the tail counts r² / e^r times in e^r.
     EXP = Approximation(exp_tail, lambda r: r**2 / mpmath.exp(r), -HALF_LOG_2, HALF_LOG_2)
+    # 2^f = 1 + f ratio
+    EXP2 = Approximation(exp2_ratio, lambda f: f / mpf(2) ** f, mpf(-1) / 2, mpf(1) / 2)
     # log(1 + e) = e ratio
     LOG1P = Approximation(log1p_ratio, lambda e: 1 / log1p_ratio(e), mpf(0), mpf(1))
     # log(1 + e) = e - e² bend
@@ -189,12 +196,13 @@ HEADER_TABLES = {
     "FLOAT32": (("EXP", EXP, 5, DOUBLE), ("LOG1P", LOG1P, 10, DOUBLE), ("LOG", LOG, 4, DOUBLE)),
     "FLOAT64": (("EXACT_EXP", EXP, 9, DOUBLE), ("LOG1P", LOG1P, 21, DOUBLE), ("LOG", LOG, 8, DOUBLE)),
 }
-# The Horner schemes of `triton_kernels.py`: function, variable, fit, degree.
+# The Horner schemes of `triton_arithmetic.py`: function, variable, fit, degree.
 TRITON_SCHEMES = (
-    ("_exp_of_minus", "r", EXP, 4),
-    ("_log1p", "e_hi", LOG1P_BEND, 8),
-    ("_log", "t", LOG, 3),
-    ("_sigmoid_loss_half", "e", LOG1P, 6),
+    ("exp_tail", "r", EXP, 4),
+    ("exp2_ratio", "f", EXP2, 5),
+    ("log1p_bend", "e", LOG1P_BEND, 8),
+    ("log1p_ratio", "e", LOG1P, 4),
+    ("log_ratio", "t", LOG, 3),
 )
 
 
@@ -207,7 +215,7 @@ def header_table(name: str, fit: Approximation, degree: int, bits: int) -> str:
 
 
 def triton_scheme(variable: str, fit: Approximation, degree: int) -> str:
-    """A Horner scheme as it stands in `triton_kernels.py`."""
+    """A Horner scheme as it stands in `triton_arithmetic.py`."""
     *rest, last = rounded(fit, degree, FLOAT)[0]
     lines = [f"    p = {last!r}"]
     for number in reversed(rest):
@@ -227,7 +235,7 @@ def main() -> None:
         for table in tables:
             print(header_table(*table))
     for function, variable, fit, degree in TRITON_SCHEMES:
-        print(f"triton_kernels.py, {function}, largest error 2^{_exponent(rounded(fit, degree, FLOAT)[1])}:")
+        print(f"triton_arithmetic.py, {function}, largest error 2^{_exponent(rounded(fit, degree, FLOAT)[1])}:")
         print(triton_scheme(variable, fit, degree))
 
 

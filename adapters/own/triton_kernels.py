@@ -1,11 +1,13 @@
-"""The losses on a GPU: Triton kernels that read each logit once and compute the loss and its gradient together.
+"""The sigmoid losses on a GPU: Triton kernels that read each logit once and give the loss and its gradient together.
 
-Arithmetic is float32, except for what is computed once a row, which is float64. For float32 logits the exponential,
-the logarithm and the probabilities are kept as two float32 numbers each, a result `hi` and its rounding error `lo`, so
-that losses and gradients are within 4 ULP; half precision needs no `lo`. Sums are taken in a fixed order, so that they
-repeat bit by bit: each program writes one partial sum, and a last program adds these in float64.
+A program is one warp that takes tile after tile. Almost all targets are background, where every sigmoid loss is the same
+short formula, so a tile without a positive takes a path of its own, half as long as that for any target. Labels are
+looked at row by row for that, and element by element only in a tile that has a positive.
 
-The coefficients of the polynomials come from `polynomials.py`.
+Arithmetic is float32. For float32 logits what would lose digits is kept as two numbers, a result `hi` and its rounding
+error `lo`, so that losses and gradients are within 4 ULP for |logit| <= 80 and γ <= 2; half precision needs no `lo`.
+Sums are taken in a fixed order, so that they repeat bit by bit on one card: each program writes one partial sum, and a
+last program adds these in float64.
 """
 
 # ruff: noqa: N803 — compile-time arguments are capitals in Triton
@@ -13,6 +15,28 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
+
+from .triton_arithmetic import (
+    DEEPEST,
+    LEAST_DIVISOR,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    NAN,
+    ROUNDER,
+    SMALLEST,
+    exp2_ratio,
+    exp_of_minus,
+    exp_parts,
+    log1p_bend,
+    log1p_ratio,
+    log_2,
+    log_parts,
+    power_of_2,
+    power_of_log,
+    reciprocal,
+    two_sum,
+)
 
 # What a kernel is asked for.
 TOTAL: tl.constexpr = tl.constexpr(0)  # a partial sum a program
@@ -24,87 +48,58 @@ FOCAL: tl.constexpr = tl.constexpr(0)
 QUALITY_FOCAL: tl.constexpr = tl.constexpr(1)
 VARIFOCAL: tl.constexpr = tl.constexpr(2)
 
-SMALLEST: tl.constexpr = tl.constexpr(1.1754943508222875e-38)  # the smallest normal float32
-LAST_EXPONENT: tl.constexpr = tl.constexpr(104.0)  # e^-104 rounds to 0 in float32
-LEAST_DIVISOR: tl.constexpr = tl.constexpr(1.1920928955078125e-07)  # 2^-23, float32's eps, as on every device
+OUTSIDE: tl.constexpr = tl.constexpr(-1000.0)  # a logit whose loss at label 0 is 0
 
 
 @triton.jit
-def _exp_of_minus(z):
-    """e^-z of z >= 0 as hi + lo, and NaN of NaN: e^-z = 2^-k e^r with r = k ln 2 - z.
+def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
+    """Loss and derivative of a logit x with target 0 and weight 1: FL = σ^γ B, FL' = σ^γ (γ (1 - σ) B + σ).
 
-    1.4426950408889634 is 1 / ln 2. 0.693359375 is ln 2 to 9 bits, so that its product with k is exact, and
-    -2.1219444005469058e-4 is the rest of ln 2.
+    QFL and VFL are the same there. B = max(x, 0) + log(1 + e) with e = e^-|x|, whose error `lo` goes into the
+    logarithm and into σ = n / (1 + e), where n is e or 1; the remainder of that division, n - σ - σ e, is exact.
     """
-    z = tl.where(z > LAST_EXPONENT, LAST_EXPONENT, z)
-    k = tl.floor(z * 1.4426950408889634 + 0.5)
-    r = (k * 0.693359375 - z) - k * 2.1219444005469058e-4
-    p = 0.0013821336906403303
-    p = p * r + 0.008368670009076595
-    p = p * r + 0.04166825860738754
-    p = p * r + 0.1666652113199234
-    p = p * r + 0.4999999403953552
-    tail = r * r * p
-    t = r + tail
-    hi = 1.0 + t
-    lo = (t - (hi - 1.0)) + (tail - (t - r))
-    exponent = k.to(tl.int32)
-    half = exponent >> 1  # two steps, so that small results are subnormal instead of 0
-    first = ((127 - half) << 23).to(tl.float32, bitcast=True)
-    second = ((127 - (exponent - half)) << 23).to(tl.float32, bitcast=True)
-    return hi * first * second, lo * first * second
+    below = x < 0
+    minus_z = tl.maximum(-tl.abs(x), DEEPEST, propagate_nan=NAN)
+    t, power = exp_parts(minus_z, 0.0)
+    one_and_t = 1.0 + t
+    e = one_and_t * power
+    inverse = reciprocal(1.0 + e)
+    lo = (t - (one_and_t - 1.0)) * power * inverse
+    n = tl.where(below, e, 1.0)
+    quotient = n * inverse
+    lost = (tl.fma(-quotient, e, n - quotient) + tl.where(below, lo, -lo)) * inverse
+    s = quotient + lost
+    log = e + tl.fma(-(e * e), log1p_bend(e), lo)
+    loss = tl.maximum(x, 0.0) + log
+    rest = tl.fma(-lost, loss, tl.fma(-quotient, loss, loss))  # (1 - σ) B
+    if POWER == 0:
+        return loss, s
+    if POWER == 2:
+        m = quotient * tl.fma(lost, 2.0, quotient)  # rounded once less than s²
+    else:  # σ^γ = 2^(γ' (least - log)) with γ' = γ / ln 2, whose product with `least` is large and must be exact
+        least = tl.where(below, minus_z, 0.0)
+        k = (tl.fma(-steepness, log, steepness * least) + ROUNDER) - ROUNDER
+        f = tl.fma(-steepness, log, tl.fma(steepness, least, -k))
+        f = tl.fma(steepness_lo, least, f)
+        power = power_of_2(k)
+        m = tl.fma(f * exp2_ratio(f), power, power)
+    return m * loss, m * tl.fma(gamma, rest, s)
 
 
 @triton.jit
-def _log1p(e_hi, e_lo, inverse):
-    """log(1 + e) of e in [0, 1] as hi + lo; `inverse` is 1 / (1 + e)."""
-    p = 0.0033127551432698965
-    p = p * e_hi - 0.02017768658697605
-    p = p * e_hi + 0.05761134997010231
-    p = p * e_hi - 0.1067485436797142
-    p = p * e_hi + 0.15351788699626923
-    p = p * e_hi - 0.19694040715694427
-    p = p * e_hi + 0.2495829463005066
-    p = p * e_hi - 0.3333047926425934
-    p = p * e_hi + 0.4999993145465851
-    bend = e_hi * e_hi * p
-    hi = e_hi - bend
-    return hi, ((e_hi - hi) - bend) + e_lo * inverse
-
-
-@triton.jit
-def _log(q):
-    """log q of a normal q > 0 in two parts, an exact and a rounded one: k ln 2 + log m, where q = 2^k m.
-
-    0x3F3504F3 are the bits of √½, so that m lies in [√½, √2). ln 2 is split as in `_exp_of_minus`.
-    """
-    bits = q.to(tl.int32, bitcast=True) - 0x3F3504F3
-    k = (bits >> 23).to(tl.float32)
-    m = ((bits & 0x7FFFFF) + 0x3F3504F3).to(tl.float32, bitcast=True)
-    s = (m - 1.0) / (m + 1.0)
-    t = s * s
-    p = 0.29871371388435364
-    p = p * t + 0.3997757136821747
-    p = p * t + 0.6666677594184875
-    p = p * t + 2.0
-    return k * 0.693359375, s * p - k * 2.1219444005469058e-4
-
-
-@triton.jit
-def _two_sum(a, b):
-    """a + b and, exactly, what it lost in rounding  (Knuth, The Art of Computer Programming, section 4.2.2)."""
-    total = a + b
-    share = total - a
-    return total, (a - (total - share)) + (b - share)
-
-
-@triton.jit
-def _power_of_log(log_hi, log_lo, gamma, gamma_lo):
-    """e^(γ log) of log <= 0 as hi + lo: at log = -80, half an ULP of the exponent is 40 ULP of the power."""
-    product = gamma * log_hi
-    rest = tl.fma(gamma, log_hi, -product) + gamma * log_lo + gamma_lo * log_hi
-    hi, lo = _exp_of_minus(-product)
-    return hi + (lo + hi * rest)
+def _background_half(x, gamma, POWER: tl.constexpr):
+    """As `_background`, with the digits of half precision."""
+    e = power_of_2(tl.abs(x) * -LOG2_E)
+    one_and_e = 1.0 + e
+    s = tl.where(x < 0, e, 1.0) * reciprocal(one_and_e)
+    loss = tl.fma(e, log1p_ratio(e), tl.maximum(x, 0.0))
+    if POWER == 0:
+        return loss, s
+    if POWER == 2:
+        m = s * s
+    else:
+        m = power_of_2(gamma * tl.fma(tl.minimum(x, 0.0), LOG2_E, -log_2(one_and_e)))
+    return m * loss, m * tl.fma(gamma * (1.0 - s), loss, s)
 
 
 @triton.jit
@@ -116,14 +111,16 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     QFL = |gap|^β B,   QFL' = -sign(gap) |gap|^(β-1) (β s r B + gap²).
     """
     z = tl.abs(x)
-    e_hi, e_lo = _exp_of_minus(z)
+    e_hi, e_lo = exp_of_minus(z)
     d_hi = 1.0 + e_hi
     d_lo = (e_hi - (d_hi - 1.0)) + e_lo
-    large_hi = 1.0 / d_hi
+    large_hi = reciprocal(d_hi)
     large_lo = large_hi * (tl.fma(-d_hi, large_hi, 1.0) - d_lo * large_hi)
     small_hi = e_hi * large_hi
     small_lo = tl.fma(e_hi, large_hi, -small_hi) + e_hi * large_lo + e_lo * large_hi
-    log_hi, log_lo = _log1p(e_hi, e_lo, large_hi)
+    bend = e_hi * e_hi * log1p_bend(e_hi)
+    log_hi = e_hi - bend
+    log_lo = ((e_hi - log_hi) - bend) + e_lo * large_hi
 
     not_y = 1.0 - y
     below = x < 0
@@ -133,11 +130,11 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     miss_hi = not_y * s_hi  # (1 - y) s
     miss_lo = tl.fma(not_y, s_hi, -miss_hi) + not_y * s_lo + ((1.0 - not_y) - y) * s_hi
     straight = not_y * tl.where(below, 0.0, x) + y * tl.where(x > 0, 0.0, -x)
-    b_hi, b_lo = _two_sum(straight, log_hi)
+    b_hi, b_lo = two_sum(straight, log_hi)
     b_lo += log_lo
     if LOSS == VARIFOCAL:  # the negatives are FL at y = 0; the positives are replaced below
         q_hi, q_lo = s_hi, s_lo
-        c_hi, c_lo = _two_sum(tl.where(below, 0.0, x), log_hi)
+        c_hi, c_lo = two_sum(tl.where(below, 0.0, x), log_hi)
         c_lo += log_lo
     else:
         q_hi = tl.fma(y, r_hi, miss_hi)
@@ -158,12 +155,12 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
         else:
             hard = below
             scaled = tl.where(below, e_hi, 1.0)
-        whole, fraction = _log(tl.maximum(scaled, SMALLEST))
-        whole = tl.where(hard, -z, whole)
-        fraction = tl.where(hard, 0.0, fraction)
-        rest_hi, rest_lo = _two_sum(fraction, -less_hi)
-        power_hi, power_lo = _two_sum(whole, rest_hi)
-        m = _power_of_log(power_hi, power_lo + rest_lo - less_lo, gamma, gamma_lo)
+        k, fraction = log_parts(tl.maximum(scaled, SMALLEST))
+        whole = tl.where(hard, -z, k * LN2_HIGH)
+        fraction = tl.where(hard, 0.0, tl.fma(k, LN2_LOW, fraction))
+        rest_hi, rest_lo = two_sum(fraction, -less_hi)
+        power_hi, power_lo = two_sum(whole, rest_hi)
+        m = power_of_log(power_hi, power_lo + rest_lo - less_lo, gamma, gamma_lo)
 
     if LOSS == QUALITY_FOCAL:
         square = tl.fma(gap_hi, gap_hi, 2.0 * gap_hi * gap_lo)
@@ -219,21 +216,14 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
     """As `_sigmoid_loss`, with the digits of half precision and half the instructions.
 
     Changing the sign of a logit x and y into 1 - y changes only the derivative's sign, so the formulas are in z = |x|,
-    the label t of z, and o = 1 - t, with s = σ(z) and r = 1 - s. 1.4426950408889634 is 1 / ln 2.
+    the label t of z, and o = 1 - t, with s = σ(z) and r = 1 - s.
     """
     z = tl.abs(x)
     below = x < 0
-    e = tl.exp2(z * -1.4426950408889634)
-    s = 1.0 / (1.0 + e)
+    e = power_of_2(z * -LOG2_E)
+    s = reciprocal(1.0 + e)
     r = e * s
-    p = 0.014145231805741787
-    p = p * e - 0.06641574949026108
-    p = p * e + 0.14924171566963196
-    p = p * e - 0.23504960536956787
-    p = p * e + 0.331097811460495
-    p = p * e - 0.49987009167671204
-    p = p * e + 0.9999987483024597
-    log_sum = e * p
+    log_sum = e * log1p_ratio(e)
     not_y = 1.0 - y
     t = tl.where(below, not_y, y)
     o = tl.where(below, y, not_y)
@@ -262,8 +252,8 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
     elif POWER == 2:
         m = q * q
     else:
-        log_q = tl.where(hard, z * -1.4426950408889634, tl.log2(tl.maximum(scaled, SMALLEST)))
-        m = tl.exp2(gamma * (log_q - log_sum * 1.4426950408889634))
+        log_q = tl.where(hard, z * -LOG2_E, log_2(tl.maximum(scaled, SMALLEST)))
+        m = power_of_2(gamma * (log_q - log_sum * LOG2_E))
         if LOSS == QUALITY_FOCAL:
             m = tl.where(scaled == 0.0, 0.0, m)
     loss = weight * (m * cross)
@@ -288,6 +278,23 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
 
 
 @triton.jit
+def _or(a, b):
+    return a | b
+
+
+@triton.jit
+def _bits(target):
+    """Something that is 0 where a target is."""
+    if target.dtype.primitive_bitwidth == 32:
+        bits = target.to(tl.int32, bitcast=True)
+    elif target.dtype.primitive_bitwidth == 16:
+        bits = target.to(tl.int16, bitcast=True).to(tl.int32)
+    else:
+        bits = (target != 0).to(tl.int32)
+    return bits
+
+
+@triton.jit
 def sigmoid_kernel(
     logits,
     targets,  # dense: the logits' shape; else the score of each row, or nothing
@@ -300,6 +307,8 @@ def sigmoid_kernel(
     classes,
     gamma,
     gamma_lo,
+    steepness,  # γ / ln 2, and what it lost in rounding
+    steepness_lo,
     positive,
     negative,
     scale,
@@ -310,168 +319,77 @@ def sigmoid_kernel(
     SCORED: tl.constexpr,
     DIVIDED: tl.constexpr,
     INCOMING_EACH: tl.constexpr,
-    BLOCK: tl.constexpr,
+    LONG: tl.constexpr,  # whether places need 64 bits
+    TILE: tl.constexpr,  # elements
+    NEAR: tl.constexpr,  # at least the rows that a tile touches
 ):
-    program = tl.program_id(0)
-    at = program.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < elements
-    x = tl.load(logits + at, mask=inside, other=0.0).to(tl.float32)
-    if LABELLED:
-        first = program.to(tl.int64) * BLOCK
-        first_row = first // classes
-        local = (first - first_row * classes).to(tl.int32) + tl.arange(0, BLOCK)
-        row = local // classes
-        label = tl.load(labels + first_row + row, mask=inside, other=-1).to(tl.int32)
-        hit = label == local - row * classes
-        if SCORED:
-            score = tl.load(targets + first_row + row, mask=inside, other=0.0).to(tl.float32)
-            y = tl.where(hit, score, 0.0)
-        else:
-            y = hit.to(tl.float32)
-    else:
-        y = tl.load(targets + at, mask=inside, other=0.0).to(tl.float32)
-
-    if logits.dtype.element_ty == tl.float32:
-        loss, slope = _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
-    else:
-        loss, slope = _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS, POWER)
     if DIVIDED:
         scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    if WANT == EACH:
-        tl.store(out + at, loss.to(out.dtype.element_ty), mask=inside)
-    elif WANT == GRADIENT:
-        if INCOMING_EACH:
-            factor = tl.load(incoming + at, mask=inside, other=0.0).to(tl.float32)
+    if WANT == GRADIENT and not INCOMING_EACH:
+        scale *= tl.load(incoming).to(tl.float32)
+    background = tl.zeros((TILE,), tl.float32)  # losses without their weight
+    others = 0.0
+    place = tl.arange(0, TILE)
+    if LABELLED:  # the row and column of a tile's first element, carried along, since a division costs as much as a loss
+        step = tl.num_programs(0) * TILE
+        row = tl.program_id(0).to(tl.int64) * TILE // classes if LONG else tl.program_id(0) * TILE // classes
+        column = (tl.program_id(0) * TILE - row * classes).to(tl.int32)
+        near = tl.arange(0, NEAR)
+    for tile in range(tl.program_id(0), tl.cdiv(elements, TILE), tl.num_programs(0)):
+        start = tile.to(tl.int64) * TILE if LONG else tile * TILE
+        at = start + place
+        inside = at < elements
+        x = tl.load(logits + at, mask=inside, other=OUTSIDE).to(tl.float32)
+        if LABELLED:
+            is_near = near * classes < tl.minimum(elements - start, TILE).to(tl.int32) + column
+            nearby = tl.load(labels + row + near, mask=is_near, other=-1).to(tl.int32)
+            found = ((nearby >= 0) & (nearby < classes)).to(tl.int32)
         else:
-            factor = tl.load(incoming).to(tl.float32)
-        tl.store(gradient + at, (slope * scale * factor).to(gradient.dtype.element_ty), mask=inside)
-    else:
-        tl.store(out + program, tl.sum(tl.where(inside, loss, 0.0)))
-        if WANT == TOTAL_AND_GRADIENT:
-            tl.store(gradient + at, (slope * scale).to(gradient.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def _surprise(others, own, depth, total):
-    """-log p of a class whose e^(x - max) is `own`, p = own / (own + others), in float64; `depth` is max - x."""
-    ratio = others / tl.maximum(own, 1e-300)  # a quotient of 0 by 0 must not arise; own is 0 or above 1e-46
-    shifted = 1.0 + ratio
-    rounded = shifted - 1.0
-    near = tl.log(shifted) * tl.where(rounded == 0.0, 1.0, ratio / tl.where(rounded == 0.0, 1.0, rounded))
-    near = tl.where(rounded == 0.0, ratio, near)  # log(1 + ratio): the quotient makes up for the rounding of 1 + ratio
-    return tl.where(others < own, near, tl.log(total) + depth)
-
-
-@triton.jit
-def _named(logits, at, known, top):
-    """Of the class that the target of each row names, e^(x - max) and max - x, in float64."""
-    depth, depth_lo = _two_sum(top, -tl.load(logits + at, mask=known, other=0.0).to(tl.float32))
-    e_hi, e_lo = _exp_of_minus(depth)
-    return e_hi.to(tl.float64) + (e_lo - e_hi * depth_lo), depth.to(tl.float64) + depth_lo
-
-
-@triton.jit
-def row_kernel(
-    logits,
-    targets,  # class index (softmax FL) or bin coordinate (DFL) of each row
-    weights,  # weight of each class (softmax FL) or of each row (DFL), or nothing
-    incoming,
-    divisor,
-    out,
-    gradient,
-    rows,
-    classes,
-    gamma,
-    gamma_lo,
-    scale,
-    BINS: tl.constexpr,  # DFL; else softmax FL
-    POWER: tl.constexpr,
-    WANT: tl.constexpr,
-    WEIGHTED: tl.constexpr,
-    DIVIDED: tl.constexpr,
-    INCOMING_EACH: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-):
-    program = tl.program_id(0)
-    row = program.to(tl.int64) * ROWS + tl.arange(0, ROWS)
-    column = tl.arange(0, COLUMNS)
-    is_row = row < rows
-    inside = is_row[:, None] & (column < classes)[None, :]
-    at = row[:, None] * classes + column[None, :]
-    x = tl.load(logits + at, mask=inside, other=-float("inf")).to(tl.float32)
-    top = tl.max(x, axis=1)
-    top = tl.where(is_row, top, 0.0)
-    depth, depth_lo = _two_sum(top[:, None], -x)
-    e_hi, e_lo = _exp_of_minus(depth)
-    e = tl.where(inside, e_hi + (e_lo - e_hi * depth_lo), 0.0)
-    if BINS:
-        target = tl.load(targets + row, mask=is_row, other=0.0).to(tl.float32)
-        left = tl.minimum(tl.maximum(tl.floor(target), 0.0), classes - 2.0)
-        share = target - left
-        first = left.to(tl.int32)
-        last = first + 1
-    else:
-        first = tl.load(targets + row, mask=is_row, other=0).to(tl.int32)
-        last = first
-    known = is_row & (first >= 0) & (last < classes)
-    first_own, first_depth = _named(logits, row * classes + first, known, top)
-    is_first = column[None, :] == first[:, None]
-    is_last = column[None, :] == last[:, None]
-    others = tl.sum(tl.where(is_first | is_last, 0.0, e).to(tl.float64), axis=1)
-
-    if BINS:
-        last_own, last_depth = _named(logits, row * classes + last, known, top)
-        total = others + first_own + last_own
-        not_first = others + last_own
-        not_last = others + first_own
-        first_loss = _surprise(not_first, first_own, first_depth, total)
-        last_loss = _surprise(not_last, last_own, last_depth, total)
-        loss = (1.0 - share) * first_loss + share * last_loss
-        first_slope = (share * first_own - (1.0 - share) * not_first) / total
-        last_slope = ((1.0 - share) * last_own - share * not_last) / total
-        slope = e * (1.0 / total).to(tl.float32)[:, None]
-        slope = tl.where(is_first, first_slope.to(tl.float32)[:, None], slope)
-        slope = tl.where(is_last, last_slope.to(tl.float32)[:, None], slope)
-        if WEIGHTED:
-            weight = tl.load(weights + row, mask=is_row, other=0.0).to(tl.float32)
-            loss *= weight
-            slope *= weight[:, None]
-    else:
-        total = others + first_own
-        surprise = _surprise(others, first_own, first_depth, total)
-        p = first_own / total
-        q = others / total
-        if POWER == 0:
-            m = tl.full(q.shape, 1.0, tl.float64)
-        elif POWER == 2:
-            m = q * q
+            target = tl.load(targets + at, mask=inside, other=0.0)
+            found = _bits(target)
+        if tl.reduce(found, 0, _or) == 0:
+            if logits.dtype.element_ty == tl.float32:
+                loss, slope = _background(x, gamma, steepness, steepness_lo, POWER)
+            else:
+                loss, slope = _background_half(x, gamma, POWER)
+            if WANT == EACH:
+                loss *= negative
+            else:
+                background += loss
+                slope *= negative * scale
         else:
-            log_q = tl.log(tl.maximum(q, 1e-300))  # where q is 0, m is set to 0 below
-            m = tl.exp(gamma * log_q + gamma_lo * log_q)
-            m = tl.where(q == 0.0, 0.0, m)
-        if WEIGHTED:
-            m *= tl.load(weights + first, mask=known, other=0.0).to(tl.float32)
-        m = tl.where(known, m, float("nan"))
-        loss = m * surprise
-        pull = m * (gamma * p * surprise + q)
-        slope = e * (pull / tl.maximum(others, SMALLEST)).to(tl.float32)[:, None]
-        slope = tl.where(is_first, -pull.to(tl.float32)[:, None], slope)
-
-    if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    if WANT == EACH:
-        tl.store(out + row, loss.to(out.dtype.element_ty), mask=is_row)
-    elif WANT == GRADIENT:
-        if INCOMING_EACH:
-            factor = tl.load(incoming + row, mask=is_row, other=0.0).to(tl.float32)[:, None]
-        else:
-            factor = tl.load(incoming).to(tl.float32)
-        tl.store(gradient + at, (slope * scale * factor).to(gradient.dtype.element_ty), mask=inside)
-    else:
-        tl.store(out + program, tl.sum(tl.where(is_row, loss, 0.0)))
-        if WANT == TOTAL_AND_GRADIENT:
-            tl.store(gradient + at, (slope * scale).to(gradient.dtype.element_ty), mask=inside)
+            if LABELLED:
+                own = (column + place) // classes
+                label = tl.load(labels + row + own, mask=inside, other=-1).to(tl.int32)
+                hit = label == column + place - own * classes
+                if SCORED:
+                    score = tl.load(targets + row + own, mask=inside, other=0.0).to(tl.float32)
+                    y = tl.where(hit, score, 0.0)
+                else:
+                    y = hit.to(tl.float32)
+            else:
+                y = target.to(tl.float32)
+            if logits.dtype.element_ty == tl.float32:
+                loss, slope = _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
+            else:
+                loss, slope = _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS, POWER)
+            if WANT != EACH:
+                others += tl.sum(loss)
+                slope *= scale
+        if WANT == EACH:
+            tl.store(out + at, loss.to(out.dtype.element_ty), mask=inside)
+        if WANT == GRADIENT and INCOMING_EACH:
+            slope *= tl.load(incoming + at, mask=inside, other=0.0).to(tl.float32)
+        if WANT == GRADIENT or WANT == TOTAL_AND_GRADIENT:
+            tl.store(gradient + at, slope.to(gradient.dtype.element_ty), mask=inside)
+        if LABELLED:
+            row += step // classes
+            column += step % classes
+            over = column >= classes
+            row += over.to(tl.int32)
+            column -= tl.where(over, classes, 0)
+    if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
+        tl.store(out + tl.program_id(0), tl.sum(background) * negative + others)
 
 
 @triton.jit

@@ -20,7 +20,7 @@ from focalbench_suite.adapters.own.polynomials import (
 
 ROOM = Path(own.__file__).parent
 HEADER = (ROOM / "kernels.h").read_text()
-TRITON = (ROOM / "triton_kernels.py").read_text()
+TRITON = (ROOM / "triton_arithmetic.py").read_text()
 TABLES = [table for tables in HEADER_TABLES.values() for table in tables]
 
 

@@ -40,13 +40,14 @@ EXACT = [name for name, call in CALLS.items() if call.logits.dtype == torch.floa
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_float32_is_within_four_units_in_the_last_place(interpreted, name):
+def test_float32_is_as_accurate_as_promised(interpreted, name):
     each, slopes = truth(CALLS[name])
     # soft labels' losses and gradients cross zero, where their own last place is no measure
     crosses = any(word in name for word in ("soft", "distribution", "label_score"))
+    most = 4 if CALLS[name].power <= 2 else 12
     least = 1e-2 if crosses and not name.startswith("softmax") else 1e-37
-    assert ulp_error(interpreted[name]["each"], each, least) <= 4
-    assert ulp_error(interpreted[name]["gradient"], slopes, least) <= 4
+    assert ulp_error(interpreted[name]["each"], each, least) <= most
+    assert ulp_error(interpreted[name]["gradient"], slopes, least) <= most
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name.startswith("float16")])
@@ -81,12 +82,14 @@ from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from focalbench_suite.adapters.own import triton_kernels as kernels
+from focalbench_suite.adapters.own import triton_rows as by_row
 
 given = {"LOSS": 0, "POWER": -1, "WANT": 1, "LABELLED": True, "SCORED": True, "DIVIDED": True, "INCOMING_EACH": False,
-         "BINS": True, "WEIGHTED": True, "ROWS": 8, "COLUMNS": 16, "BLOCK": 128}
+         "BINS": True, "WEIGHTED": True, "ROWS": 32, "LEAST": 128, "CLASSES": 21, "LONG": True, "TILE": 256, "NEAR": 4,
+         "BLOCK": 128}
 integers = ("elements", "classes", "rows", "count")
-for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel, "bf16"), (kernels.row_kernel, "fp32"),
-                      (kernels.total_kernel, "fp32"), (kernels.scale_kernel, "fp16")):
+for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel, "bf16"), (by_row.narrow_kernel, "fp32"),
+                      (by_row.wide_kernel, "bf16"), (kernels.total_kernel, "fp32"), (kernels.scale_kernel, "fp16")):
     types = {"logits": "*" + dtype, "gradient": "*" + dtype, "labels": "*i64", "incoming": "*fp32", "out": "*fp32",
              "targets": "*fp32", "weights": "*fp32", "divisor": "*fp32", "partial": "*fp32"}
     constants = {name: given[name] for name in kernel.arg_names if name in given}
@@ -101,4 +104,4 @@ for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel,
 def test_the_kernels_compile_for_a_gpu():
     command = [sys.executable, "-c", COMPILED, "80"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["True"] * 5
+    assert run.stdout.split() == ["True"] * 6
