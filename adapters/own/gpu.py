@@ -118,6 +118,7 @@ def _launch(
         "DIVIDED": divisor is not None,
         "INCOMING_EACH": incoming is not None and incoming.dim() > 0,
         "LONG": call.logits.numel() > SHORT,
+        "enable_fp_fusion": False,  # the kernels say where a multiply-add is rounded once
     }
     tensors = (incoming, divisor, out, gradient)
     if call.loss in SIGMOID:

@@ -219,7 +219,7 @@ def triton_scheme(variable: str, fit: Approximation, degree: int) -> str:
     *rest, last = rounded(fit, degree, FLOAT)[0]
     lines = [f"    p = {last!r}"]
     for number in reversed(rest):
-        lines.append(f"    p = p * {variable} {'-' if number < 0 else '+'} {abs(number)!r}")
+        lines.append(f"    p = tl.fma(p, {variable}, {number!r})")
     return "\n".join(lines)
 
 

@@ -5,6 +5,10 @@ code for numbers that do not occur here. Their largest errors are in the PTX man
 a little more for 2^x, 2^-22 for log2 x of x in [0.5, 2]. float32 results are corrected afterwards, half precision
 needs no more.
 
+Every multiply-add that is to be rounded once says so (`tl.fma`), and the kernels are compiled without fusing any other:
+`n - a * b` with a rounded product is not what it is with an exact one, and what runs in Triton's interpreter is then,
+digit by digit, what runs on a GPU.
+
 The coefficients of the polynomials come from `polynomials.py`.
 """
 
@@ -57,10 +61,10 @@ def two_sum(a, b):
 def exp_tail(r):
     """(e^r - 1 - r) / r² of |r| <= ln 2 / 2."""
     p = 0.0013821336906403303
-    p = p * r + 0.008368670009076595
-    p = p * r + 0.04166825860738754
-    p = p * r + 0.1666652113199234
-    p = p * r + 0.4999999403953552
+    p = tl.fma(p, r, 0.008368670009076595)
+    p = tl.fma(p, r, 0.04166825860738754)
+    p = tl.fma(p, r, 0.1666652113199234)
+    p = tl.fma(p, r, 0.4999999403953552)
     return p
 
 
@@ -82,11 +86,11 @@ def exp_parts(a, rest):
 def exp2_ratio(f):
     """(2^f - 1) / f of |f| <= 1/2."""
     p = 0.00015732512110844254
-    p = p * f + 0.0013416550355032086
-    p = p * f + 0.009617202915251255
-    p = p * f + 0.0555027574300766
-    p = p * f + 0.24022656679153442
-    p = p * f + 0.6931472420692444
+    p = tl.fma(p, f, 0.0013416550355032086)
+    p = tl.fma(p, f, 0.009617202915251255)
+    p = tl.fma(p, f, 0.0555027574300766)
+    p = tl.fma(p, f, 0.24022656679153442)
+    p = tl.fma(p, f, 0.6931472420692444)
     return p
 
 
@@ -94,8 +98,8 @@ def exp2_ratio(f):
 def exp_of_minus(z):
     """e^-z of z >= 0 as hi + lo, and NaN of NaN; small results are subnormal."""
     z = tl.where(z > LAST_EXPONENT, LAST_EXPONENT, z)
-    k = tl.floor(z * LOG2_E + 0.5)
-    r = (k * LN2_HIGH - z) + k * LN2_LOW
+    k = tl.floor(tl.fma(z, LOG2_E, 0.5))
+    r = tl.fma(k, LN2_LOW, tl.fma(k, LN2_HIGH, -z))
     tail = r * r * exp_tail(r)
     t = r + tail
     hi = 1.0 + t
@@ -111,14 +115,14 @@ def exp_of_minus(z):
 def log1p_bend(e):
     """(e - log(1 + e)) / e² of e in [0, 1]."""
     p = 0.0033127551432698965
-    p = p * e - 0.02017768658697605
-    p = p * e + 0.05761134997010231
-    p = p * e - 0.1067485436797142
-    p = p * e + 0.15351788699626923
-    p = p * e - 0.19694040715694427
-    p = p * e + 0.2495829463005066
-    p = p * e - 0.3333047926425934
-    p = p * e + 0.4999993145465851
+    p = tl.fma(p, e, -0.02017768658697605)
+    p = tl.fma(p, e, 0.05761134997010231)
+    p = tl.fma(p, e, -0.1067485436797142)
+    p = tl.fma(p, e, 0.15351788699626923)
+    p = tl.fma(p, e, -0.19694040715694427)
+    p = tl.fma(p, e, 0.2495829463005066)
+    p = tl.fma(p, e, -0.3333047926425934)
+    p = tl.fma(p, e, 0.4999993145465851)
     return p
 
 
@@ -126,10 +130,10 @@ def log1p_bend(e):
 def log1p_ratio(e):
     """log(1 + e) / e of e in [0, 1], with the digits of half precision."""
     p = 0.04134679213166237
-    p = p * e - 0.15742602944374084
-    p = p * e + 0.30630001425743103
-    p = p * e - 0.4969775378704071
-    p = p * e + 0.9999432563781738
+    p = tl.fma(p, e, -0.15742602944374084)
+    p = tl.fma(p, e, 0.30630001425743103)
+    p = tl.fma(p, e, -0.4969775378704071)
+    p = tl.fma(p, e, 0.9999432563781738)
     return p
 
 
@@ -137,9 +141,9 @@ def log1p_ratio(e):
 def log_ratio(t):
     """log(m) / s of s = (m - 1) / (m + 1), t = s², for m in [√½, √2]."""
     p = 0.29871371388435364
-    p = p * t + 0.3997757136821747
-    p = p * t + 0.6666677594184875
-    p = p * t + 2.0
+    p = tl.fma(p, t, 0.3997757136821747)
+    p = tl.fma(p, t, 0.6666677594184875)
+    p = tl.fma(p, t, 2.0)
     return p
 
 
@@ -160,6 +164,6 @@ def log_parts(q):
 def power_of_log(log_hi, log_lo, gamma, gamma_lo):
     """e^(γ log) of log <= 0 as hi + lo: at log = -80, half an ULP of the exponent is 40 ULP of the power."""
     product = gamma * log_hi
-    rest = tl.fma(gamma, log_hi, -product) + gamma * log_lo + gamma_lo * log_hi
+    rest = tl.fma(gamma_lo, log_hi, tl.fma(gamma, log_lo, tl.fma(gamma, log_hi, -product)))
     hi, lo = exp_of_minus(-product)
-    return hi + (lo + hi * rest)
+    return hi + tl.fma(hi, rest, lo)

@@ -53,10 +53,11 @@ OUTSIDE: tl.constexpr = tl.constexpr(-1000.0)  # a logit whose loss at label 0 i
 
 @triton.jit
 def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
-    """Loss and derivative of a logit x with target 0 and weight 1: FL = σ^γ B, FL' = σ^γ (γ (1 - σ) B + σ).
+    """m, B and i of a logit x with target 0 and weight 1, whose loss is m B and whose derivative m i.
 
-    QFL and VFL are the same there. B = max(x, 0) + log(1 + e) with e = e^-|x|, whose error `lo` goes into the
-    logarithm and into σ = n / (1 + e), where n is e or 1; the remainder of that division, n - σ - σ e, is exact.
+    FL = σ^γ B, FL' = σ^γ (γ (1 - σ) B + σ), and QFL and VFL are the same there. B = max(x, 0) + log(1 + e) with
+    e = e^-|x|, whose error `lo` goes into the logarithm and into σ = n / (1 + e), where n is e or 1: the remainder of
+    that division, n - σ - σ e, is exact.
     """
     below = x < 0
     minus_z = tl.maximum(-tl.abs(x), DEEPEST, propagate_nan=NAN)
@@ -70,11 +71,11 @@ def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
     lost = (tl.fma(-quotient, e, n - quotient) + tl.where(below, lo, -lo)) * inverse
     s = quotient + lost
     log = e + tl.fma(-(e * e), log1p_bend(e), lo)
-    loss = tl.maximum(x, 0.0) + log
-    rest = tl.fma(-lost, loss, tl.fma(-quotient, loss, loss))  # (1 - σ) B
+    b = tl.maximum(x, 0.0) + log
+    rest = tl.fma(-lost, b, tl.fma(-quotient, b, b))  # (1 - σ) B
     if POWER == 0:
-        return loss, s
-    if POWER == 2:
+        m = tl.full(x.shape, 1.0, tl.float32)
+    elif POWER == 2:
         m = quotient * tl.fma(lost, 2.0, quotient)  # rounded once less than s²
     else:  # σ^γ = 2^(γ' (least - log)) with γ' = γ / ln 2, whose product with `least` is large and must be exact
         least = tl.where(below, minus_z, 0.0)
@@ -83,7 +84,7 @@ def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
         f = tl.fma(steepness_lo, least, f)
         power = power_of_2(k)
         m = tl.fma(f * exp2_ratio(f), power, power)
-    return m * loss, m * tl.fma(gamma, rest, s)
+    return m, b, tl.fma(gamma, rest, s)
 
 
 @triton.jit
@@ -92,18 +93,30 @@ def _background_half(x, gamma, POWER: tl.constexpr):
     e = power_of_2(tl.abs(x) * -LOG2_E)
     one_and_e = 1.0 + e
     s = tl.where(x < 0, e, 1.0) * reciprocal(one_and_e)
-    loss = tl.fma(e, log1p_ratio(e), tl.maximum(x, 0.0))
+    b = tl.fma(e, log1p_ratio(e), tl.maximum(x, 0.0))
     if POWER == 0:
-        return loss, s
-    if POWER == 2:
+        m = tl.full(x.shape, 1.0, tl.float32)
+    elif POWER == 2:
         m = s * s
     else:
         m = power_of_2(gamma * tl.fma(tl.minimum(x, 0.0), LOG2_E, -log_2(one_and_e)))
-    return m * loss, m * tl.fma(gamma * (1.0 - s), loss, s)
+    return m, b, tl.fma(gamma * (1.0 - s), b, s)
 
 
 @triton.jit
-def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
+def _hard(x, hit, gamma, steepness, steepness_lo, positive, negative, POWER: tl.constexpr, HALF: tl.constexpr):
+    """Loss and derivative of a logit x whose target is 1 where `hit`, else 0: FL and QFL of -x at 0 are those of x at 1."""
+    mirrored = tl.where(hit, -x, x)
+    if HALF:
+        m, b, inner = _background_half(mirrored, gamma, POWER)
+    else:
+        m, b, inner = _background(mirrored, gamma, steepness, steepness_lo, POWER)
+    weighted = m * tl.where(hit, positive, negative)
+    return weighted * b, tl.where(hit, -weighted, weighted) * inner
+
+
+@triton.jit
+def _soft(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
     """Loss and derivative of a logit x with target y. POWER is the exponent γ (or β) where it is 0 or 2, else -1.
 
     s = σ(x), r = σ(-x); q = 1 - p_t = (1 - y) s + y r; gap = y - s = y r - (1 - y) s; B = CE.
@@ -115,21 +128,22 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     d_hi = 1.0 + e_hi
     d_lo = (e_hi - (d_hi - 1.0)) + e_lo
     large_hi = reciprocal(d_hi)
-    large_lo = large_hi * (tl.fma(-d_hi, large_hi, 1.0) - d_lo * large_hi)
+    large_lo = large_hi * tl.fma(-d_lo, large_hi, tl.fma(-d_hi, large_hi, 1.0))
     small_hi = e_hi * large_hi
-    small_lo = tl.fma(e_hi, large_hi, -small_hi) + e_hi * large_lo + e_lo * large_hi
+    small_lo = tl.fma(e_lo, large_hi, tl.fma(e_hi, large_lo, tl.fma(e_hi, large_hi, -small_hi)))
     bend = e_hi * e_hi * log1p_bend(e_hi)
     log_hi = e_hi - bend
-    log_lo = ((e_hi - log_hi) - bend) + e_lo * large_hi
+    log_lo = tl.fma(e_lo, large_hi, (e_hi - log_hi) - bend)
 
     not_y = 1.0 - y
     below = x < 0
     s_hi, s_lo = tl.where(below, small_hi, large_hi), tl.where(below, small_lo, large_lo)
     r_hi, r_lo = tl.where(below, large_hi, small_hi), tl.where(below, large_lo, small_lo)
-    sr = s_hi * r_hi + (s_hi * r_lo + s_lo * r_hi)
+    sr = tl.fma(s_hi, r_hi, tl.fma(s_hi, r_lo, s_lo * r_hi))
     miss_hi = not_y * s_hi  # (1 - y) s
-    miss_lo = tl.fma(not_y, s_hi, -miss_hi) + not_y * s_lo + ((1.0 - not_y) - y) * s_hi
-    straight = not_y * tl.where(below, 0.0, x) + y * tl.where(x > 0, 0.0, -x)
+    miss_lo = tl.fma(not_y, s_lo, tl.fma(not_y, s_hi, -miss_hi))
+    miss_lo = tl.fma((1.0 - not_y) - y, s_hi, miss_lo)
+    straight = tl.fma(not_y, tl.where(below, 0.0, x), y * tl.where(x > 0, 0.0, -x))
     b_hi, b_lo = two_sum(straight, log_hi)
     b_lo += log_lo
     if LOSS == VARIFOCAL:  # the negatives are FL at y = 0; the positives are replaced below
@@ -138,17 +152,15 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
         c_lo += log_lo
     else:
         q_hi = tl.fma(y, r_hi, miss_hi)
-        q_lo = y * r_lo + miss_lo
+        q_lo = tl.fma(y, r_lo, miss_lo)
     gap_hi = tl.fma(y, r_hi, -miss_hi)
-    gap_lo = y * r_lo - miss_lo
+    gap_lo = tl.fma(y, r_lo, -miss_lo)
 
-    if (
-        POWER == -1
-    ):  # the logarithm of q or |gap|, which at a hard label is -z - log(1 + e^-z), also where σ rounds to 0
+    if POWER == -1:  # log q or log |gap|, which at a hard label is -z - log(1 + e^-z), also where σ rounds to 0
         hard = ((y == 0.0) & below) | ((y == 1.0) & (x > 0))
         less_hi, less_lo = log_hi, log_lo
         if LOSS == FOCAL:
-            scaled = not_y * tl.where(below, e_hi, 1.0) + y * tl.where(below, 1.0, e_hi)  # q (1 + e^-z)
+            scaled = tl.fma(not_y, tl.where(below, e_hi, 1.0), y * tl.where(below, 1.0, e_hi))  # q (1 + e^-z)
         elif LOSS == QUALITY_FOCAL:
             scaled = tl.abs(gap_hi + gap_lo)
             less_hi, less_lo = tl.where(hard, log_hi, 0.0), tl.where(hard, log_lo, 0.0)
@@ -169,7 +181,7 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
             slope = -(gap_hi + gap_lo)
         elif POWER == 2:
             loss = tl.fma(square, b_hi, square * b_lo)
-            inner = tl.fma(2.0 * sr, b_hi, square) + 2.0 * sr * b_lo
+            inner = tl.fma(2.0 * sr, b_lo, tl.fma(2.0 * sr, b_hi, square))
             slope = -tl.fma(gap_hi, inner, gap_lo * inner)
         else:
             size = tl.abs(gap_hi + gap_lo)
@@ -182,7 +194,7 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
     if LOSS == VARIFOCAL:
         weight = negative
     else:
-        weight = positive * y + negative * not_y
+        weight = tl.fma(positive, y, negative * not_y)
         c_hi, c_lo = b_hi, b_lo
     if POWER == 0:
         loss = weight * (c_hi + c_lo)
@@ -191,19 +203,21 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
         square = tl.fma(q_hi, q_hi, 2.0 * q_hi * q_lo)
         loss = weight * tl.fma(square, c_hi, square * c_lo)
         if LOSS == VARIFOCAL:
-            inner = tl.fma(2.0 * r_hi, c_hi, s_hi) + (s_lo + 2.0 * (r_hi * c_lo + r_lo * c_hi))
+            inner = tl.fma(2.0 * r_hi, c_hi, s_hi) + tl.fma(2.0, tl.fma(r_hi, c_lo, r_lo * c_hi), s_lo)
             slope = weight * (square * inner)
         else:
             steep = sr * (2.0 - 4.0 * y)
-            inner = tl.fma(-q_hi, gap_hi, steep * c_hi) + (steep * c_lo - (q_hi * gap_lo + q_lo * gap_hi))
+            cross = tl.fma(q_hi, gap_lo, q_lo * gap_hi)
+            inner = tl.fma(-q_hi, gap_hi, steep * c_hi) + tl.fma(steep, c_lo, -cross)
             slope = weight * tl.fma(q_hi, inner, q_lo * inner)
     else:
         loss = weight * (m * (c_hi + c_lo))
         if LOSS == VARIFOCAL:
-            slope = weight * (m * (tl.fma(gamma * r_hi, c_hi, s_hi) + (s_lo + gamma * (r_hi * c_lo + r_lo * c_hi))))
+            cross = tl.fma(r_hi, c_lo, r_lo * c_hi)
+            slope = weight * (m * (tl.fma(gamma * r_hi, c_hi, s_hi) + tl.fma(gamma, cross, s_lo)))
         else:
             steep = sr * (1.0 - 2.0 * y) / tl.maximum(q_hi, SMALLEST)
-            slope = weight * (m * (tl.fma(gamma * steep, c_hi, -gap_hi) + (gamma * steep * c_lo - gap_lo)))
+            slope = weight * (m * (tl.fma(gamma * steep, c_hi, -gap_hi) + tl.fma(gamma * steep, c_lo, -gap_lo)))
     if LOSS == VARIFOCAL:
         positive_label = y > 0
         loss = tl.where(positive_label, tl.fma(y, b_hi, y * b_lo), loss)
@@ -212,8 +226,8 @@ def _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS: tl.constexpr,
 
 
 @triton.jit
-def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
-    """As `_sigmoid_loss`, with the digits of half precision and half the instructions.
+def _soft_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWER: tl.constexpr):
+    """As `_soft`, with the digits of half precision and half the instructions.
 
     Changing the sign of a logit x and y into 1 - y changes only the derivative's sign, so the formulas are in z = |x|,
     the label t of z, and o = 1 - t, with s = σ(z) and r = 1 - s.
@@ -227,13 +241,13 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
     not_y = 1.0 - y
     t = tl.where(below, not_y, y)
     o = tl.where(below, y, not_y)
-    b = o * z + log_sum
-    gap = t * r - o * s
+    b = tl.fma(o, z, log_sum)
+    gap = tl.fma(t, r, -(o * s))
     weight = 1.0
     cross = b
     if LOSS == QUALITY_FOCAL:
         q = tl.abs(gap)
-        scaled = tl.abs(t * e - o)
+        scaled = tl.abs(tl.fma(t, e, -o))
         hard = o == 0.0
     elif LOSS == VARIFOCAL:
         weight = negative
@@ -242,9 +256,9 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
         scaled = tl.where(below, e, 1.0)
         hard = below
     else:
-        weight = positive * y + negative * not_y
-        q = t * r + o * s
-        scaled = t * e + o
+        weight = tl.fma(positive, y, negative * not_y)
+        q = tl.fma(t, r, o * s)
+        scaled = tl.fma(t, e, o)
         hard = o == 0.0
 
     if POWER == 0:
@@ -253,27 +267,27 @@ def _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS: tl.constexpr, POWE
         m = q * q
     else:
         log_q = tl.where(hard, z * -LOG2_E, log_2(tl.maximum(scaled, SMALLEST)))
-        m = power_of_2(gamma * (log_q - log_sum * LOG2_E))
+        m = power_of_2(gamma * tl.fma(-log_sum, LOG2_E, log_q))
         if LOSS == QUALITY_FOCAL:
             m = tl.where(scaled == 0.0, 0.0, m)
     loss = weight * (m * cross)
 
     if LOSS == VARIFOCAL:
-        slope = weight * (m * (gamma * tl.where(below, s, r) * cross + q))
+        slope = weight * (m * tl.fma(gamma * tl.where(below, s, r), cross, q))
         slope = tl.where(y > 0, -y * tl.where(below, -gap, gap), slope)
         return tl.where(y > 0, y * b, loss), slope
     if LOSS == QUALITY_FOCAL:
         if POWER == 0:
             slope = -gap
         elif POWER == 2:
-            slope = -gap * (2.0 * (s * r) * b + m)
+            slope = -gap * tl.fma(2.0 * (s * r), b, m)
         else:
-            size = m * (gamma * (s * r / tl.maximum(q, SMALLEST)) * b + q)
+            size = m * tl.fma(gamma * (s * r / tl.maximum(q, SMALLEST)), b, q)
             slope = tl.where(gap > 0, -size, size)
     elif POWER == 2:
-        slope = weight * (q * (2.0 * (s * r) * (o - t) * b - q * gap))
+        slope = weight * (q * tl.fma(2.0 * (s * r) * (o - t), b, -(q * gap)))
     else:
-        slope = weight * (m * (gamma * (s * r / tl.maximum(q, SMALLEST)) * (o - t) * b - gap))
+        slope = weight * (m * tl.fma(gamma * (s * r / tl.maximum(q, SMALLEST)) * (o - t), b, -gap))
     return loss, tl.where(below, -slope, slope)
 
 
@@ -283,15 +297,9 @@ def _or(a, b):
 
 
 @triton.jit
-def _bits(target):
-    """Something that is 0 where a target is."""
-    if target.dtype.primitive_bitwidth == 32:
-        bits = target.to(tl.int32, bitcast=True)
-    elif target.dtype.primitive_bitwidth == 16:
-        bits = target.to(tl.int16, bitcast=True).to(tl.int32)
-    else:
-        bits = (target != 0).to(tl.int32)
-    return bits
+def _any(number):
+    """Whether any of these numbers is not 0."""
+    return tl.reduce(number.to(tl.int32, bitcast=True), 0, _or) != 0
 
 
 @triton.jit
@@ -323,73 +331,88 @@ def sigmoid_kernel(
     TILE: tl.constexpr,  # elements
     NEAR: tl.constexpr,  # at least the rows that a tile touches
 ):
+    HALF: tl.constexpr = logits.dtype.element_ty != tl.float32
     if DIVIDED:
         scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
     if WANT == GRADIENT and not INCOMING_EACH:
         scale *= tl.load(incoming).to(tl.float32)
-    background = tl.zeros((TILE,), tl.float32)  # losses without their weight
-    others = 0.0
-    place = tl.arange(0, TILE)
+    total = tl.zeros((TILE,), tl.float32)
+    program = tl.program_id(0).to(tl.int64) if LONG else tl.program_id(0)
+    step = tl.num_programs(0) * TILE
+    at = program * TILE + tl.arange(0, TILE)
+    x = tl.load(logits + at, mask=at < elements, other=OUTSIDE)
     if LABELLED:  # the row and column of a tile's first element, carried along, since a division costs as much as a loss
-        step = tl.num_programs(0) * TILE
-        row = tl.program_id(0).to(tl.int64) * TILE // classes if LONG else tl.program_id(0) * TILE // classes
-        column = (tl.program_id(0) * TILE - row * classes).to(tl.int32)
+        row = program * TILE // classes
+        column = (program * TILE - row * classes).to(tl.int32)
         near = tl.arange(0, NEAR)
-    for tile in range(tl.program_id(0), tl.cdiv(elements, TILE), tl.num_programs(0)):
-        start = tile.to(tl.int64) * TILE if LONG else tile * TILE
-        at = start + place
-        inside = at < elements
-        x = tl.load(logits + at, mask=inside, other=OUTSIDE).to(tl.float32)
+        nearby = _near(labels, row, column, near, classes, elements - program * TILE, TILE)
+    else:
+        target = tl.load(targets + at, mask=at < elements, other=0.0)
+    for _ in range(program * TILE, elements, step):
+        later = at + step  # of the next tile, which is read before this one is done
+        next_x = tl.load(logits + later, mask=later < elements, other=OUTSIDE)
+        x = x.to(tl.float32)
         if LABELLED:
-            is_near = near * classes < tl.minimum(elements - start, TILE).to(tl.int32) + column
-            nearby = tl.load(labels + row + near, mask=is_near, other=-1).to(tl.int32)
-            found = ((nearby >= 0) & (nearby < classes)).to(tl.int32)
+            over = column + step % classes >= classes
+            next_row = row + step // classes + over.to(tl.int32)
+            next_column = column + step % classes - tl.where(over, classes, 0)
+            left = elements - next_row * classes - next_column
+            next_nearby = _near(labels, next_row, next_column, near, classes, left, TILE)
+            found = tl.reduce(((nearby >= 0) & (nearby < classes)).to(tl.int32), 0, _or) != 0
         else:
-            target = tl.load(targets + at, mask=inside, other=0.0)
-            found = _bits(target)
-        if tl.reduce(found, 0, _or) == 0:
-            if logits.dtype.element_ty == tl.float32:
-                loss, slope = _background(x, gamma, steepness, steepness_lo, POWER)
-            else:
-                loss, slope = _background_half(x, gamma, POWER)
-            if WANT == EACH:
-                loss *= negative
-            else:
-                background += loss
-                slope *= negative * scale
-        else:
+            next_target = tl.load(targets + later, mask=later < elements, other=0.0)
+            y = target.to(tl.float32)
+            found = _any(y) if LOSS == VARIFOCAL else _any(tl.fma(-y, y, y))  # whether one is neither 0 nor 1
+        if found:
             if LABELLED:
-                own = (column + place) // classes
-                label = tl.load(labels + row + own, mask=inside, other=-1).to(tl.int32)
-                hit = label == column + place - own * classes
+                own = (column + tl.arange(0, TILE)) // classes
+                label = tl.load(labels + row + own, mask=at < elements, other=-1).to(tl.int32)
+                hit = label == column + tl.arange(0, TILE) - own * classes
                 if SCORED:
-                    score = tl.load(targets + row + own, mask=inside, other=0.0).to(tl.float32)
+                    score = tl.load(targets + row + own, mask=at < elements, other=0.0).to(tl.float32)
                     y = tl.where(hit, score, 0.0)
                 else:
                     y = hit.to(tl.float32)
+            if LABELLED and LOSS != VARIFOCAL and not SCORED:
+                loss, slope = _hard(x, hit, gamma, steepness, steepness_lo, positive, negative, POWER, HALF)
+            elif HALF:
+                loss, slope = _soft_half(x, y, gamma, positive, negative, LOSS, POWER)
             else:
-                y = target.to(tl.float32)
-            if logits.dtype.element_ty == tl.float32:
-                loss, slope = _sigmoid_loss(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
+                loss, slope = _soft(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
+        elif LABELLED or LOSS == VARIFOCAL:
+            if HALF:
+                m, b, inner = _background_half(x, gamma, POWER)
             else:
-                loss, slope = _sigmoid_loss_half(x, y, gamma, positive, negative, LOSS, POWER)
-            if WANT != EACH:
-                others += tl.sum(loss)
-                slope *= scale
+                m, b, inner = _background(x, gamma, steepness, steepness_lo, POWER)
+            loss = m * negative * b
+            slope = m * negative * inner
+        else:
+            loss, slope = _hard(x, y > 0, gamma, steepness, steepness_lo, positive, negative, POWER, HALF)
         if WANT == EACH:
-            tl.store(out + at, loss.to(out.dtype.element_ty), mask=inside)
+            tl.store(out + at, loss.to(out.dtype.element_ty), mask=at < elements)
+        else:
+            total += loss
         if WANT == GRADIENT and INCOMING_EACH:
-            slope *= tl.load(incoming + at, mask=inside, other=0.0).to(tl.float32)
+            slope *= tl.load(incoming + at, mask=at < elements, other=0.0).to(tl.float32)
         if WANT == GRADIENT or WANT == TOTAL_AND_GRADIENT:
-            tl.store(gradient + at, slope.to(gradient.dtype.element_ty), mask=inside)
+            tl.store(gradient + at, (slope * scale).to(gradient.dtype.element_ty), mask=at < elements)
+        at = later
+        x = next_x
         if LABELLED:
-            row += step // classes
-            column += step % classes
-            over = column >= classes
-            row += over.to(tl.int32)
-            column -= tl.where(over, classes, 0)
+            row = next_row
+            column = next_column
+            nearby = next_nearby
+        else:
+            target = next_target
     if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
-        tl.store(out + tl.program_id(0), tl.sum(background) * negative + others)
+        tl.store(out + tl.program_id(0), tl.sum(total))
+
+
+@triton.jit
+def _near(labels, row, column, near, classes, left, TILE: tl.constexpr):
+    """The labels of the rows that a tile touches, of which `left` elements from its first on are there."""
+    is_near = near * classes < tl.minimum(left, TILE).to(tl.int32) + column
+    return tl.load(labels + row + near, mask=is_near, other=-1).to(tl.int32)
 
 
 @triton.jit
