@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from . import triton_kernels as kernels
@@ -19,15 +18,17 @@ from .loss_call import ROWS, SIGMOID, LossCall
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 MOST_COLUMNS = triton_rows.MOST_COLUMNS.value
 SHORT = 2**31 - 2**20  # places below this fit into 32 bits, those of the last tile included
-# Sizes of a program, which decide its speed and no result but the last digits of a sum. Programs are of one warp where
-# they can be, since the threads of a program wait for each other where they look for positives or add up a row.
-TILE = {torch.float32: 256, torch.bfloat16: 512, torch.float16: 512}  # elements: two loads of 16 bytes a thread
-ELEMENT_WARPS = 1
-NARROW, NARROW_WARPS = 96, 1  # columns of the widest row that one thread holds without running out of registers
+# Sizes that decide a kernel's speed and no result but the last digits of a sum, as they were fastest on an H200. Programs
+# are of one warp where they can be, since the threads of a program wait for each other where they look for positives or
+# add up a row.
+TILE, HALF_DENSE_TILE = 256, 512  # elements
+NARROW = 96  # columns of the widest row that one thread holds without running out of registers
+THREADS = 32  # of a warp, each of which holds a narrow row
 WIDE_COLUMNS = 2048  # of a warp
-AT_ONCE = 32  # programs of one warp that a multiprocessor holds; each takes what the ones before it left
+AT_ONCE = 16  # programs of a multiprocessor; each takes what the ones before it left
 BLOCK, WARPS = 2048, 4  # elements of a program that scales gradients, and its warps
-TOTAL_BLOCK, TOTAL_WARPS = 4096, 8  # partial sums that the last program adds at once, and its warps
+# A gradient of so few elements is scaled by torch: that reads and writes it all, but is launched in a third of the time.
+FEW = 1 << 20
 
 
 def widest_row(loss: str, dtype: torch.dtype) -> int:
@@ -46,20 +47,9 @@ def total(call: LossCall, scale: float, divisor: Tensor | None, with_gradient: b
     """The sum of the losses times `scale` over `divisor`, and the gradient of that."""
     logits = call.logits
     gradient = torch.empty_like(logits) if with_gradient else None
-    partial = torch.empty(_programs(call), dtype=torch.float32, device=logits.device)
-    want = kernels.TOTAL_AND_GRADIENT if with_gradient else kernels.TOTAL
-    _launch(call, want.value, out=partial, gradient=gradient, divisor=divisor, scale=scale)
     value = torch.empty((), dtype=call.total_dtype, device=logits.device)
-    kernels.total_kernel[(1,)](
-        partial,
-        divisor,
-        value,
-        partial.numel(),
-        scale,
-        DIVIDED=divisor is not None,
-        BLOCK=TOTAL_BLOCK,
-        num_warps=TOTAL_WARPS,
-    )
+    want = kernels.TOTAL_AND_GRADIENT if with_gradient else kernels.TOTAL
+    _launch(call, want.value, out=value, gradient=gradient, divisor=divisor, scale=scale)
     return value, gradient
 
 
@@ -80,26 +70,11 @@ def gradient(call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | N
 
 def multiply(gradient: Tensor, incoming: Tensor) -> None:
     """The gradient times one number, in place; the number stays on the device, so that nothing waits for it."""
-    programs = triton.cdiv(gradient.numel(), BLOCK)
+    if gradient.numel() <= FEW:
+        gradient.mul_(incoming)
+        return
+    programs = _parts(gradient.numel(), BLOCK)
     kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
-
-
-def _programs(call: LossCall) -> int:
-    """How many programs a kernel gets: one a tile or row, but no more than run at once."""
-    tiles = triton.cdiv(call.logits.numel(), TILE[call.logits.dtype])
-    if call.loss not in SIGMOID:
-        tiles = triton.cdiv(_rows(call), 32 * NARROW_WARPS if call.classes <= NARROW else 1)
-    return min(tiles, AT_ONCE * _multiprocessors(call.logits.device))
-
-
-def _rows(call: LossCall) -> int:
-    return call.logits.numel() // call.classes
-
-
-@functools.cache
-def _multiprocessors(device: torch.device) -> int:
-    """Of a GPU; in Triton's interpreter, where tensors are on the CPU, enough for several programs to take turns."""
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def _launch(
@@ -112,7 +87,13 @@ def _launch(
     scale: float = 1.0,
 ) -> None:
     """Launches the kernel of a call, which fills `out` and `gradient`, whichever it is asked for."""
-    shared = {
+    launch = _launch_elements if call.loss in SIGMOID else _launch_rows
+    most = _multiprocessors(call.logits.device) * AT_ONCE
+    partial = done = None
+    if want in (kernels.TOTAL.value, kernels.TOTAL_AND_GRADIENT.value):
+        partial = torch.empty(most, dtype=torch.float32, device=call.logits.device)
+        done = _done(call.logits.device)
+    options = {
         "POWER": int(call.power) if call.power in (0, 2) else -1,
         "WANT": want,
         "DIVIDED": divisor is not None,
@@ -120,21 +101,20 @@ def _launch(
         "LONG": call.logits.numel() > SHORT,
         "enable_fp_fusion": False,  # the kernels say where a multiply-add is rounded once
     }
-    tensors = (incoming, divisor, out, gradient)
-    if call.loss in SIGMOID:
-        _launch_elements(call, tensors, scale, shared)
-    else:
-        _launch_rows(call, tensors, scale, shared)
+    launch(call, (incoming, divisor, out, gradient, partial, done), scale, most, options)
 
 
-def _launch_elements(call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, shared: dict[str, Any]) -> None:
-    tile = TILE[call.logits.dtype]
-    kernels.sigmoid_kernel[(_programs(call),)](
+def _launch_elements(
+    call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, most: int, options: dict[str, Any]
+) -> None:
+    elements = call.logits.numel()
+    tile = TILE if call.labels is not None or call.logits.dtype == torch.float32 else HALF_DENSE_TILE
+    kernels.sigmoid_kernel[(min(_parts(elements, tile), most),)](
         call.logits,
         call.targets,
         call.labels,
         *tensors,
-        call.logits.numel(),
+        elements,
         call.classes,
         *_two_parts(call.power),
         *_two_parts(call.power / math.log(2)),
@@ -145,25 +125,60 @@ def _launch_elements(call: LossCall, tensors: tuple[Tensor | None, ...], scale: 
         LABELLED=call.labels is not None,
         SCORED=call.labels is not None and call.targets is not None,
         TILE=tile,
-        NEAR=triton.next_power_of_2(tile // call.classes + 2),
-        num_warps=ELEMENT_WARPS,
-        **shared,
+        NEAR=_power_of_2(tile // call.classes + 2),
+        num_warps=1,
+        **options,
     )
 
 
-def _launch_rows(call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, shared: dict[str, Any]) -> None:
-    arguments = (call.logits, call.targets, call.weights, *tensors, _rows(call), *_two_parts(call.power), scale)
-    shared |= {
+def _launch_rows(
+    call: LossCall, tensors: tuple[Tensor | None, ...], scale: float, most: int, options: dict[str, Any]
+) -> None:
+    rows = call.logits.numel() // call.classes
+    arguments = (call.logits, call.targets, call.weights, *tensors, rows, *_two_parts(call.power), scale)
+    options |= {
         "CLASSES": call.classes,
         "BINS": call.loss == "distribution_focal",
         "WEIGHTED": call.weights is not None,
     }
-    grid = (_programs(call),)
     if call.classes <= NARROW:
-        triton_rows.narrow_kernel[grid](*arguments, ROWS=32 * NARROW_WARPS, num_warps=NARROW_WARPS, **shared)
+        grid = (min(_parts(rows, THREADS), most),)
+        triton_rows.narrow_kernel[grid](*arguments, ROWS=THREADS, num_warps=1, **options)
     else:
-        warps = max(triton.next_power_of_2(call.classes) // WIDE_COLUMNS, 1)
-        triton_rows.wide_kernel[grid](*arguments, LEAST=32 * warps, num_warps=warps, **shared)
+        warps = max(_power_of_2(call.classes) // WIDE_COLUMNS, 1)
+        grid = (min(rows, most),)
+        triton_rows.wide_kernel[grid](*arguments, LEAST=THREADS * warps, num_warps=warps, **options)
+
+
+@functools.cache
+def _multiprocessors(device: torch.device) -> int:
+    """Of a GPU; in Triton's interpreter, where tensors are on the CPU, so few that programs take several turns."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+
+
+def _done(device: torch.device) -> Tensor:
+    """A counter at 0, which a kernel leaves at 0: one a stream, whose launches wait for each other.
+
+    A graph that is being captured gets its own, since its memory goes with it.
+    """
+    if device.type != "cuda" or torch.cuda.is_current_stream_capturing():
+        return torch.zeros((), dtype=torch.int32, device=device)
+    return _done_of_stream(device, torch.cuda.current_stream(device).cuda_stream)
+
+
+@functools.cache
+def _done_of_stream(device: torch.device, stream: int) -> Tensor:
+    return torch.zeros((), dtype=torch.int32, device=device)
+
+
+def _parts(whole: int, part: int) -> int:
+    """How many parts it takes; Triton's own `cdiv` takes 10 µs a call."""
+    return -(-whole // part)
+
+
+def _power_of_2(number: int) -> int:
+    """The next one; Triton's own takes 10 µs a call."""
+    return 1 << (number - 1).bit_length()
 
 
 def _two_parts(number: float) -> tuple[float, float]:

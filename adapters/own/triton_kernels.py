@@ -6,8 +6,8 @@ looked at row by row for that, and element by element only in a tile that has a 
 
 Arithmetic is float32. For float32 logits what would lose digits is kept as two numbers, a result `hi` and its rounding
 error `lo`, so that losses and gradients are within 4 ULP for |logit| <= 80 and γ <= 2; half precision needs no `lo`.
-Sums are taken in a fixed order, so that they repeat bit by bit on one card: each program writes one partial sum, and a
-last program adds these in float64.
+Sums are taken in a fixed order, so that they repeat bit by bit on one card: each program writes one partial sum, and the
+last to do so adds them in float64.
 """
 
 # ruff: noqa: N803 — compile-time arguments are capitals in Triton
@@ -48,6 +48,7 @@ FOCAL: tl.constexpr = tl.constexpr(0)
 QUALITY_FOCAL: tl.constexpr = tl.constexpr(1)
 VARIFOCAL: tl.constexpr = tl.constexpr(2)
 
+PARTIALS: tl.constexpr = tl.constexpr(512)  # partial sums that the last program reads at once
 OUTSIDE: tl.constexpr = tl.constexpr(-1000.0)  # a logit whose loss at label 0 is 0
 
 
@@ -309,8 +310,10 @@ def sigmoid_kernel(
     labels,  # class index of each row, or nothing
     incoming,  # the incoming gradient: one number, or one an element
     divisor,  # the number that the sum is divided by, on the device, or nothing
-    out,  # loss per element, or partial sums
+    out,  # loss per element, or the total
     gradient,
+    partial,  # the sum of each program
+    done,  # how many programs have written theirs: 0
     elements,
     classes,
     gamma,
@@ -405,7 +408,25 @@ def sigmoid_kernel(
         else:
             target = next_target
     if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
-        tl.store(out + tl.program_id(0), tl.sum(total))
+        add_up(tl.sum(total), partial, done, out, scale)
+
+
+@triton.jit
+def add_up(part, partial, done, out, scale):
+    """Writes a program's partial sum; the last program to get here adds all of them, in their order, times `scale`.
+
+    `done` counts the programs that got here, and is left at 0 for the next launch.
+    """
+    tl.store(partial + tl.program_id(0), part)
+    if tl.atomic_add(done, 1, sem="acq_rel") == tl.num_programs(0) - 1:
+        sums = tl.zeros((PARTIALS,), tl.float64)
+        for start in range(0, tl.num_programs(0), PARTIALS):
+            number = start + tl.arange(0, PARTIALS)
+            parts = tl.load(partial + number, mask=number < tl.num_programs(0), other=0.0, cache_modifier=".cg")
+            sums += parts.to(tl.float64)
+        total = tl.sum(sums) * scale
+        tl.store(out, total.to(out.dtype.element_ty))
+        tl.store(done, 0)
 
 
 @triton.jit
@@ -413,19 +434,6 @@ def _near(labels, row, column, near, classes, left, TILE: tl.constexpr):
     """The labels of the rows that a tile touches, of which `left` elements from its first on are there."""
     is_near = near * classes < tl.minimum(left, TILE).to(tl.int32) + column
     return tl.load(labels + row + near, mask=is_near, other=-1).to(tl.int32)
-
-
-@triton.jit
-def total_kernel(partial, divisor, out, count, scale, DIVIDED: tl.constexpr, BLOCK: tl.constexpr):
-    """The sum of the partial sums, in one program and one order."""
-    total = tl.zeros((BLOCK,), tl.float64)
-    for start in range(0, count, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        total += tl.load(partial + at, mask=at < count, other=0.0).to(tl.float64)
-    result = tl.sum(total) * scale
-    if DIVIDED:
-        result = result / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    tl.store(out, result.to(out.dtype.element_ty))
 
 
 @triton.jit

@@ -31,7 +31,7 @@ from .triton_arithmetic import (
     reciprocal,
     two_sum,
 )
-from .triton_kernels import EACH, GRADIENT, TOTAL, TOTAL_AND_GRADIENT
+from .triton_kernels import EACH, GRADIENT, TOTAL, TOTAL_AND_GRADIENT, add_up
 
 WIDEST: tl.constexpr = tl.constexpr(64)  # columns of the largest tile that is turned at once
 TILES: tl.constexpr = tl.constexpr(7)  # of 64, 32, 16, 8, 4, 2 and 1 columns: one for each bit of a row's length
@@ -246,8 +246,10 @@ def narrow_kernel(
     weights,  # weight of each class (softmax FL) or of each row (DFL), or nothing
     incoming,  # the incoming gradient: one number, or one a row
     divisor,  # the number that the sum is divided by, on the device, or nothing
-    out,  # loss per row, or partial sums
+    out,  # loss per row, or the total
     gradient,
+    partial,  # the sum of each program
+    done,  # how many programs have written theirs: 0
     rows,
     gamma,
     gamma_lo,
@@ -323,7 +325,7 @@ def narrow_kernel(
                 if (WIDEST >> bit) & CLASSES:
                     _write(gradient, start, is_row, slopes, -(2 * WIDEST >> bit) & CLASSES, WIDEST >> bit, ROWS)
     if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
-        tl.store(out + tl.program_id(0), tl.sum(sum_of_losses))
+        add_up(tl.sum(sum_of_losses), partial, done, out, scale)
 
 
 @triton.jit
@@ -335,6 +337,8 @@ def wide_kernel(
     divisor,
     out,
     gradient,
+    partial,
+    done,
     rows,
     gamma,
     gamma_lo,
@@ -405,4 +409,4 @@ def wide_kernel(
                 each = each.to(gradient.dtype.element_ty)
                 tl.store(gradient + start + places[number], each, mask=places[number] < CLASSES)
     if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
-        tl.store(out + tl.program_id(0), sum_of_losses)
+        add_up(sum_of_losses, partial, done, out, scale)
