@@ -13,7 +13,8 @@ from focalbench_suite.results.statistics import UNKNOWN, Interval, median_interv
 
 COLUMNS = [
     *TABLES["throughput"].columns,
-    "launches", "stopped", "check", "reduction", "parameters", "roofline_fraction", "floor_ms", "cpu_ms",
+    "launches", "stopped", "check", "reduction", "parameters", "roofline_fraction", "floor_ms", "replay_ms",
+    "replay_fraction", "cpu_ms",
     "faults_per_call", "first_call_s", "load", "clock_mhz",
 ]  # fmt: skip
 LOGARITHMS = {  # exp and log that a fused pass cannot do without, per element
@@ -28,7 +29,9 @@ def table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     `check` says whether what was timed computes our function (agrees, agrees_up_to_scale) or another one (differs).
     `floor_ms` is the time in which the bytes that must move would stream; `bandwidth_fraction` is its share of the
     median; `roofline_fraction` also counts exp and log at the rate of the same run (on a CPU). `faults_per_call` tells
-    a heap that gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
+    a heap that gives its pages back. `replay_ms`, on a GPU, is a call in a replayed CUDA graph, its kernels without
+    their launches, and `replay_fraction` the floor's share of it; neither where the loss cannot be captured.
+    `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
     """
     rows = [row for record in records if is_timed(record) for row in _rows(record)]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -76,6 +79,8 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "parameters": " ".join(f"{key}={value}" for key, value in data["parameters"].items()),
             "roofline_fraction": roofline / times.center,
             "floor_ms": floor,
+            "replay_ms": (replay := _replay(data, name)),
+            "replay_fraction": floor / replay,
             "cpu_ms": median_interval([launch["cpu_ms"] for launch in rounds]).center,
             "faults_per_call": float(np.median([fault for launch in rounds for fault in launch["faults"]])),
             "first_call_s": data["first_call_s"],
@@ -87,6 +92,12 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def rounds_of(record: dict[str, Any], name: str) -> list[dict[str, list[float]]]:
     """The rounds of one pass, a dictionary of parallel lists a launch."""
     return [launch["rounds"][name] for launch in record["data"]["launches"]]
+
+
+def _replay(data: dict[str, Any], name: str) -> float:
+    """The median ms of a call in a replayed graph; NaN where there is none, as in runs of before it was asked for."""
+    replays = [ms for launch in data["launches"] for ms in launch.get("replays", {}).get(name, [])]
+    return float(np.median(replays)) if replays else float("nan")
 
 
 def _ratio(rounds: list[dict[str, list[float]]]) -> Interval:

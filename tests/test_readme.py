@@ -133,6 +133,55 @@ def test_ours_beside_streaming_the_bytes(times):
     assert f"{streams[own['loss'] == 'generalized_focal'].max():.0f}" == "258"
 
 
+@pytest.fixture(scope="module")
+def on_gpu() -> pd.DataFrame:
+    """What was timed forward and backward on a GPU, with how many times our kernels' time the kernels take."""
+    rows = pd.read_csv(REFERENCE / "throughput_h200" / "throughput.csv")
+    rows = rows[rows["pass"] == "forward_backward"].copy()
+    group = ["loss", "workload", "dtype"]
+    own = rows[rows["adapter"] == "own"].set_index(group)["replay_ms"]
+    rows["times"] = rows["replay_ms"] / [own.get(tuple(key)) for key in rows[group].to_numpy()]
+    return rows
+
+
+def test_every_row_of_the_table_of_a_gpu(on_gpu):
+    lines = re.findall(r"\| ([a-z ]+), (float32|bfloat16), ([\d,]+) x (\d+) \| ([\d.]+) \| (.+?) \| (.+?) \|", README)
+    assert len(lines) == 4
+    for loss, dtype, rows, classes, own, compiled, shipped in lines:
+        same = on_gpu[(on_gpu["loss"] == loss.replace(" ", "_")) & (on_gpu["dtype"] == dtype)]
+        same = same[(same["rows"] == int(rows.replace(",", ""))) & (same["classes"] == int(classes))]
+        same = same.set_index("adapter")
+        assert as_printed(same.loc["own", "replay_ms"], own)
+        for text, suffix in ((compiled, "+compile"), (shipped, "")):
+            for name, times in re.findall(r"(\w+) ([\d.]+)", text):
+                assert as_printed(same.loc[name.lower() + suffix, "times"], times), (loss, dtype, name)
+
+
+def test_where_ours_is_the_fastest_on_a_gpu(on_gpu):
+    assert "Ours is the fastest of all that could be measured so." in README
+    assert on_gpu.loc[on_gpu["adapter"] != "own", "times"].min() > 1
+    called = on_gpu.set_index(["loss", "adapter", "dtype", "workload"])["ratio_to_own"]
+    assert "torch's cross entropy takes 0.55 times as long as ours, fvcore's `star` loss 0.79" in README
+    assert f"{called['cross_entropy', 'torch', 'float32', 'yolov8-640px-b16']:.2f}" == "0.55"
+    assert f"{called['focal', 'fvcore.star', 'float32', 'yolov8-640px-b16']:.2f}" == "0.79"
+    compiled = [f"{one}+compile" for one in ("torchvision", "mmdetection", "fvcore")]
+    ratios = called[called.index.isin(compiled, level="adapter")]["focal"]
+    assert (f"{ratios.min():.1f}", f"{ratios.max():.1f}") == ("1.0", "1.2")
+
+
+def test_how_near_the_kernels_come_to_a_copy():
+    kernels = pd.read_csv(REFERENCE / "throughput_h200" / "kernels.csv").set_index(["kernel", "dtype"])["copy_fraction"]
+    assert (
+        "Dense focal loss of float32 moves its bytes at 85 % of the speed of a large copy, of bfloat16 at 75 %"
+        in README
+    )
+    assert "at 59 % and 50 %" in README
+    shares = [
+        kernels[f"focal, {kind}, gamma 2", dtype] for kind in ("dense", "labels") for dtype in ("float32", "bfloat16")
+    ]
+    assert [round(100 * share) for share in shares] == [85, 75, 59, 50]
+
+
 def test_the_gradient_is_not_a_number_in_25_implementations():
     findings = pd.read_csv(REFERENCE / "agreement" / "findings.csv")
     assert "for gamma = 0.5 once the sigmoid saturates** in 25 of the implementations" in README

@@ -18,16 +18,16 @@ from .loss_call import ROWS, SIGMOID, LossCall
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 MOST_COLUMNS = triton_rows.MOST_COLUMNS.value
 SHORT = 2**31 - 2**20  # places below this fit into 32 bits, those of the last tile included
-# Sizes that decide a kernel's speed and no result but the last digits of a sum, as they were fastest on an H200. Programs
-# are of one warp where they can be, since the threads of a program wait for each other where they look for positives or
-# add up a row.
+# Sizes that decide a kernel's speed and no result but the last digits of a sum, as they were fastest on an H200.
+# Programs are of one warp where they can be, since the threads of a program wait for each other where they look for
+# positives or add up a row.
 TILE, HALF_DENSE_TILE = 256, 512  # elements
 NARROW = 96  # columns of the widest row that one thread holds without running out of registers
 THREADS = 32  # of a warp, each of which holds a narrow row
 WIDE_COLUMNS = 2048  # of a warp
 AT_ONCE = 16  # programs of a multiprocessor; each takes what the ones before it left
-BLOCK, WARPS = 2048, 4  # elements of a program that scales gradients, and its warps
-# A gradient of so few elements is scaled by torch: that reads and writes it all, but is launched in a third of the time.
+BLOCK, WARPS = 2048, 4  # elements that a program scales in a turn, and its warps
+# A gradient of so few elements is scaled by torch: that reads and writes it all, but is launched in half the time.
 FEW = 1 << 20
 
 
@@ -70,11 +70,12 @@ def gradient(call: LossCall, incoming: Tensor, scale: float, divisor: Tensor | N
 
 def multiply(gradient: Tensor, incoming: Tensor) -> None:
     """The gradient times one number, in place; the number stays on the device, so that nothing waits for it."""
-    if gradient.numel() <= FEW:
+    elements = gradient.numel()
+    if elements <= FEW:
         gradient.mul_(incoming)
         return
-    programs = _parts(gradient.numel(), BLOCK)
-    kernels.scale_kernel[(programs,)](gradient, incoming, gradient.numel(), BLOCK=BLOCK, num_warps=WARPS)
+    programs = min(_parts(elements, BLOCK), _multiprocessors(gradient.device) * AT_ONCE)
+    kernels.scale_kernel[(programs,)](gradient, incoming, elements, LONG=elements > SHORT, BLOCK=BLOCK, num_warps=WARPS)
 
 
 def _launch(

@@ -1,16 +1,18 @@
 """The sigmoid losses on a GPU: Triton kernels that read each logit once and give the loss and its gradient together.
 
-A program is one warp that takes tile after tile. Almost all targets are background, where every sigmoid loss is the same
-short formula, so a tile without a positive takes a path of its own, half as long as that for any target. Labels are
-looked at row by row for that, and element by element only in a tile that has a positive.
+A program is one warp that takes tile after tile. Almost all targets are background, where every sigmoid loss is the
+same short formula, and so it is at hard labels with the sign of the logit turned: only a tile with a soft label takes
+the long path of any target. Labels are looked at row by row, and element by element only in a tile that has a
+positive.
 
 Arithmetic is float32. For float32 logits what would lose digits is kept as two numbers, a result `hi` and its rounding
 error `lo`, so that losses and gradients are within 4 ULP for |logit| <= 80 and γ <= 2; half precision needs no `lo`.
-Sums are taken in a fixed order, so that they repeat bit by bit on one card: each program writes one partial sum, and the
-last to do so adds them in float64.
+Sums are taken in a fixed order, so that they repeat bit by bit on one card: each program writes one partial sum, and
+the last to do so adds them in float64.
 """
 
-# ruff: noqa: N803 — compile-time arguments are capitals in Triton
+# Compile-time names are capitals in Triton, which knows no `in`.
+# ruff: noqa: N803, N806, SIM109
 from __future__ import annotations
 
 import triton
@@ -106,7 +108,7 @@ def _background_half(x, gamma, POWER: tl.constexpr):
 
 @triton.jit
 def _hard(x, hit, gamma, steepness, steepness_lo, positive, negative, POWER: tl.constexpr, HALF: tl.constexpr):
-    """Loss and derivative of a logit x whose target is 1 where `hit`, else 0: FL and QFL of -x at 0 are those of x at 1."""
+    """Loss and derivative of a logit x whose target is 1 where `hit`, else 0: at 1, FL and QFL are those of -x at 0."""
     mirrored = tl.where(hit, -x, x)
     if HALF:
         m, b, inner = _background_half(mirrored, gamma, POWER)
@@ -344,7 +346,9 @@ def sigmoid_kernel(
     step = tl.num_programs(0) * TILE
     at = program * TILE + tl.arange(0, TILE)
     x = tl.load(logits + at, mask=at < elements, other=OUTSIDE)
-    if LABELLED:  # the row and column of a tile's first element, carried along, since a division costs as much as a loss
+    if (
+        LABELLED
+    ):  # the row and column of a tile's first element, carried along, since a division costs as much as a loss
         row = program * TILE // classes
         column = (program * TILE - row * classes).to(tl.int32)
         near = tl.arange(0, NEAR)
@@ -437,10 +441,12 @@ def _near(labels, row, column, near, classes, left, TILE: tl.constexpr):
 
 
 @triton.jit
-def scale_kernel(gradient, incoming, elements, BLOCK: tl.constexpr):
+def scale_kernel(gradient, incoming, elements, LONG: tl.constexpr, BLOCK: tl.constexpr):
     """Multiplies the gradient by the incoming one, in place; most often that is 1, and no memory is touched."""
     factor = tl.load(incoming).to(tl.float32)
     if factor != 1.0:
-        at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-        value = tl.load(gradient + at, mask=at < elements).to(tl.float32) * factor
-        tl.store(gradient + at, value.to(gradient.dtype.element_ty), mask=at < elements)
+        program = tl.program_id(0).to(tl.int64) if LONG else tl.program_id(0)
+        for start in range(program * BLOCK, elements, tl.num_programs(0) * BLOCK):
+            at = start + tl.arange(0, BLOCK)
+            value = tl.load(gradient + at, mask=at < elements).to(tl.float32) * factor
+            tl.store(gradient + at, value.to(gradient.dtype.element_ty), mask=at < elements)

@@ -1,16 +1,18 @@
 """Softmax FL and DFL on a GPU: Triton kernels that read each row once and give its loss and gradient together.
 
-`narrow_kernel` gives each thread a row, whose columns are a tuple of vectors, one a column: no number is in two threads,
-so that what is computed once a row is computed once. A tile of whole rows is read and written as it lies in memory and
-turned in shared memory. `wide_kernel` gives each program a row.
+`narrow_kernel` gives each thread a row, whose columns are a tuple of vectors, one a column: no number is in two
+threads, so that what is computed once a row is computed once. A tile of whole rows is read and written as it lies in
+memory and turned in shared memory. `wide_kernel` gives each program a row.
 
-A row's largest logit is `top`, the others lie `depth` below it, and S = Σ e^-depth = 1 + `others`, where `others` leaves
-out one column at the top and so keeps its digits where S rounds to 1. Both losses are sums of numbers that are not
-negative, -log p = log(1 + others) + depth, as are the probabilities of all classes but one. float32 logits get the
+A row's largest logit is `top`, the others lie `depth` below it, and S = Σ e^-depth = 1 + `others`, where `others`
+leaves out one column at the top and so keeps its digits where S rounds to 1. Both losses are sums of numbers that are
+not negative, -log p = log(1 + others) + depth, as are the probabilities of all classes but one. float32 logits get the
 rounding error of `depth`, too.
 """
 
-# ruff: noqa: N803 — compile-time arguments are capitals in Triton
+# Compile-time names are capitals in Triton, which knows no `(*a, b)` and no `in`.
+# ruff: noqa: N803, N806, RUF005, SIM109
+# mypy: disable-error-code="assignment, attr-defined, misc, var-annotated"
 from __future__ import annotations
 
 import triton
@@ -298,9 +300,10 @@ def narrow_kernel(
             else:
                 below += tl.where(at_top, 0.0, e)
             powers = powers + (e,)
-        others, others_lo = two_sum(at_tops, below)
+        others, lost = two_sum(at_tops, below)
+        others, others_lo = two_sum(others, lost + below_lo)
         loss, factor, first, slope, last, last_slope = _row(
-            logits, targets, weights, row, start, is_row, top, others, others_lo + below_lo, CLASSES, gamma, gamma_lo,
+            logits, targets, weights, row, start, is_row, top, others, others_lo, CLASSES, gamma, gamma_lo,
             BINS, POWER, WEIGHTED, HALF,
         )  # fmt: skip
         if WANT == EACH:
@@ -388,10 +391,11 @@ def wide_kernel(
             else:
                 below += tl.sum(tl.where(at_top, 0.0, e))
             powers = powers + (e,)
-        others, others_lo = two_sum(at_tops.to(tl.float32), below)
+        others, lost = two_sum(at_tops.to(tl.float32), below)
+        others, others_lo = two_sum(others, lost + below_lo)
         loss, factor, first, slope, last, last_slope = _row(
-            logits, targets, weights, row, start, row < rows, top, others, others_lo + below_lo, CLASSES, gamma, gamma_lo,
-            BINS, POWER, WEIGHTED, HALF,
+            logits, targets, weights, row, start, row < rows, top, others, others_lo, CLASSES, gamma,
+            gamma_lo, BINS, POWER, WEIGHTED, HALF,
         )  # fmt: skip
         if WANT == EACH:
             tl.store(out + row, loss.to(out.dtype.element_ty))

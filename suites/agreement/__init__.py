@@ -15,12 +15,14 @@ from focalbench_suite.suites.agreement.subject import of
 DTYPES = {
     "smoke": ("float32", "float64"),
     "quick": ("float32", "float64"),
+    "gpu": ("float32",),
     "full": ("float32", "float64", "bfloat16", "float16"),
 }
 SMOKE_ADAPTERS = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 ACCURACY_DTYPES = {  # what detectors are trained in
     "smoke": ("float32",),
     "quick": ("float32", "bfloat16"),
+    "gpu": ("float32", "bfloat16"),
     "full": DTYPES["full"],
 }
 ONCE = ("findings", "capability")  # workloads that choose their dtypes themselves
@@ -49,7 +51,8 @@ def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
         exact = [dtype for dtype in dtypes if dtype in ("float32", "float64") and dtype not in reference]
         return [Cell("agreement", loss.name, loss.label, device, dtype, "terms") for dtype in exact]
     accurate = selection.dtypes or ACCURACY_DTYPES[selection.profile]
-    work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in ONCE]
+    once = [w for w in ONCE if selection.profile != "gpu" or w != "findings"]  # why losses differ is the same on a CPU
+    work = [("probes", d) for d in dtypes] + [("accuracy", d) for d in accurate] + [(w, dtypes[0]) for w in once]
     return [Cell("agreement", loss.name, loss.label, device, dtype, workload) for workload, dtype in work]
 
 

@@ -43,7 +43,7 @@ EARLY_MEAN = (
     "divides by all anchors more than once, not by positives: it takes a mean before it weighs, so that no division "
     "afterwards makes it the paper's loss"
 )
-DTYPES = {"smoke": ("float32",), "quick": ("float32",), "full": ("float32", "float64")}
+DTYPES = {"smoke": ("float32",), "quick": ("float32",), "gpu": ("float32",), "full": ("float32", "float64")}
 
 
 def plan(selection: Selection) -> list[Task]:
@@ -165,7 +165,7 @@ def _data(selection: Selection) -> str:
 
 def schedule_of(selection: Selection) -> Schedule:
     """The schedule asked for by name, or the profile's own; raises `ValueError` for a name there is not."""
-    name = selection.schedule or selection.profile
+    name = selection.schedule or ("quick" if selection.profile == "gpu" else selection.profile)
     if name not in SCHEDULES:
         raise ValueError(f"--schedule: unknown schedule {name!r}; choose from {', '.join(SCHEDULES)}")
     return SCHEDULES[name]

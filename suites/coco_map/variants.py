@@ -159,7 +159,7 @@ VARIANTS = [
     *(variant for host in ULTRALYTICS for variant in yolo(host, "core" if host == "yolov8n" else "papers")),
 ]
 
-SETS = {"smoke": ("core",), "quick": ("core",), "full": ("core", "reference")}
+SETS = {"smoke": ("core",), "quick": ("core",), "gpu": ("core",), "full": ("core", "reference")}
 USERS = {  # where a user's loss goes, and the parameters that the host calls its own loss with
     "focal": ("retinanet", {"gamma": 2.0, "alpha": 0.25}),
     "cross_entropy": ("retinanet", {}),

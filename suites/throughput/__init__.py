@@ -25,18 +25,18 @@ from focalbench_suite.suites.throughput import launch, subjects, workloads
 from focalbench_suite.suites.throughput.launch import PASSES, LaunchDied, LaunchReport, SubjectReport, time_group
 from focalbench_suite.suites.throughput.rounds import REFERENCE, Group
 from focalbench_suite.suites.throughput.step import StepReport, StepTimes, time_steps
-from focalbench_suite.suites.throughput.subjects import COMPILED
-from focalbench_suite.suites.throughput.workloads import MAIN, TO_COMPILE, WORKLOADS, Workload
+from focalbench_suite.suites.throughput.subjects import AUTOTUNED, COMPILED, MODES
+from focalbench_suite.suites.throughput.workloads import MAIN, TO_AUTOTUNE, TO_COMPILE, WORKLOADS, Workload
 
 __all__ = ["execute", "plan"]
 
 Report = TypeVar("Report", LaunchReport, StepReport)
 
 THREADS = torch.get_num_threads()  # of a launch: what OMP_NUM_THREADS says, else every core
-LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "full": (3, 6)}  # by profile: at least and at most so many
+LAUNCHES = {"smoke": (1, 1), "quick": (2, 2), "gpu": (1, 1), "full": (3, 6)}  # by profile: at least and at most so many
 ONE_LAUNCH = (1, 1)  # on a GPU, whose timings do not depend on how a process's heap is laid out
-SECONDS = {"smoke": 0.02, "quick": 0.1, "full": 0.4}  # of timed rounds, a subject and pass
-ROUNDS = {"smoke": 2, "quick": 3, "full": 4}
+SECONDS = {"smoke": 0.02, "quick": 0.1, "gpu": 0.05, "full": 0.4}  # of timed rounds, a subject and pass
+ROUNDS = {"smoke": 2, "quick": 3, "gpu": 5, "full": 4}
 ALONE_S = 60.0  # for a subject that is timed alone because its group gave no answer
 
 
@@ -69,7 +69,10 @@ def _labels(selection: Selection, workload: Workload, loss: str, device: str, dt
         for adapter, found, _ in suites.selected(selection)
         if found.name == loss and (selection.adapters or not usual or adapter.name in usual)
     ]
-    return labels + [label + COMPILED for label in labels if device in workload.compiled and label in TO_COMPILE]
+    if device not in workload.compiled:
+        return labels
+    compiled = [label + COMPILED for label in labels if label in TO_COMPILE]
+    return labels + compiled + [label + AUTOTUNED for label in labels if label in TO_AUTOTUNE and device == "cuda"]
 
 
 def execute(task: Task) -> list[Record]:
@@ -104,7 +107,7 @@ def _present(task: Task) -> tuple[dict[str, str], dict[str, tuple[Adapter, Loss]
     for adapter in suites.adapters_of(task.selection).values():
         reason = adapter.absence(task.cells[0].device)
         for loss in adapter.losses:
-            for label in (loss.label, loss.label + COMPILED):
+            for label in (loss.label, *(loss.label + suffix for suffix in MODES)):
                 if loss.name == task.cells[0].loss and label in wanted:
                     absent |= {label: reason} if reason else {}
                     present |= {} if reason else {label: (adapter, loss)}
@@ -221,11 +224,12 @@ def _record(cell: Cell, launches: list[LaunchReport], source: Adapter) -> Record
         "device_name": report.device_name, "threads": report.threads,
         "bytes": subject.bytes, "input_sets": report.input_sets,
         "check": subject.check, "parameters": subject.parameters, "reduction": subject.reduction,
-        "first_call_s": subject.first_call_s, "memory": subject.memory, "compiled": cell.adapter.endswith(COMPILED),
+        "first_call_s": subject.first_call_s, "memory": subject.memory, "compiled": cell.adapter.endswith(tuple(MODES)),
         "launches": [
             {
                 "rounds": {name: asdict(rounds) for name, rounds in subject.rounds.items()},
-                "stopped": subject.stopped, "stream_ms": report.stream_ms, "stream_bytes": report.stream_bytes,
+                "stopped": subject.stopped, "replays": subject.replays,
+                "stream_ms": report.stream_ms, "stream_bytes": report.stream_bytes,
                 "rates": report.rates, "load": report.load, "clock_mhz": report.clock_mhz,
             }
             for subject, report in zip(subjects, launches, strict=True)

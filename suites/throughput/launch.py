@@ -27,7 +27,7 @@ from focalbench_suite.adapters import Unsupported
 from focalbench_suite.suites.throughput import clocks, subjects, workloads
 from focalbench_suite.suites.throughput.rounds import REFERENCE, STREAM, Group, Rounds, interleave
 from focalbench_suite.suites.throughput.runner import Runner
-from focalbench_suite.suites.throughput.subjects import COMPILED, TimedLoss
+from focalbench_suite.suites.throughput.subjects import MODES, TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
 PASSES = ("forward", "forward_backward")
@@ -92,6 +92,7 @@ def here(function: Callable[..., Any], *arguments: Any, seconds: float | None = 
 class SubjectReport:
     """What one launch says of one label: its times, or the reason why it was not timed.
 
+    `replays` has the ms a call of replayed CUDA graphs, by pass: none on a CPU, or of a loss that waits for the device.
     `reason` is empty where it was timed, and `unsupported` says that the reason is a limit of the library, not a
     failure. `rounds`, `stopped`, `memory` and `bytes` have an entry a pass; `check` and `memory` are taken in the first
     launch alone.
@@ -105,6 +106,7 @@ class SubjectReport:
     memory: dict[str, int] = field(default_factory=dict)
     rounds: dict[str, Rounds] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    replays: dict[str, list[float]] = field(default_factory=dict)
     reason: str = ""
     unsupported: bool = False
 
@@ -129,7 +131,7 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
     """Time the group once, in this process."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    if any(label.endswith(COMPILED) for label in group.losses):
+    if any(label.endswith(tuple(MODES)) for label in group.losses):
         torch.compiler.reset()  # what an earlier group compiled counts against the limit of this one
     cache = clocks.cache_bytes(group.device)
     machine = clocks.Machine(group.device, cache)
@@ -142,7 +144,9 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
         for label in list(runners):
             runners[label].backward = name == "forward_backward"
             try:
-                if label.endswith(COMPILED) and group.dtype == "float32":  # in less, compiled code rounds less often
+                if (
+                    label.endswith(tuple(MODES)) and group.dtype == "float32"
+                ):  # in less, compiled code rounds less often
                     runners[label].expect()
                 reports[label].first_call_s += runners[label].warm_up()
                 if group.first:
@@ -158,6 +162,8 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
                 reports[label] = SubjectReport(reason=f"{name}: {runners[label].unsteady}")
                 del runners[label]
         stream_ms[name] = rounds[STREAM].ms
+    if group.device == "cuda":
+        _replay(runners, reports)
     return LaunchReport(
         subjects={label: reports[label] for label in group.losses},
         threads=threads,
@@ -170,6 +176,20 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
         load=clocks.load_average(),
         clock_mhz=clocks.clock_mhz(group.device),
     )
+
+
+def _replay(runners: dict[str, Runner], reports: dict[str, SubjectReport]) -> None:
+    """Note what kernels take without their launches; last of all, since a capture that fails may leave traces.
+
+    Only a loss that never waits for the device can be captured, so that others have none. Ours goes first.
+    """
+    for name in PASSES:
+        for label, runner in sorted(runners.items(), key=lambda one: one[0] != REFERENCE):
+            runner.backward = name == "forward_backward"
+            try:
+                reports[label].replays[name] = runner.replays()
+            except RuntimeError:
+                reports[label].replays[name] = []
 
 
 def _input_sets(group: Group, cache: int, seed: int) -> list[InputSet]:

@@ -14,6 +14,7 @@ from focalbench_suite.suites.throughput.subjects import TimedLoss
 from focalbench_suite.suites.throughput.workloads import InputSet
 
 WARM_UP = 4  # calls at most, where none is steady before
+REPLAYS = 7  # of a graph, after one that is not counted
 STEADY = 0.1  # a call within a tenth of the fastest so far ends the warming up
 
 
@@ -96,6 +97,34 @@ class Runner:
     def again(self) -> None:
         """Call the first set that was answered once more, so that every subject has answered one of them twice."""
         self.call(next(iter(self.answers)))
+
+    def replays(self) -> list[float]:
+        """The ms of a call in each of several replays of a CUDA graph that calls every set once: the kernels alone.
+
+        Raises `RuntimeError` where the loss cannot be captured, as one that waits for the device cannot.
+        """
+        inputs = [self.ready(number) for number in range(len(self.sets))]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # what is done once, such as making a library's handle, is not captured
+            for one in inputs:
+                self.run(one)
+        torch.cuda.current_stream().wait_stream(side)
+        for one in inputs:
+            for leaf in one.leaves:
+                leaf.grad = None
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph):
+                for one in inputs:
+                    self.run(one)
+            samples = [clocks.timed(graph.replay, self.device)[1].ms for _ in range(REPLAYS + 1)]
+        finally:
+            torch.cuda.set_stream(stream)  # a capture that fails leaves its own stream behind
+            for one in inputs:
+                for leaf in one.leaves:
+                    leaf.grad = None
+        return [ms / len(inputs) for ms in samples[1:]]
 
     def memory(self) -> int:
         """The peak of one call beyond its inputs, in bytes."""

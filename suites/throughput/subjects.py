@@ -12,7 +12,8 @@ from focalbench_suite.adapters import Loss, Unsupported
 from focalbench_suite.adapters.canon import CANONICAL
 from focalbench_suite.suites.throughput.workloads import InputSet
 
-COMPILED = "+compile"
+COMPILED, AUTOTUNED = "+compile", "+max-autotune"
+MODES = {COMPILED: "default", AUTOTUNED: "max-autotune-no-cudagraphs"}  # of torch.compile, by what ends a label
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3}  # of the largest value
 
 
@@ -76,8 +77,9 @@ def timed_loss(loss: Loss, label: str, probe: InputSet) -> TimedLoss:
         except Unsupported as refusal:
             refusals.append(str(refusal))
             continue
-        if label.endswith(COMPILED):
-            found.function = torch.compile(loss.call, dynamic=False)
+        for suffix, mode in MODES.items():
+            if label.endswith(suffix):
+                found.function = torch.compile(loss.call, dynamic=False, mode=mode)
         return found
     raise Unsupported("; ".join(dict.fromkeys(refusals)))
 

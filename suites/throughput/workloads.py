@@ -14,6 +14,7 @@ BINS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "bins")
 MAIN = ("own", "torchvision", "ultralytics", "mmdetection", "articles")
 SCALED = ("own", "torchvision", "mmdetection")
 LIBRARIES = ("own", "torchvision", "ultralytics", "mmdetection")
+TO_AUTOTUNE = ("torchvision",)
 TO_COMPILE = ("torchvision", "ultralytics", "mmdetection", "fvcore")
 
 
@@ -45,6 +46,7 @@ def anchors(image: int, strides: tuple[int, ...] = (8, 16, 32), per_cell: int = 
     return sum((-(-image // stride)) ** 2 for stride in strides) * per_cell
 
 
+GPU_TOO = ("gpu", "full")
 PYRAMID = (8, 16, 32, 64, 128)
 ANCHORS_A_CELL = 9  # of RetinaNet (arXiv:1708.02002 section 4): three scales by three aspect ratios
 
@@ -61,22 +63,26 @@ WORKLOADS = {
         Workload("gfl-800-positives", 800 * 4, 17, BINS, ("quick",)),
         Workload("yolov8-head-640px-b1", anchors(640), 80, ("v8_detection",), ("quick",), image=640, batch=1),
         Workload("gfl-head-640px-b1", anchors(640, PYRAMID), 80, ("gfl_head",), ("quick",), image=640, batch=1),
+        # gpu: in one call on a GPU machine, beside some of those below
+        Workload("yolov8-640px-b16", 16 * anchors(640), 80, DENSE, ("gpu",), ("cuda",), ("float32", "bfloat16"),
+                 compiled=("cuda",)),
         # full: what is trained with
         Workload("yolov8-640px-b8", 8 * anchors(640), 80, DENSE, dtypes=("float32", "bfloat16"), compiled=("cpu",)),
         Workload("yolov8-640px-b128", 128 * anchors(640), 80, DENSE, devices=("cuda",),
                  dtypes=("float32", "bfloat16"), compiled=("cuda",)),
-        Workload("retinanet-800px-b1", anchors(800, PYRAMID, ANCHORS_A_CELL), 80, ("focal", "quality_focal"),
-                 devices=("cpu",), adapters=MAIN),
+        Workload("retinanet-800px-b1", anchors(800, PYRAMID, ANCHORS_A_CELL), 80, ("focal", "quality_focal"), GPU_TOO,
+                 dtypes=("float32", "bfloat16"), adapters=MAIN, compiled=("cuda",)),
         Workload("retinanet-800px-b16", 16 * anchors(800, PYRAMID, ANCHORS_A_CELL), 80, ("focal", "quality_focal"),
                  devices=("cuda",), dtypes=("float32", "bfloat16"), adapters=MAIN),
-        Workload("gfl-6400-positives", 6400 * 4, 17, BINS, dtypes=("float32", "bfloat16"), compiled=("cpu", "cuda")),
-        Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), image=640, batch=8),
-        Workload("gfl-head-800px-b2", 2 * anchors(800, PYRAMID), 80, ("gfl_head",), image=800, batch=2),
+        Workload("gfl-6400-positives", 6400 * 4, 17, BINS, GPU_TOO, dtypes=("float32", "bfloat16"),
+                 compiled=("cpu", "cuda")),
+        Workload("yolov8-head-640px-b8", 8 * anchors(640), 80, ("v8_detection",), GPU_TOO, image=640, batch=8),
+        Workload("gfl-head-800px-b2", 2 * anchors(800, PYRAMID), 80, ("gfl_head",), GPU_TOO, image=800, batch=2),
         # full, share of a training step
         Workload("training-step-retinanet-r18-256px-b2", 0, 80, ("focal",), devices=("cpu",), image=256,
                  batch=2, adapters=LIBRARIES, step=True),
-        Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal",), devices=("cuda",),
-                 image=640, batch=16, adapters=LIBRARIES, step=True),
+        Workload("training-step-retinanet-r18-640px-b16", 0, 80, ("focal",), GPU_TOO, devices=("cuda",), image=640,
+                 batch=16, adapters=LIBRARIES, step=True),
         # full, cost against size: the flat start is launch overhead
         *(Workload(f"scaling-rows-1e{n}", 10**n, 1, ("focal",), adapters=SCALED) for n in range(3, 8)),
         *(Workload(f"scaling-classes-{n}", 10_000, n, ("focal",), adapters=SCALED) for n in (1, 80, 365, 1203)),

@@ -34,7 +34,10 @@ def calls() -> Iterator[tuple[str, LossCall]]:
         yield f"softmax_focal wide {power}", LossCall("softmax_focal", wide, named, power=power)
     far = torch.tensor([[0.0, 9.5], [80.0, -80.0], [-80.0, 80.0], [3.0, 3.0], [0.0, -25.0]])
     for power in (0.0, 0.5, 2.0):
-        yield f"softmax_focal far {power}", LossCall("softmax_focal", far, torch.zeros(5, dtype=torch.long), power=power)
+        yield (
+            f"softmax_focal far {power}",
+            LossCall("softmax_focal", far, torch.zeros(5, dtype=torch.long), power=power),
+        )
     for bins in (16, 17, 33):
         coordinates = torch.rand(40, generator=generator) * (bins - 1)
         coordinates[:20] = coordinates[:20].round()
@@ -42,7 +45,9 @@ def calls() -> Iterator[tuple[str, LossCall]]:
         yield f"distribution_focal {bins}", LossCall("distribution_focal", spread, coordinates)
     classes_80 = torch.randn(40, 80, generator=generator) * 4
     labels_80 = torch.randint(80, (40,), generator=generator)
-    yield "softmax_focal 80", LossCall("softmax_focal", classes_80, labels_80, power=2.0)
+    labels_80[::3] = classes_80[::3].argmax(dim=1)
+    for power in (0.5, 1.5, 2.0):
+        yield f"softmax_focal 80 {power}", LossCall("softmax_focal", classes_80, labels_80, power=power)
     yield "distribution_focal wide", LossCall("distribution_focal", wide[1:], torch.tensor([99.25, 3.0]))
     bins = torch.cat([torch.tensor([0.0, 4.0]), torch.rand(31, generator=generator) * 4])
     yield "distribution_focal", LossCall("distribution_focal", rows, bins, weights=torch.linspace(0, 2, 33))
@@ -60,7 +65,10 @@ def calls() -> Iterator[tuple[str, LossCall]]:
         yield f"focal many {power}", LossCall("focal", many, dense.ceil(), power=power, alpha=0.25)
     yield "quality_focal many soft", LossCall("quality_focal", many, dense, power=2.0)
     yield "index many", LossCall("focal", many, None, positive, power=2.0, alpha=0.25)
-    yield "index one class", LossCall("focal", many.reshape(-1, 1), None, dense.ceil().long().reshape(-1) - 1, power=2.0)
+    yield (
+        "index one class",
+        LossCall("focal", many.reshape(-1, 1), None, dense.ceil().long().reshape(-1) - 1, power=2.0),
+    )
     for power in (0.0, 0.5, 2.0):
         yield f"float16 many {power}", LossCall("focal", many.half(), None, positive, power=power, alpha=0.25)
     yield "float16 softmax", LossCall("softmax_focal", rows.half(), classes, power=2.0)

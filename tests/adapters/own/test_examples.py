@@ -25,11 +25,14 @@ INTERNAL = {
     "cpu",
     "eager",
     "gpu",
+    "gpu_cost",
     "operators",
     "polynomials",
     "readable",
     "task_aligned",
+    "triton_arithmetic",
     "triton_kernels",
+    "triton_rows",
 }
 ROOM = Path(own.__file__).parent
 PUBLIC = sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in INTERNAL)

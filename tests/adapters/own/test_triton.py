@@ -88,8 +88,8 @@ given = {"LOSS": 0, "POWER": -1, "WANT": 1, "LABELLED": True, "SCORED": True, "D
          "BINS": True, "WEIGHTED": True, "ROWS": 32, "LEAST": 128, "CLASSES": 21, "LONG": True, "TILE": 256, "NEAR": 4,
          "BLOCK": 128}
 integers = ("elements", "classes", "rows")
-for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel, "bf16"), (by_row.narrow_kernel, "fp32"),
-                      (by_row.wide_kernel, "bf16"), (kernels.scale_kernel, "fp16")):
+for kernel, dtype in ((kernels.sigmoid_kernel, "fp32"), (kernels.sigmoid_kernel, "bf16"),
+                      (by_row.narrow_kernel, "fp32"), (by_row.wide_kernel, "bf16"), (kernels.scale_kernel, "fp16")):
     types = {"logits": "*" + dtype, "gradient": "*" + dtype, "labels": "*i64", "incoming": "*fp32", "out": "*fp32",
              "targets": "*fp32", "weights": "*fp32", "divisor": "*fp32", "partial": "*fp32", "done": "*i32"}
     constants = {name: given[name] for name in kernel.arg_names if name in given}

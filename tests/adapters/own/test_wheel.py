@@ -21,10 +21,10 @@ def wheel(tmp_path_factory):
 def test_it_holds_one_package_and_needs_torch_alone(wheel):
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"focalbench"}
-    assert {"focalbench/sigmoid_kernels.c", "focalbench/kernels.h", "focalbench/triton_kernels.py"} <= set(
+    assert {"focalbench/sigmoid_kernels.c", "focalbench/kernels.h", "focalbench/triton_rows.py"} <= set(
         wheel.namelist()
     )
-    assert not {"focalbench/adapter.py", "focalbench/polynomials.py"} & set(wheel.namelist())
+    assert not {"focalbench/adapter.py", "focalbench/gpu_cost.py", "focalbench/polynomials.py"} & set(wheel.namelist())
     assert "focalbench/py.typed" in wheel.namelist()  # type checkers read the annotations of no package without it
     metadata = next(name for name in wheel.namelist() if name.endswith("METADATA"))
     needs = [line for line in wheel.read(metadata).decode().splitlines() if line.startswith("Requires-Dist")]
