@@ -52,8 +52,22 @@ class Race:
 
     @property
     def tied(self) -> list[Row]:
-        """Those whose interval reaches the first's: they may be as fast."""
-        return [row for row in self.ranked[1:] if row["ci_low_ms"] <= self.first["ci_high_ms"]]
+        """Those that may be as fast as the first, as far as the intervals say; nobody where there is none."""
+        return [row for row in self.ranked[1:] if self._reaches(row)]
+
+    @property
+    def decided(self) -> bool:
+        """Whether there are intervals, by which the first may be told from the others."""
+        return self.first["ci_high_ms"] is not None
+
+    def _reaches(self, row: Row) -> bool:
+        """By the ratio to ours where ours is first, as it is of pairs; else by whether the two intervals overlap."""
+        if not self.decided:
+            return False
+        if is_own(self.first["adapter"]) and row["ratio_ci_low"] is not None:
+            low: float = row["ratio_ci_low"]
+            return low <= 1
+        return bool(row["ci_low_ms"] <= self.first["ci_high_ms"])
 
     def times_faster_than(self, row: Row) -> float:
         """How often the first runs while `row` runs once."""

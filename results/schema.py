@@ -86,9 +86,9 @@ TABLES = {
             _words(
                 "loss adapter library version device device_name dtype workload rows classes pass rounds median_ms"
                 " ci_low_ms ci_high_ms elements_per_second bandwidth_fraction peak_memory_bytes ratio_to_own"
-                " ratio_ci_low ratio_ci_high"
+                " ratio_ci_low ratio_ci_high interval"
             ),
-            _words("loss adapter device dtype workload pass median_ms ratio_to_own bandwidth_fraction"),
+            _words("loss adapter device dtype workload pass median_ms ratio_to_own interval bandwidth_fraction"),
             derive="focalbench_suite.results.throughput:table",
             intervals={
                 "median_ms": ("ci_low_ms", "ci_high_ms"),
@@ -101,9 +101,9 @@ TABLES = {
             "The loss's share of a training step",
             _words(
                 "loss adapter device device_name dtype workload rows rounds step_ms without_loss_ms loss_share"
-                " share_ci_low share_ci_high"
+                " share_ci_low share_ci_high launches interval"
             ),
-            _words("loss adapter device workload step_ms loss_share"),
+            _words("loss adapter device workload step_ms loss_share interval"),
             derive="focalbench_suite.results.throughput:step_table",
             intervals={"loss_share": ("share_ci_low", "share_ci_high")},
         ),

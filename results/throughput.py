@@ -9,29 +9,31 @@ import numpy as np
 import pandas as pd
 
 from focalbench_suite.results.schema import TABLES
-from focalbench_suite.results.statistics import UNKNOWN, Interval, median_interval, ratio_interval
+from focalbench_suite.results.statistics import (
+    UNKNOWN,
+    Interval,
+    kind_of_interval,
+    launch_medians,
+    median_interval,
+    ratio_interval,
+)
 
 COLUMNS = [
     *TABLES["throughput"].columns,
-    "launches", "stopped", "check", "reduction", "parameters", "roofline_fraction", "floor_ms", "replay_ms",
-    "replay_fraction", "cpu_ms",
+    "launches", "stopped", "check", "reduction", "parameters", "floor_ms", "replay_ms", "replay_fraction", "cpu_ms",
     "faults_per_call", "first_call_s", "load", "clock_mhz",
 ]  # fmt: skip
-LOGARITHMS = {  # exp and log that a fused pass cannot do without, per element
-    "distribution_focal": (1, 0),
-    "softmax_focal": (1, 0),
-}
 
 
 def table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """One row for every pass of every cell that was timed.
 
     `check` says whether what was timed computes our function (agrees, agrees_up_to_scale) or another one (differs).
-    `floor_ms` is the time in which the bytes that must move would stream; `bandwidth_fraction` is its share of the
-    median; `roofline_fraction` also counts exp and log at the rate of the same run (on a CPU). `faults_per_call` tells
-    a heap that gives its pages back. `replay_ms`, on a GPU, is a call in a replayed CUDA graph, its kernels without
-    their launches, and `replay_fraction` the floor's share of it; neither where the loss cannot be captured.
-    `ratio_to_own` is from pairs of the same round: above 1 is slower than ours.
+    `interval` says what the limits are, or why there are none. `floor_ms` is the least time in which the bytes that
+    must pass the memory can do so (see `_floor`), and `bandwidth_fraction` is its share of the median.
+    `faults_per_call` tells a heap that gives its pages back. `ratio_to_own` is from pairs of the same round: above 1 is
+    slower than ours. `replay_ms`, on a GPU, is a call in a replayed CUDA graph, its kernels without their launches, and
+    `replay_fraction` the floor's share of it; neither where the loss cannot be captured.
     """
     rows = [row for record in records if is_timed(record) for row in _rows(record)]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -48,7 +50,7 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         rounds = rounds_of(record, name)
         times = median_interval([launch["ms"] for launch in rounds])
         ratio = _ratio(rounds)
-        floor, roofline = _limits(cell["loss"], data, name)
+        floor = _floor(data, name)
         stops = {launch["stopped"][name] for launch in data["launches"]}
         yield {
             "loss": cell["loss"],
@@ -73,15 +75,15 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "ratio_ci_low": ratio.low,
             "ratio_ci_high": ratio.high,
             "launches": len(rounds),
+            "interval": kind_of_interval(len(rounds)),
             "stopped": "budget" if "budget" in stops else "narrow" if stops == {"narrow"} else "rounds",
             "check": data["check"],
             "reduction": data["reduction"],
             "parameters": " ".join(f"{key}={value}" for key, value in data["parameters"].items()),
-            "roofline_fraction": roofline / times.center,
             "floor_ms": floor,
             "replay_ms": (replay := _replay(data, name)),
             "replay_fraction": floor / replay,
-            "cpu_ms": median_interval([launch["cpu_ms"] for launch in rounds]).center,
+            "cpu_ms": float(np.median(launch_medians([launch["cpu_ms"] for launch in rounds]))),
             "faults_per_call": float(np.median([fault for launch in rounds for fault in launch["faults"]])),
             "first_call_s": data["first_call_s"],
             "load": max(launch["load"] for launch in data["launches"]),
@@ -106,17 +108,26 @@ def _ratio(rounds: list[dict[str, list[float]]]) -> Interval:
     return ratio_interval([launch["ms"] for launch in rounds], [launch["own_ms"] for launch in rounds])
 
 
-def _limits(loss: str, data: dict[str, Any], name: str) -> tuple[float, float]:
-    """The least ms that a pass can take: to move its bytes, and to move them or do its exp and log."""
-    streams = median_interval([launch["stream_ms"][name] for launch in data["launches"]]).center
-    bandwidth = data["launches"][0]["stream_bytes"] / streams  # bytes a ms
-    floor = data["bytes"][name] / bandwidth
-    if not data["launches"][0]["rates"]:
-        return floor, floor
-    exps, logs = LOGARITHMS.get(loss, (1, 1))
-    rate = {key: float(np.median([launch["rates"][key] for launch in data["launches"]])) for key in ("exp", "log")}
-    work = data["elements"] * (exps / rate["exp"] + logs / rate["log"]) * 1e3
-    return floor, max(floor, work)
+def _floor(data: dict[str, Any], name: str) -> float:
+    """The least ms that a pass can take: what must pass the memory, at the fastest that the machine ever moved bytes.
+
+    Inputs must, where all sets together are larger than the cache; of what is written, as much as the cache holds may
+    stay there. How fast exp and log are in torch bounds nothing: a kernel with polynomials of its own took a third of
+    that time. NaN where the inputs may have been in the cache, and in runs of before the machine's peak was asked for.
+    """
+    if "cache_bytes" not in data:
+        return float("nan")
+    read, cache = data["bytes"]["forward"], data["cache_bytes"]
+    if read * data["input_sets"] <= cache:
+        return float("nan")
+    written = data["bytes"][name] - read
+    return (read + max(0, written - cache)) / max(_bytes_per_ms(launch) for launch in data["launches"])
+
+
+def _bytes_per_ms(launch: dict[str, Any]) -> float:
+    """The fastest that bytes moved in a launch; the best and not the median, since noise only ever adds to a time."""
+    streamed = min(ms for rounds in launch["stream_ms"].values() for ms in rounds)
+    return max(launch["peak_bytes_per_ms"], launch["stream_bytes"] / streamed)
 
 
 def step_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -131,8 +142,10 @@ def step_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
                 **{key: cell[key] for key in ("loss", "adapter", "device", "dtype", "workload")},
                 **{key: record["data"][key] for key in ("device_name", "rows")},
                 "rounds": sum(len(rounds) for rounds in times),
-                "step_ms": median_interval(times).center,
-                "without_loss_ms": median_interval(without).center,
+                "launches": len(times),
+                "interval": kind_of_interval(len(times)),
+                "step_ms": float(np.median(launch_medians(times))),
+                "without_loss_ms": float(np.median(launch_medians(without))),
                 "loss_share": 1 - left.center,
                 "share_ci_low": 1 - left.high,
                 "share_ci_high": 1 - left.low,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from focalbench_suite.results.baseline import Baseline
-from focalbench_suite.results.statistics import Interval, launches_like
+from focalbench_suite.results.statistics import BOOTSTRAP_REACH, Interval, launches_like
 from focalbench_suite.results.store import Run
 from focalbench_suite.results.throughput import is_timed, rounds_of
 
@@ -78,13 +78,17 @@ def timings(source: Source) -> dict[str, Timing]:
 
 
 def _medians(baseline: Baseline) -> dict[str, Timing]:
-    """The medians of a baseline, each with launches that scatter as its interval says."""
+    """The medians of a baseline, each with launches that scatter as its interval says.
+
+    A baseline from before the column `interval` has bootstrap limits.
+    """
     found = baseline.frames().get("throughput")
     if found is None:
         return {}
+    reach = None if "interval" in found else BOOTSTRAP_REACH
     return {
         f"{row['cell']} {row['pass']}": Timing(
-            launches_like(Interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]), row["launches"]),
+            launches_like(Interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]), row["launches"], reach),
             (),
             row["device_name"],
         )

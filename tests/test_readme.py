@@ -72,6 +72,8 @@ def test_every_row_of_the_table_of_speed(times):
     )
     batch = times[(times["workload"] == "yolov8-640px-b8") & (times["loss"] == "focal")]
     assert len(rows) == 10
+    assert "95 % intervals over six launches" in README
+    assert set(batch["launches"]) == {6}
     for name, ms, ratio, low, high, memory in rows[1:]:
         label = name.split()[0].lower() + ("+compile" if "compile" in name else "")
         found = batch[(batch["adapter"] == label) & (batch["dtype"] == "float32")].iloc[0]
@@ -91,18 +93,30 @@ def as_printed(value: float, printed: str) -> bool:
 def test_how_many_times_our_time_the_next_one_takes(times):
     batch = fastest_other(times, "yolov8-640px-b8")
     others = batch.drop(["focal"])
+    assert "in float32 the next one" in README
     assert "takes 3.2 times as long for the focal loss and 3.1 to 9.2 for the other dense losses" in README
     assert (f"{batch['focal']:.1f}", f"{others.min():.1f}", f"{others.max():.1f}") == ("3.2", "3.1", "9.2")
-    assert "2.0 for the distribution focal loss of 6,400 positives, 2.3 for YOLOv8's head and 4.2 for GFL's" in README
+    half = fastest_other(times, "yolov8-640px-b8", dtype="bfloat16")
+    assert "in bfloat16, where three were timed beside others, 5.5 to 7.0" in README
+    assert (len(half), f"{half.min():.1f}", f"{half.max():.1f}") == (3, "5.5", "7.0")
+    assert "2.0 for the distribution focal loss of 6,400 positives (bfloat16: 2.8), 2.3 for YOLOv8's head" in README
+    assert "and 4.2 for GFL's" in README
+    assert f"{fastest_other(times, 'gfl-6400-positives', dtype='bfloat16').loc['distribution_focal']:.1f}" == "2.8"
     assert f"{fastest_other(times, 'gfl-6400-positives', 'distribution_focal').iloc[0]:.1f}" == "2.0"
     assert f"{fastest_other(times, 'yolov8-head-640px-b8').iloc[0]:.1f}" == "2.3"
     assert f"{fastest_other(times, 'gfl-head-800px-b2').iloc[0]:.1f}" == "4.2"
 
 
 def test_the_gain_by_size(times):
-    assert "of 1,000 logits it is 1.1 times, of 10,000 1.4, of 100,000 3.0, of ten million 10." in README
-    found = [fastest_other(times, f"scaling-rows-1e{power}", "focal").iloc[0] for power in (3, 4, 5, 7)]
-    assert [f"{ratio:.2g}" for ratio in found] == ["1.1", "1.4", "3", "10"]
+    assert (
+        "of 1,000 logits it is 1.1 times, of 10,000 1.4, of 100,000 3.0, of a million 7.3, of ten million 10." in README
+    )
+    found = [fastest_other(times, f"scaling-rows-1e{power}", "focal").iloc[0] for power in (3, 4, 5, 6, 7)]
+    assert [f"{ratio:.2g}" for ratio in found] == ["1.1", "1.4", "3", "7.3", "10"]
+    scaled = times[times["workload"].str.startswith("scaling-rows")]
+    assert "beside torchvision's and MMDetection's focal losses in float32" in README
+    assert set(scaled["adapter"].str.partition(".")[0]) == {"own", "torchvision", "mmdetection"}
+    assert set(scaled["dtype"]) == {"float32"}
 
 
 def test_ours_is_the_fastest_at_every_size(times):
@@ -123,14 +137,41 @@ def test_ours_beside_streaming_the_bytes(times):
     own = times[times["adapter"] == "own"]
     streams = own["median_ms"] / own["floor_ms"]
     batch = streams[own["workload"] == "yolov8-640px-b8"]
-    assert "on that batch ours takes 2.1 to 4.5 times as long" in README
+    assert "on that batch ours takes 2.1 to 4.5 times as long over all dense losses and both dtypes" in README
+    assert set(own.loc[batch.index, "dtype"]) == {"float32", "bfloat16"}
     assert (f"{batch.min():.1f}", f"{batch.max():.1f}") == ("2.1", "4.5")
-    assert "distribution focal loss 4.9 to 15 times, heads 11, the generalized focal loss" in README
+    assert (
+        "distribution focal loss 4.9 to 15 times over all sizes, heads 11, the focal loss of 1,000 logits 736" in README
+    )
+    assert f"{streams[own['workload'] == 'scaling-rows-1e3'].item():.0f}" == "736"
     dfl = streams[own["loss"] == "distribution_focal"]
     assert (f"{dfl.min():.1f}", f"{dfl.max():.0f}") == ("4.9", "15")
     assert {f"{ratio:.0f}" for ratio in streams[own["loss"].isin(["v8_detection", "gfl_head"])]} == {"11"}
-    assert "258)" in README
-    assert f"{streams[own['loss'] == 'generalized_focal'].max():.0f}" == "258"
+    assert "which has no kernel yet, 231 and 258)" in README
+    assert sorted(f"{ratio:.0f}" for ratio in streams[own["loss"] == "generalized_focal"]) == ["231", "258"]
+
+
+def test_forward_alone_no_other_is_as_fast_but_one():
+    rows = pd.read_csv(REFERENCE / "throughput" / "throughput.csv")
+    as_fast = rows[~rows["adapter"].str.startswith("own") & (rows["ratio_ci_low"] <= 1)]
+    assert "In a forward pass alone of 1,000 logits MMDetection's is as fast." in README
+    assert as_fast[["adapter", "workload", "pass"]].to_numpy().tolist() == [
+        ["mmdetection", "scaling-rows-1e3", "forward"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["throughput", "smoke"])
+def test_no_committed_call_is_faster_than_its_floor(name):
+    rows = pd.read_csv(REFERENCE / name / "throughput.csv")
+    shares = rows[[column for column in rows if column.endswith("_fraction")]]
+    assert (shares.max() < 1).all()
+
+
+@pytest.mark.parametrize("name", ["throughput", "smoke"])
+def test_no_committed_interval_is_of_one_launch(name):
+    rows = pd.read_csv(REFERENCE / name / "throughput.csv")
+    limits = rows.loc[rows["launches"] == 1, ["ci_low_ms", "ci_high_ms", "ratio_ci_low", "ratio_ci_high"]]
+    assert limits.isna().all(axis=None)
 
 
 @pytest.fixture(scope="module")

@@ -15,18 +15,19 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
     """Times, ratios, scaling and roofline, of the throughput table."""
     timed = [row for row in rows(frames["throughput"]) if row["median_ms"] is not None]
     fixed = [row for row in timed if not row["workload"].startswith("scaling")]
+    intervals = _intervals(timed)
     return [
         Plot(
             "ratios",
             "Times as slow as ours",
-            "Paired ratios of the same rounds, with 95 % intervals. Hollow points compute another function.",
+            f"Paired ratios of the same rounds{intervals}. Hollow points compute another function.",
             {option: _ratios(members, palette) for option, members in by_option(_labelled(fixed)).items()},
         ),
         Plot(
             "times",
             "Time of one call",
-            "Medians with 95 % intervals. The line is the floor: the time in which the bytes that must move would"
-            " stream, measured in the same run.",
+            f"Medians{intervals}. The line is the floor: the least time in which the bytes that must pass the memory"
+            " can do so, as fast as the machine ever moved bytes in the same run.",
             {option: _times(members, palette) for option, members in by_option(_labelled(fixed)).items()},
         ),
         Plot(
@@ -38,11 +39,22 @@ def plots(frames: Frames, records: list[dict[str, Any]], palette: Palette) -> li
         Plot(
             "roofline",
             "Roofline",
-            "Share of the streaming bandwidth that each call reaches, against its size where several were timed. At 1"
-            " it moves its bytes as fast as the machine can. Hollow points compute another function.",
+            "The floor as a share of each call's time, against its size where several were timed. At 1 it moves its"
+            " bytes as fast as the machine can; without a point are inputs that may have been in the cache. Hollow"
+            " points compute another function.",
             {option: _roofline(members, palette) for option, members in by_option(_by_pass(timed)).items()},
         ),
     ]
+
+
+def _intervals(timed: list[Row]) -> str:
+    """What a caption says of the bars: over how many launches they are, and which points have none and why."""
+    kinds = sorted({row["interval"] for row in timed}, reverse=True)
+    bars = [kind for kind in kinds if not kind.startswith("none")]
+    told = f" with 95 % intervals ({'; '.join(bars)})" if bars else ""
+    if len(bars) < len(kinds):
+        told += "; one launch says nothing of the next, so its points have no interval"
+    return told
 
 
 def _labelled(timed: list[Row]) -> list[tuple[str, Row]]:

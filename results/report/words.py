@@ -63,15 +63,20 @@ def time(row: Row) -> str:
 def race(race: Race) -> str:
     """Who is fastest, by how much, and how far from the floor, in one sentence."""
     first = race.first
-    told = f"{first['adapter']} is fastest: {time(first)} ms"
+    told = f"{first['adapter']} {'is' if race.decided else 'was'} fastest: {time(first)} ms"
     if first.get("floor_ms"):
         told += f", {plain(first['median_ms'] / first['floor_ms'])} times the floor"
     tied = [row["adapter"] for row in race.tied]
     other = next((row for row in race.ranked if row["adapter"] == REFERENCE and row is not first), race.ranked[-1])
     if other is not first and other["adapter"] not in tied:
-        told += f". {other['adapter']} takes {plain(race.times_faster_than(other))} times as long: {saved(race, other)}"
+        takes = "takes" if race.decided else "took"
+        told += (
+            f". {other['adapter']} {takes} {plain(race.times_faster_than(other))} times as long: {saved(race, other)}"
+        )
     if tied:
-        told += f". {listed(tied)} may be as fast: the intervals overlap"
+        told += f". {listed(tied)} may be as fast: the intervals do not part them"
+    if not race.decided:
+        told += ". Timed in one launch, which says nothing of the next: there are no intervals"
     return told + "."
 
 
@@ -90,8 +95,8 @@ def saved(race: Race, other: Row) -> str:
 
 
 def share(step: Row) -> str:
-    """The share of a training step that a loss takes, or what it is less than."""
-    if step["share_ci_low"] <= 0:
+    """The share of a training step that a loss takes, or what it is less than where there is an interval to say so."""
+    if step["share_ci_low"] is not None and step["share_ci_low"] <= 0:
         return f"less than {100 * step['share_ci_high']:.1f} %"
     return f"{100 * step['loss_share']:.1f} %"
 

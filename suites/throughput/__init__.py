@@ -222,7 +222,7 @@ def _record(cell: Cell, launches: list[LaunchReport], source: Adapter) -> Record
         "library": source.distribution or source.name, "version": source.version,
         "rows": workload.rows, "classes": workload.classes, "elements": report.elements,
         "device_name": report.device_name, "threads": report.threads,
-        "bytes": subject.bytes, "input_sets": report.input_sets,
+        "bytes": subject.bytes, "input_sets": report.input_sets, "cache_bytes": report.cache_bytes,
         "check": subject.check, "parameters": subject.parameters, "reduction": subject.reduction,
         "first_call_s": subject.first_call_s, "memory": subject.memory, "compiled": cell.adapter.endswith(tuple(MODES)),
         "launches": [
@@ -230,7 +230,7 @@ def _record(cell: Cell, launches: list[LaunchReport], source: Adapter) -> Record
                 "rounds": {name: asdict(rounds) for name, rounds in subject.rounds.items()},
                 "stopped": subject.stopped, "replays": subject.replays,
                 "stream_ms": report.stream_ms, "stream_bytes": report.stream_bytes,
-                "rates": report.rates, "load": report.load, "clock_mhz": report.clock_mhz,
+                "peak_bytes_per_ms": report.peak_bytes_per_ms, "load": report.load, "clock_mhz": report.clock_mhz,
             }
             for subject, report in zip(subjects, launches, strict=True)
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import time
@@ -14,6 +15,7 @@ import torch
 
 MEBIBYTE = 1 << 20
 DEFAULT_CACHE = 32 * MEBIBYTE
+PROBES = 9  # a multiple of the buffers
 
 
 class Sample(NamedTuple):
@@ -102,13 +104,12 @@ def peak_extra_bytes(call: Callable[[], Any], device: str) -> int:
 
 
 class Machine:
-    """The machine's own limits: how fast it streams bytes, and how many exp and log it does a second."""
+    """The machine's own limit: how fast it streams bytes."""
 
     def __init__(self, device: str, cache: int) -> None:
         self.device = device
         size = max(cache, 256 * MEBIBYTE if device == "cuda" else 0) // 4
         self.buffers = [torch.ones(size, device=device) for _ in range(3)]
-        self.in_cache = torch.rand(1 << 16) + 0.5
 
     def stream(self) -> Sample:
         """Read and write buffers beyond the cache once: a copy on CUDA, STREAM's add on a CPU."""
@@ -121,25 +122,22 @@ class Machine:
         """What `stream` moves."""
         return self.buffers[0].numel() * 4 * (2 if self.device == "cuda" else 3)
 
-    def rates(self) -> dict[str, float]:
-        """exp and log a second in float32 on data in a CPU's cache, the best of nine; none on a GPU.
+    def peak_bytes_per_ms(self) -> float:
+        """The fastest of some streams, and of some passes that only read, as a forward pass does.
 
-        There no kernel of torch does enough of them an element to be limited by anything but bytes.
+        With one thread, too: where others want the cores, threads wait for each other, and one alone streams faster.
         """
-        if self.device == "cuda":
-            return {}
-        out = torch.empty_like(self.in_cache)
-        repeats = 8
+        threads = torch.get_num_threads()
+        peak = max(self._fastest(count) for count in {1, threads})
+        torch.set_num_threads(threads)
+        return peak
 
-        def best(function: Callable) -> float:
-            def repeated() -> None:
-                for _ in range(repeats):
-                    function(self.in_cache, out=out)
-
-            repeated()
-            return min(timed(repeated, self.device)[1].ms for _ in range(9)) / repeats
-
-        return {f.__name__: self.in_cache.numel() / best(f) * 1e3 for f in (torch.exp, torch.log)}
+    def _fastest(self, threads: int) -> float:
+        torch.set_num_threads(threads)
+        buffers = itertools.cycle(self.buffers)  # each was used longest ago, and is not in the cache
+        reads = min(timed(lambda: next(buffers).sum(), self.device)[1].ms for _ in range(PROBES))
+        streams = min(self.stream().ms for _ in range(PROBES))
+        return max(self.buffers[0].nbytes / reads, self.stream_bytes / streams)
 
 
 def clock_mhz(device: str) -> float | None:

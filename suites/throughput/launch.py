@@ -122,7 +122,8 @@ class LaunchReport:
     device_name: str = ""
     stream_ms: dict[str, list[float]] = field(default_factory=dict)  # of each round, by pass
     stream_bytes: int = 0
-    rates: dict[str, float] = field(default_factory=dict)
+    peak_bytes_per_ms: float = 0.0
+    cache_bytes: int = 0
     load: float = 0.0
     clock_mhz: float | None = None
 
@@ -172,7 +173,8 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
         device_name=clocks.device_name(group.device),
         stream_ms=stream_ms,
         stream_bytes=machine.stream_bytes,
-        rates=machine.rates(),
+        peak_bytes_per_ms=machine.peak_bytes_per_ms(),
+        cache_bytes=cache,
         load=clocks.load_average(),
         clock_mhz=clocks.clock_mhz(group.device),
     )

@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from focalbench_suite.adapters import Loss
-from focalbench_suite.results.statistics import Interval, median_interval, ratio_interval
+from focalbench_suite.results.statistics import within_launch
 from focalbench_suite.suites.throughput import clocks
 from focalbench_suite.suites.throughput.runner import Runner
 from focalbench_suite.suites.throughput.workloads import Workload
@@ -92,8 +94,8 @@ def _round(
 
 
 def _half_width(rounds: Rounds) -> float:
-    interval: Interval = median_interval([rounds.ms])
-    if not math.isnan(rounds.own_ms[0]):
-        ratio = ratio_interval([rounds.ms], [rounds.own_ms])
-        return max(interval.relative_half_width, ratio.relative_half_width)
-    return interval.relative_half_width
+    """The wider of two relative half widths: of the time, and of its ratio to ours where ours was timed."""
+    width = within_launch(rounds.ms).relative_half_width
+    if math.isnan(rounds.own_ms[0]):
+        return width
+    return max(width, within_launch(np.divide(rounds.ms, rounds.own_ms)).relative_half_width)

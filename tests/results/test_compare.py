@@ -26,12 +26,13 @@ def timed_record(record, adapter: str, slower: float = 1.0, launches: int = 3, m
         "stopped": {"forward": "narrow", "forward_backward": "narrow"},
         "stream_ms": {"forward": scatter, "forward_backward": scatter},
         "stream_bytes": 1 << 20,
-        "rates": {"exp": 1e9, "log": 1e9},
+        "peak_bytes_per_ms": 1 << 20,
         "load": 0.5,
     }
     data = {
         "library": adapter, "version": "1.0", "rows": 100, "classes": 80, "elements": 8000, "device_name": machine,
         "threads": 2, "bytes": {"forward": 64000, "forward_backward": 96000}, "input_sets": 4, "check": "agrees",
+        "cache_bytes": 1 << 15,
         "parameters": {"gamma": 2.0}, "reduction": "sum", "first_call_s": 0.1, "compiled": False,
         "memory": {"forward": 32000, "forward_backward": 64000},
         "launches": [json.loads(json.dumps(launch)) for _ in range(launches)],

@@ -64,6 +64,27 @@ def test_the_fastest_is_ranked_against_those_that_compute_the_same_loss(run):
     assert race.tied == []
 
 
+def test_who_is_not_told_apart_by_pairs_may_be_as_fast(run):
+    """By the ratios of pairs, however far launches were from each other: intervals of the times overlap then."""
+    frames = tables.build(run)
+    frames["throughput"]["ci_low_ms"], frames["throughput"]["ci_high_ms"] = 1.0, 100.0
+    (race,) = answers.races(frames)
+    assert race.tied == []
+    frames["throughput"].loc[frames["throughput"]["adapter"] == "torchvision", "ratio_ci_low"] = 0.99
+    (race,) = answers.races(frames)
+    assert [row["adapter"] for row in race.tied] == ["torchvision"]
+    assert "torchvision may be as fast" in words.race(race)
+
+
+def test_one_launch_says_who_was_fastest_and_not_who_is(run):
+    frames = tables.build(run)
+    limits = ["ci_low_ms", "ci_high_ms", "ratio_ci_low", "ratio_ci_high"]
+    frames["throughput"][limits] = float("nan")
+    (race,) = answers.races(frames)
+    assert words.race(race).startswith("own was fastest: 4 ms")
+    assert words.race(race).endswith("Timed in one launch, which says nothing of the next: there are no intervals.")
+
+
 def test_what_the_fastest_saves_is_told_in_time_memory_and_share_of_a_step(run):
     frames = tables.build(run)
     frames["throughput"].loc[frames["throughput"]["adapter"] == "torchvision", "peak_memory_bytes"] = 12_688_000
