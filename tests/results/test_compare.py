@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from focalbench_suite.results.baseline import Baseline, renew
@@ -384,6 +386,18 @@ def test_a_regression_against_a_baseline_is_named_and_a_renewed_one_has_none(
     assert {change.table for change in comparison.regressions} == {"agreement", "throughput"}
     renew(worse, baseline.folder)
     assert compare(Baseline(baseline.folder), worse).regressions == []
+
+
+def test_the_launches_of_a_baseline_scatter_as_its_intervals_were_made(committed):
+    """By Student's t as the run's own did; by the normal reach of a resampled interval where the table is older."""
+    run, baseline = committed
+    (key, *_) = timings(run)
+    assert timings(baseline)[key].launches == pytest.approx(sorted(timings(run)[key].launches))
+    older = pd.read_csv(baseline.files["throughput"]).drop(columns="interval")
+    older.to_csv(baseline.files["throughput"], index=False)
+    low, high = np.log(timings(baseline)[key].launches)
+    limits = older.set_index(older["cell"] + " " + older["pass"]).loc[key]
+    assert (high - low) / 2 == pytest.approx(np.log(limits["ci_high_ms"] / limits["ci_low_ms"]) / 2 / 1.959964)
 
 
 def test_of_a_baseline_of_one_suite_only_that_suite_is_judged(committed):
