@@ -19,7 +19,7 @@ import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import native_targets
-from focalbench_suite.suites.check.signature import CannotCall, Roles, as_pair, read_signature
+from focalbench_suite.suites.check.signature import KERAS, CannotCall, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
@@ -224,7 +224,7 @@ class Bound:
                     break
             if best is not None:
                 first = best.labels == "label_score" and self._background_first(best, dtype)
-                best = self._of_all_bins(best, dtype)
+                best = self._of_probabilities(self._of_all_bins(best, dtype), dtype)
                 return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
@@ -232,6 +232,28 @@ class Bound:
         if arrays := _other_arrays(self.function):
             said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
         raise CannotCall(f"no call of the function gives a loss: {said}")
+
+    def _of_probabilities(self, form: Form, dtype: torch.dtype) -> Form:
+        """The form, or with probabilities where Keras's name for both is given and what lies beyond 0 and 1 is cut off.
+
+        A loss that forgets its sigmoid is the same function: the name and the cut say which of the two it is.
+        """
+        further = replace(form, probabilities=True)
+        named = {parameter.name for parameter in self.roles.data} & set(KERAS)
+        if form.probabilities or self.options.probabilities is not None or not named:
+            return form
+        self.form = form
+        answers = []
+        for distance in (3.0, 30.0):
+            logits = torch.tensor([[-distance, distance], [distance, -distance]], dtype=dtype)
+            hot = torch.tensor([[0.0, 1.0], [0.0, 1.0]], dtype=dtype)
+            given = (logits.to(self.options.device), hot.to(self.options.device))
+            try:
+                answers.append(self(*given, **_usual(self.loss, given[0])).sum())
+            except Exception:  # a user's function may raise anything, which the explanation will say
+                return form
+        cut = bool(torch.isfinite(answers[0]) and answers[0] == answers[1])
+        return further if cut and self._tried(further, dtype)[2] == "" else form
 
     def _of_all_bins(self, form: Form, dtype: torch.dtype) -> Form:
         """The form, or with one bin more where only then a target on the last bin is answered.

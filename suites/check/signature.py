@@ -18,6 +18,7 @@ LOGITS = (
     "cls_pred", "cls_preds", "cls_logits", "pred_logits", "y_logits", "src_logits", "predict",
 )  # fmt: skip
 PROBABILITIES = ("p", "prob", "probs", "proba", "probas", "probability", "probabilities", "y_prob", "pred_prob")
+KERAS = ("y_pred", "ypred")  # logits or probabilities: Keras calls both so, and probabilities are its default
 TARGETS = (
     "targets", "target", "labels", "label", "y", "t", "gt", "gts", "y_true", "ytrue", "true", "truth", "ground_truth",
     "gt_score", "gt_scores", "gt_labels", "cls_target", "cls_targets", "cls_label", "cls_labels",

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 
-from focalbench_suite.suites.check import CannotCall, check
+from focalbench_suite.suites.check import CannotCall, Options, check
 
 
 def quality_focal(cls_target, cls_logits, beta=2.0):
@@ -84,6 +84,24 @@ def test_how_it_is_called_is_found_out(function, loss, words):
     verdict = check(function, loss)
     assert words in verdict.how
     assert verdict.verdict != "different", [finding.plain for finding in verdict.findings]
+
+
+def as_in_keras(y_true, y_pred, gamma=2.0, alpha=0.25):
+    hit = torch.where(y_true == 1, y_pred, torch.ones_like(y_pred)).clamp(1e-7, 1 - 1e-7)
+    miss = torch.where(y_true == 0, y_pred, torch.zeros_like(y_pred)).clamp(1e-7, 1 - 1e-7)
+    return -(alpha * (1 - hit) ** gamma * hit.log() + (1 - alpha) * miss**gamma * (1 - miss).log()).sum()
+
+
+def of_logits(logits, targets, gamma=2.0, alpha=0.25):
+    """The same of what it calls logits: it forgot its sigmoid."""
+    return as_in_keras(targets, logits, gamma, alpha)
+
+
+def test_what_keras_calls_its_probabilities_is_given_them_where_it_cuts_them_off():
+    verdict = check(as_in_keras, "focal", Options(labels="hard"))
+    assert "y_true = targets (N, C), y_pred = probabilities (N, C)" in verdict.how
+    assert verdict.verdict != "different", [finding.plain for finding in verdict.findings]
+    assert check(of_logits, "focal", Options(labels="hard")).verdict == "different"
 
 
 def test_arrays_of_another_library_are_named():
