@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,6 +26,9 @@ LAYOUTS = ("one", "companion", "row", "chosen", "mixed", "block")
 TOLERANCES = {"double": Tolerance(), "single": Tolerance(5e-4, 1e-6), "half": Tolerance(6e-2, 5e-3)}
 # for float64 with a rounded number inside: labels in float32, an epsilon beside what was found
 ROUNDED = Tolerance(5e-5, 1e-13)
+FLOORED = Tolerance(
+    5e-5, 2e-7
+)  # and with what a clamp to [1e-7, 1 - 1e-7], Keras's own, leaves where nothing should be
 
 
 @dataclass(frozen=True)
@@ -206,8 +210,7 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
     if coarse:
         return []
     if usable.tolerance is TOLERANCES["double"]:
-        among.tolerance = ROUNDED
-        for cost in (0, 1, 2):
+        for among.tolerance, cost in itertools.product((ROUNDED, FLOORED), (0, 1, 2)):
             if rounded := _shared(among, cost):
                 return rounded
         among.tolerance = usable.tolerance

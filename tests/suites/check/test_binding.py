@@ -104,6 +104,11 @@ def test_what_keras_calls_its_probabilities_is_given_them_where_it_cuts_them_off
     assert check(of_logits, "focal", Options(labels="hard")).verdict == "different"
 
 
+def test_a_label_that_no_comparison_meets_has_no_loss_but_what_a_clamp_leaves():
+    told = [finding.plain["statement"] for finding in check(as_in_keras, "focal").findings]
+    assert told[0] == "elements with a label between 0 and 1 have no loss"
+
+
 def test_arrays_of_another_library_are_named():
     with pytest.raises(CannotCall, match="computes with numpy, and a check calls with torch's tensors; wrap it"):
         check(numpy_alone(), "focal")
