@@ -64,7 +64,6 @@ class Case:
     constants: Mapping[str, Any]
     elements: float
     bytes_an_element: int
-    warps: int = 1
 
 
 class Cost(NamedTuple):
@@ -143,7 +142,7 @@ def _compiled(case: Case) -> bytes:
     aligned = {(case.kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in ALIGNED if name in signature}
     signature |= dict.fromkeys(case.constants, "constexpr")
     source = ASTSource(fn=case.kernel, signature=signature, constexprs=dict(case.constants), attrs=aligned)
-    options = {"num_warps": case.warps, "enable_fp_fusion": False}
+    options = {"num_warps": 1, "enable_fp_fusion": False}
     return triton.compile(source, target=GPUTarget("cuda", CAPABILITY, THREADS), options=options).asm["cubin"]
 
 

@@ -55,7 +55,7 @@ OUTSIDE: tl.constexpr = tl.constexpr(-1000.0)  # a logit whose loss at label 0 i
 
 
 @triton.jit
-def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
+def _background_float32(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
     """m, B and i of a logit x with target 0 and weight 1, whose loss is m B and whose derivative m i.
 
     FL = σ^γ B, FL' = σ^γ (γ (1 - σ) B + σ), and QFL and VFL are the same there. B = max(x, 0) + log(1 + e) with
@@ -92,7 +92,7 @@ def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr):
 
 @triton.jit
 def _background_half(x, gamma, POWER: tl.constexpr):
-    """As `_background`, with the digits of half precision."""
+    """As `_background_float32`, with the digits of half precision."""
     e = power_of_2(tl.abs(x) * -LOG2_E)
     one_and_e = 1.0 + e
     s = tl.where(x < 0, e, 1.0) * reciprocal(one_and_e)
@@ -107,13 +107,19 @@ def _background_half(x, gamma, POWER: tl.constexpr):
 
 
 @triton.jit
+def _background(x, gamma, steepness, steepness_lo, POWER: tl.constexpr, HALF: tl.constexpr):
+    """`_background_float32` or, where the logits have its digits, `_background_half`."""
+    if HALF:
+        m, b, inner = _background_half(x, gamma, POWER)
+    else:
+        m, b, inner = _background_float32(x, gamma, steepness, steepness_lo, POWER)
+    return m, b, inner
+
+
+@triton.jit
 def _hard(x, hit, gamma, steepness, steepness_lo, positive, negative, POWER: tl.constexpr, HALF: tl.constexpr):
     """Loss and derivative of a logit x whose target is 1 where `hit`, else 0: at 1, FL and QFL are those of -x at 0."""
-    mirrored = tl.where(hit, -x, x)
-    if HALF:
-        m, b, inner = _background_half(mirrored, gamma, POWER)
-    else:
-        m, b, inner = _background(mirrored, gamma, steepness, steepness_lo, POWER)
+    m, b, inner = _background(tl.where(hit, -x, x), gamma, steepness, steepness_lo, POWER, HALF)
     weighted = m * tl.where(hit, positive, negative)
     return weighted * b, tl.where(hit, -weighted, weighted) * inner
 
@@ -337,18 +343,13 @@ def sigmoid_kernel(
     NEAR: tl.constexpr,  # at least the rows that a tile touches
 ):
     HALF: tl.constexpr = logits.dtype.element_ty != tl.float32
-    if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    if WANT == GRADIENT and not INCOMING_EACH:
-        scale *= tl.load(incoming).to(tl.float32)
+    scale = scale_of_all(scale, divisor, incoming, WANT, DIVIDED, INCOMING_EACH)
     total = tl.zeros((TILE,), tl.float32)
     program = tl.program_id(0).to(tl.int64) if LONG else tl.program_id(0)
     step = tl.num_programs(0) * TILE
     at = program * TILE + tl.arange(0, TILE)
     x = tl.load(logits + at, mask=at < elements, other=OUTSIDE)
-    if (
-        LABELLED
-    ):  # the row and column of a tile's first element, carried along, since a division costs as much as a loss
+    if LABELLED:  # a tile's first row and column are carried along: a division costs as much as a loss
         row = program * TILE // classes
         column = (program * TILE - row * classes).to(tl.int32)
         near = tl.arange(0, NEAR)
@@ -387,10 +388,7 @@ def sigmoid_kernel(
             else:
                 loss, slope = _soft(x, y, gamma, gamma_lo, positive, negative, LOSS, POWER)
         elif LABELLED or LOSS == VARIFOCAL:
-            if HALF:
-                m, b, inner = _background_half(x, gamma, POWER)
-            else:
-                m, b, inner = _background(x, gamma, steepness, steepness_lo, POWER)
+            m, b, inner = _background(x, gamma, steepness, steepness_lo, POWER, HALF)
             loss = m * negative * b
             slope = m * negative * inner
         else:
@@ -413,6 +411,18 @@ def sigmoid_kernel(
             target = next_target
     if WANT == TOTAL or WANT == TOTAL_AND_GRADIENT:
         add_up(tl.sum(total), partial, done, out, scale)
+
+
+@triton.jit
+def scale_of_all(
+    scale, divisor, incoming, WANT: tl.constexpr, DIVIDED: tl.constexpr, INCOMING_EACH: tl.constexpr
+):  # fmt: skip
+    """What losses and derivatives are multiplied by: `scale` over the divisor, times one incoming gradient for all."""
+    if DIVIDED:
+        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
+    if WANT == GRADIENT and not INCOMING_EACH:
+        scale *= tl.load(incoming).to(tl.float32)
+    return scale
 
 
 @triton.jit

@@ -20,7 +20,6 @@ import triton.language as tl
 
 from .triton_arithmetic import (
     DEEPEST,
-    LEAST_DIVISOR,
     LN2_HIGH,
     LN2_LOW,
     LOG2_E,
@@ -33,7 +32,7 @@ from .triton_arithmetic import (
     reciprocal,
     two_sum,
 )
-from .triton_kernels import EACH, GRADIENT, TOTAL, TOTAL_AND_GRADIENT, add_up
+from .triton_kernels import EACH, GRADIENT, TOTAL, TOTAL_AND_GRADIENT, add_up, scale_of_all
 
 WIDEST: tl.constexpr = tl.constexpr(64)  # columns of the largest tile that is turned at once
 TILES: tl.constexpr = tl.constexpr(7)  # of 64, 32, 16, 8, 4, 2 and 1 columns: one for each bit of a row's length
@@ -267,11 +266,7 @@ def narrow_kernel(
     ROWS: tl.constexpr,
 ):
     HALF: tl.constexpr = logits.dtype.element_ty != tl.float32
-    EXACT: tl.constexpr = not HALF
-    if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    if WANT == GRADIENT and not INCOMING_EACH:
-        scale *= tl.load(incoming).to(tl.float32)
+    scale = scale_of_all(scale, divisor, incoming, WANT, DIVIDED, INCOMING_EACH)
     sum_of_losses = tl.zeros((ROWS,), tl.float32)
     for block in range(tl.program_id(0), tl.cdiv(rows, ROWS), tl.num_programs(0)):
         row = block * ROWS + tl.arange(0, ROWS)
@@ -294,7 +289,7 @@ def narrow_kernel(
             _, e, e_lo = _exp_of_minus_depth(columns[number], top, HALF)
             at_top = columns[number] == top
             at_tops += tl.where(at_top, 1.0, 0.0)
-            if EXACT:
+            if not HALF:
                 below, lost = two_sum(below, tl.where(at_top, 0.0, e))
                 below_lo += lost + tl.where(at_top, 0.0, e_lo)
             else:
@@ -357,11 +352,7 @@ def wide_kernel(
     LEAST: tl.constexpr,  # columns of the smallest tile, one a thread
 ):
     HALF: tl.constexpr = logits.dtype.element_ty != tl.float32
-    EXACT: tl.constexpr = not HALF
-    if DIVIDED:
-        scale = scale / tl.maximum(tl.load(divisor).to(tl.float32), LEAST_DIVISOR)
-    if WANT == GRADIENT and not INCOMING_EACH:
-        scale *= tl.load(incoming).to(tl.float32)
+    scale = scale_of_all(scale, divisor, incoming, WANT, DIVIDED, INCOMING_EACH)
     PADDED: tl.constexpr = (CLASSES + LEAST - 1) // LEAST * LEAST
     sum_of_losses = 0.0
     for row in range(tl.program_id(0), rows, tl.num_programs(0)):
@@ -384,7 +375,7 @@ def wide_kernel(
             _, e, e_lo = _exp_of_minus_depth(tiles[number], top, HALF)
             at_top = tiles[number] == top
             at_tops += tl.sum(at_top.to(tl.int32))
-            if EXACT:
+            if not HALF:
                 sum_hi, sum_lo = tl.reduce((tl.where(at_top, 0.0, e), tl.where(at_top, 0.0, e_lo)), 0, _add)
                 below, lost = two_sum(below, sum_hi)
                 below_lo += lost + sum_lo

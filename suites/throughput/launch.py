@@ -145,9 +145,8 @@ def time_group(group: Group, seed: int, threads: int) -> LaunchReport:
         for label in list(runners):
             runners[label].backward = name == "forward_backward"
             try:
-                if (
-                    label.endswith(tuple(MODES)) and group.dtype == "float32"
-                ):  # in less, compiled code rounds less often
+                # in less than float32 compiled code rounds less often
+                if label.endswith(tuple(MODES)) and group.dtype == "float32":
                     runners[label].expect()
                 reports[label].first_call_s += runners[label].warm_up()
                 if group.first:

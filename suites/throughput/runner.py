@@ -73,8 +73,7 @@ class Runner:
             self.unsteady = f"gave {answer} where it gave {expected} on the same input"
         if self.backward and not all(leaf.grad is not None and leaf.grad.sum().isfinite() for leaf in inputs.leaves):
             self.unsteady = "left a gradient that is missing or not finite"
-        for leaf in inputs.leaves:
-            leaf.grad = None
+        _forget(inputs)
 
     def expect(self) -> None:
         """Note what a compiled loss gave on the first set before it was compiled."""
@@ -110,9 +109,7 @@ class Runner:
             for one in inputs:
                 self.run(one)
         torch.cuda.current_stream().wait_stream(side)
-        for one in inputs:
-            for leaf in one.leaves:
-                leaf.grad = None
+        _forget(*inputs)
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
@@ -121,12 +118,17 @@ class Runner:
             samples = [clocks.timed(graph.replay, self.device)[1].ms for _ in range(REPLAYS + 1)]
         finally:
             torch.cuda.set_stream(stream)  # a capture that fails leaves its own stream behind
-            for one in inputs:
-                for leaf in one.leaves:
-                    leaf.grad = None
+            _forget(*inputs)
         return [ms / len(inputs) for ms in samples[1:]]
 
     def memory(self) -> int:
         """The peak of one call beyond its inputs, in bytes."""
         inputs = self.ready()
         return clocks.peak_extra_bytes(lambda: self.run(inputs), self.device)
+
+
+def _forget(*sets: InputSet) -> None:
+    """Let the gradients of these sets go."""
+    for inputs in sets:
+        for leaf in inputs.leaves:
+            leaf.grad = None
