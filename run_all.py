@@ -34,7 +34,7 @@ from rich.table import Table
 from focalbench_suite import adapters, suites
 from focalbench_suite.installation import CHECKOUT, Incomplete, need
 from focalbench_suite.results.store import BeingWritten, Run
-from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, PROFILES, SUITES, Selection
+from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, INPUTS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
 EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.DETECTORS]
@@ -382,7 +382,7 @@ def stating(command):
     """The options that state what cannot be found out of a function, for `check` and `scan`."""
     options = (
         click.option("--labels", type=click.Choice(["dense", "hard", "index", "label_score", "one_hot"])),
-        click.option("--inputs", type=click.Choice(["logits", "probabilities"]), help="What it takes as logits."),
+        click.option("--inputs", type=click.Choice(INPUTS), help="What it takes as logits."),
         click.option("--classes", type=click.IntRange(min=1), help="The number of classes it is made for."),
         click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for."),
         click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call."),
@@ -447,8 +447,7 @@ def stated_options(labels, inputs, classes, bins, given, reduction, dtype, devic
     """What the user states of a function."""
     from focalbench_suite.suites.check import Options
 
-    probabilities = None if inputs is None else inputs == "probabilities"
-    return Options(labels, probabilities, classes, bins, reduction, tuple(map(argument, given)), dtype, device)
+    return Options(labels, inputs, classes, bins, reduction, tuple(map(argument, given)), dtype, device)
 
 
 def show_verdicts(verdicts, as_json: bool) -> None:

@@ -36,6 +36,22 @@ class OwnFirst:
         return found if found is not None and found.has_location else None
 
 
+class Above:
+    """Finds what nobody else does in the folders above a file, the nearest first.
+
+    A project is run from its outermost folder, so that its files import each other by their place below it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = [str(parent) for parent in folder.parents]
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """What Python's import asks of everything that finds modules."""
+        if path is not None:
+            return None
+        return next((found for folder in self.folders if (found := PathFinder.find_spec(name, [folder], target))), None)
+
+
 def is_users(reference: str) -> bool:
     """Whether a reference names something of a user's own, not an adapter that is found by its name alone."""
     return ":" in reference
@@ -84,7 +100,7 @@ def _load_file(path: Path) -> ModuleType:
     """The module of a file, under the name by which its own project imports it.
 
     A file of a package is imported as part of it, so that its relative imports work. What it imports otherwise is
-    looked for in the folder of the outermost package, then in the current one.
+    looked for in the folder of the outermost package, then in the current one, and at last in the folders above.
     """
     names = [] if path.stem == "__init__" else [path.stem]
     folder = path.parent
@@ -93,6 +109,7 @@ def _load_file(path: Path) -> ModuleType:
         folder = folder.parent
     _find_first(Path.cwd())
     _find_first(folder)
+    sys.meta_path.append(Above(folder))
     if path.parent == folder or not names:
         return _executed(path.stem, path, sys.modules.setdefault)
     outermost = folder / names[0] / "__init__.py"

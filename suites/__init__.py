@@ -27,6 +27,7 @@ SUITES = {  # name on the command line -> module
     "claims": "focalbench_suite.suites.claims",
 }
 PROFILES = ("smoke", "quick", "gpu", "full")  # `gpu`: what one call on a GPU machine measures in minutes
+INPUTS = ("logits", "probabilities", "log-probabilities")  # what a loss takes in the place of logits
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 EXECUTORS = ("local", "slurm")

@@ -26,7 +26,7 @@ def assert_loss(
     `function` is a function, a module, a module class or ``FILE.py:NAME``; `loss` is a name such as ``focal``. `accept`
     is a file of accepted differences (YAML: code, why): a difference that is not in it fails, and so does an entry
     whose difference is gone. `strict` fails for a fragile loss, too. `options` are those of `suites.check.Options`:
-    labels, probabilities, classes, bins, reduction, and `given`, the arguments to pass in every call, by name. Returns
+    labels, inputs, classes, bins, reduction, and `given`, the arguments to pass in every call, by name. Returns
     the verdict.
 
     >>> import torch

@@ -19,7 +19,8 @@ import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import native_targets
-from focalbench_suite.suites.check.signature import KERAS, CannotCall, Roles, as_pair, read_signature
+from focalbench_suite.suites import oracle
+from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
@@ -34,7 +35,9 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "label_column": ("(N, C)", "(N, 1)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
+    "side_by_side": ("(N, 4 K)", "(N, 4)"),
 }
+SIDES = ("sides", "side_rows", "side_by_side")  # layouts of boxes
 SCALE = 0.25  # a class weight of one number, to see what it weighs
 BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
@@ -63,7 +66,7 @@ class Options:
     """
 
     labels: Labels | None = None
-    probabilities: bool | None = None
+    inputs: Inputs | None = None
     classes: int | None = None
     bins: int | None = None
     reduction: str | None = None
@@ -77,13 +80,14 @@ class Form:
     """One way to call: the order, what the logits become, the layout, the targets' form, what weights are given as."""
 
     swapped: bool = False
-    probabilities: bool = False
+    inputs: Inputs = "logits"
     layout: Layout = "rows"
     labels: Labels = "dense"
     class_weights: str = "tensor"  # or list, number
     element_weight: str = "elements"  # or rows
     sums_sides: bool = False
     background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
+    unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
     counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
 
 
@@ -179,8 +183,8 @@ class Bound:
         if self.roles.ignored is not None and torch.is_tensor(targets) and not targets.is_floating_point():
             targets = targets.masked_fill(targets == IGNORED, self.roles.ignored)
         try:
-            out = _tensor(self._called(self.form, logits, targets, parameters))
-            return _one_side(out, len(logits), self.form) if self.form.layout in ("sides", "side_rows") else out
+            out = _tensor(self._called(self.form, logits, targets, parameters)) / self.form.unit
+            return _one_side(out, len(logits), self.form) if self.form.layout in SIDES else out
         except SystemExit as end:
             raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
 
@@ -193,7 +197,8 @@ class Bound:
         logits = torch.zeros(1, classes, dtype=torch.float64, device=self.options.device)
         try:
             asked = [torch.tensor([label], device=self.options.device) for label in range(classes)]
-            return tuple(float(weighted(logits, label).sum() / self(logits, label).sum()) for label in asked)
+            unit = self.form.unit
+            return tuple(float(weighted(logits, label).sum() / self(logits, label).sum()) * unit for label in asked)
         except Exception:  # a user's function may raise anything, which the explanation will say
             return ()
 
@@ -225,6 +230,7 @@ class Bound:
             if best is not None:
                 first = best.labels == "label_score" and self._background_first(best, dtype)
                 best = self._of_probabilities(self._of_all_bins(best, dtype), dtype)
+                best = self._of_equal_weights(best, dtype)
                 return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
@@ -234,26 +240,48 @@ class Bound:
         raise CannotCall(f"no call of the function gives a loss: {said}")
 
     def _of_probabilities(self, form: Form, dtype: torch.dtype) -> Form:
-        """The form, or with probabilities where Keras's name for both is given and what lies beyond 0 and 1 is cut off.
+        """The form, or with probabilities where what lies beyond 0 and 1 is cut off and no name speaks of logits.
 
         A loss that forgets its sigmoid is the same function: the name and the cut say which of the two it is.
         """
-        further = replace(form, probabilities=True)
-        named = {parameter.name for parameter in self.roles.data} & set(KERAS)
-        if form.probabilities or self.options.probabilities is not None or not named:
+        further = replace(form, inputs="probabilities")
+        told = any("logit" in parameter.name.lower() for parameter in self.roles.data)
+        if form.inputs != "logits" or self.options.inputs is not None or told:
             return form
         self.form = form
         answers = []
         for distance in (3.0, 30.0):
             logits = torch.tensor([[-distance, distance], [distance, -distance]], dtype=dtype)
-            hot = torch.tensor([[0.0, 1.0], [0.0, 1.0]], dtype=dtype)
-            given = (logits.to(self.options.device), hot.to(self.options.device))
+            label = torch.tensor([1, 1])
+            hot = torch.nn.functional.one_hot(label, 2).to(dtype)
+            targets = {"dense": hot, "index": label}.get(CANONICAL[self.loss].inputs)
+            if targets is None:
+                return form
+            given = (logits.to(self.options.device), targets.to(self.options.device))
             try:
                 answers.append(self(*given, **_usual(self.loss, given[0])).sum())
             except Exception:  # a user's function may raise anything, which the explanation will say
                 return form
         cut = bool(torch.isfinite(answers[0]) and answers[0] == answers[1])
         return further if cut and self._tried(further, dtype)[2] == "" else form
+
+    def _of_equal_weights(self, form: Form, dtype: torch.dtype) -> Form:
+        """The form, or with a class weight of a half where 1 leaves classes out: it weighs a class, the rest 1 - it."""
+        if form.class_weights != "number" or self.roles.canonical[self._weights_name()].default is None:
+            return form
+        of_one, of_half = self._losses_by_class(form, dtype), self._losses_by_class(replace(form, unit=0.5), dtype)
+        apart = min(of_one) == 0 < max(of_one) and 0 < max(of_half) <= min(of_half) * (1 + 1e-6)
+        return replace(form, unit=0.5) if apart else form
+
+    def _losses_by_class(self, form: Form, dtype: torch.dtype) -> list[float]:
+        """The loss of a row of equal logits for every class."""
+        self.form = form
+        classes = self.classes or 3
+        row, labels = torch.zeros(1, classes, dtype=dtype, device=self.options.device), range(classes)
+        try:
+            return [float(self(row, torch.tensor([label], device=row.device)).sum()) for label in labels]
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return [0.0]
 
     def _of_all_bins(self, form: Form, dtype: torch.dtype) -> Form:
         """The form, or with one bin more where only then a target on the last bin is answered.
@@ -277,14 +305,20 @@ class Bound:
         return bool(torch.isfinite(out).all())
 
     def _adds(self, form: Form, dtype: torch.dtype) -> bool:
-        """Whether the loss of two boxes is the sum of the losses of each."""
-        if form.layout not in ("sides", "side_rows"):
+        """Whether the loss of two boxes is the sum of the losses of each, and that of a box the sum over its sides.
+
+        A loss for each box may be the mean over its sides: the paper's loss of one side tells the two apart.
+        """
+        if form.layout not in SIDES:
             return False
         self.form = form
         logits, targets = next(iter(_plain_calls(self.loss, self.classes, self.bins, dtype)))
-        one, other, both = (self(logits[rows], targets[rows], **_usual(self.loss, logits[rows])).sum()
+        one, other, both = (self(logits[rows], targets[rows], **_usual(self.loss, logits[rows]))
                             for rows in (slice(0, 1), slice(1, 2), slice(0, 2)))  # fmt: skip
-        return bool(torch.isclose(one + other, both, rtol=1e-6))
+        if both.numel() == 2:
+            side = float(oracle.exact(self.loss, logits[:1], targets[:1])[0].high.sum())
+            return bool(one.sum() > 2 * side)
+        return bool(torch.isclose(one.sum() + other.sum(), both.sum(), rtol=1e-6))
 
     def _background_first(self, form: Form, dtype: torch.dtype) -> bool:
         """Whether label 1 raises the logit of the first class: a loss pulls up the class that a label names."""
@@ -324,9 +358,9 @@ class Bound:
         """Every form that is tried: names are believed, and of the rest few things are changed at once."""
         inputs, options, roles = CANONICAL[self.loss].inputs, self.options, self.roles
         orders = [False, True] if roles.swapped is None else [roles.swapped]
-        probabilities = [roles.probabilities, not roles.probabilities]
-        if options.probabilities is not None:
-            probabilities = [options.probabilities]
+        given = [roles.inputs, "logits" if roles.inputs == "probabilities" else "probabilities"]
+        if options.inputs is not None:
+            given = [options.inputs]
         labels: list[Labels] = {
             "dense": ["dense", "index", "label_score"], "index": ["index", "one_hot"], "bins": ["dense"],
         }[inputs]  # fmt: skip
@@ -337,13 +371,13 @@ class Bound:
         layouts: list[Layout] = {
             "dense": ["rows", "flat", "column", "maps"],
             "index": ["rows", "maps", "label_column"],
-            "bins": ["rows", "sides", "side_rows"],
+            "bins": ["rows", *SIDES],
         }[inputs]
         weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
         elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
         counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
         counts = [False, True] if counted else [False]
-        choices = itertools.product(layouts, labels, elements, weights, probabilities, orders, counts)
+        choices = itertools.product(layouts, labels, elements, weights, given, orders, counts)
         found = [
             Form(o, p, lay, _of_elements(lab) if lay in ("flat", "column") else lab, w, e, counts_to_last=last)
             for lay, lab, e, w, p, o, last in choices
@@ -363,14 +397,18 @@ class Bound:
         return len(place.default) if place is not None and several else None
 
     def _has_class_weights(self) -> bool:
+        return self._weights_name() in self.roles.canonical
+
+    def _weights_name(self) -> str:
+        """The canonical name of the class weights; empty where the loss has none."""
         weights = CANONICAL[self.loss].of_role("class_weights")
-        return weights is not None and weights.name in self.roles.canonical
+        return "" if weights is None else weights.name
 
     # how a call is made
 
     def _called(self, form: Form, logits: torch.Tensor, targets: Any, parameters: dict[str, Any]) -> Any:
         classes = logits.shape[-1]
-        given = self._parameters(form, parameters, classes) | dict(self.options.given)
+        given = self._parameters(form, parameters, logits) | dict(self.options.given)
         x, y = _laid_out(form, CANONICAL[self.loss].inputs, logits, targets)
         given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
         if "quality" in self.roles.needed.values():
@@ -384,8 +422,8 @@ class Bound:
         function = self.function(**made) if isinstance(self.function, type) else self.function
         return _by_kind(function, self.roles.call, (y, x) if form.swapped else (x, y), called)
 
-    def _parameters(self, form: Form, parameters: dict[str, Any], classes: int) -> dict[str, Any]:
-        """The canonical parameters under the function's names, class weights as it takes them."""
+    def _parameters(self, form: Form, parameters: dict[str, Any], logits: torch.Tensor) -> dict[str, Any]:
+        """The canonical parameters under the function's names, class weights as it takes them for these logits."""
         weights = CANONICAL[self.loss].of_role("class_weights")
         found = {}
         for name, place in self.roles.canonical.items():
@@ -394,10 +432,10 @@ class Bound:
                 if form.class_weights == "number" and place.default is None:
                     continue  # 1 is no weight in one function and leaves a class out in another; nothing given is none
                 if value is None and (place.default is place.empty or form.class_weights == "number"):
-                    value = torch.ones(classes)
+                    value = torch.ones(logits.shape[-1], dtype=logits.dtype, device=logits.device)
                 if value is None and name not in parameters:
                     continue
-                value = _weights_as(form.class_weights, value)
+                value = form.unit if form.class_weights == "number" else _weights_as(form.class_weights, value)
             elif name not in parameters and place.default is not place.empty:
                 continue
             elif name not in parameters:
@@ -429,7 +467,7 @@ class Bound:
         logits, target = (p.name for p in (self.roles.data[::-1] if self.form.swapped else self.roles.data))
         shapes = SHOWN[self.form.layout]
         inputs = CANONICAL[self.loss].inputs
-        first = f"{logits} = {'probabilities' if self.form.probabilities else 'logits'} {shapes[0]}"
+        first = f"{logits} = {self.form.inputs} {shapes[0]}"
         dense = inputs == "dense" and self.form.labels == "dense"
         by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
@@ -448,8 +486,10 @@ class Bound:
             parts[-1] += " (a list: a tensor is refused)"
         parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
-        places = (self.roles.canonical[name] for name in self.scales)
-        parts += [f"{p.name} = {None if p.default is None else 1}, one number for all classes" for p in places]
+        places = [self.roles.canonical[name] for name in self.scales]
+        undone = "" if self.form.unit == 1 else f", and the loss divided by {self.form.unit:g}"
+        given = (None if p.default is None else f"{self.form.unit:g}" for p in places)
+        parts += [f"{p.name} = {one}, one number for all classes{undone}" for p, one in zip(places, given, strict=True)]
         return f"{_function_name(self.function)}({', '.join(parts)})"
 
 
@@ -511,7 +551,7 @@ def _weights_as(form: str, value: Any) -> Any:
     if value is None:
         return None
     tensor = value if torch.is_tensor(value) else torch.as_tensor(value)
-    return {"tensor": lambda: tensor, "list": tensor.tolist, "number": lambda: 1.0}[form]()
+    return tensor.tolist() if form == "list" else tensor
 
 
 def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
@@ -520,10 +560,9 @@ def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tu
     if form.labels == "sign_score":
         sign, score = targets
         shape = (-1,) if form.layout == "flat" else (-1, 1)
-        x = x.sigmoid() if form.probabilities else x
+        x = _as_given(x, form.inputs, "dense")
         return x.reshape(shape), (sign.reshape(shape), score.reshape(shape))
-    if form.probabilities:
-        x = x.sigmoid() if inputs == "dense" else x.softmax(-1)
+    x = _as_given(x, form.inputs, inputs)
     if inputs == "index" and form.labels == "one_hot":
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
     if form.layout == "rows" or not torch.is_tensor(targets):
@@ -539,7 +578,19 @@ def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tu
         return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
     # every row stands for a box of four equal sides
     sides, four = x.repeat_interleave(4, dim=0), targets[:, None].expand(-1, 4)
-    return (sides.reshape(-1, 4, x.shape[-1]) if form.layout == "sides" else sides), four
+    if form.layout == "sides":
+        return sides.reshape(-1, 4, x.shape[-1]), four
+    return sides.reshape(-1, 4 * x.shape[-1]) if form.layout == "side_by_side" else sides, four
+
+
+def _as_given(logits: torch.Tensor, given: Inputs, inputs: str) -> torch.Tensor:
+    """What the function takes in the place of the logits, of elements that stand alone or of classes."""
+    alone = inputs == "dense"
+    if given == "probabilities":
+        return logits.sigmoid() if alone else logits.softmax(-1)
+    if given == "log-probabilities":
+        return torch.nn.functional.logsigmoid(logits) if alone else logits.log_softmax(-1)
+    return logits
 
 
 def _one_side(out: torch.Tensor, rows: int, form: Form) -> torch.Tensor:
@@ -580,7 +631,8 @@ def _plain_calls(
     inputs = CANONICAL[loss].inputs
     random = torch.Generator().manual_seed(0)
     if inputs == "bins":
-        for rows, columns in ((4, bins or 6), (8, bins or 9), (4, bins or 5)):
+        # rows that no function can take for boxes of four sides
+        for rows, columns in ((5, bins or 6), (7, bins or 9), (3, bins or 5)):
             yield (
                 torch.randn(rows, columns, generator=random, dtype=torch.float64).to(dtype),
                 torch.linspace(0.25, columns - 2.25, rows, dtype=dtype),

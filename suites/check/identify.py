@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from focalbench_suite.adapters import CANONICAL
@@ -24,7 +25,8 @@ def identify(function: Callable[..., Any] | str, options: Options = Options()) -
 
     Raises `CannotCall` where it cannot be called as any of them.
     """
-    near, refusals = [], []
+    near: list[Distance] = []
+    refusals = []
     for loss in KNOWN:
         try:
             found = _distance(function, loss, options)
@@ -32,11 +34,12 @@ def identify(function: Callable[..., Any] | str, options: Options = Options()) -
             refusals.append(str(refusal))
             continue
         if found is not None:
-            near.append((found, loss))
+            near.append(found)
     if len(refusals) == len(KNOWN):
         raise CannotCall(refusals[0])
-    for _, loss in sorted(near)[:1]:
-        return check(function, loss, options)
+    most = max((one.taken for one in near), default=0)
+    for one in sorted(near, key=lambda one: (one.changes + most - one.taken, one.lacking, -one.parameters)):
+        return check(function, one.loss, options)
     named = [loss for loss in KNOWN if loss.partition("_")[0] in _name(function).lower()]
     for loss in named:  # it may need more changes than were tried, but it says what it is
         verdict = check(function, loss, options)
@@ -49,19 +52,39 @@ def _name(function: Callable[..., Any] | str) -> str:
     return function.rpartition(":")[2] if isinstance(function, str) else getattr(function, "__name__", "")
 
 
-def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> tuple[float, int, int] | None:
-    """Changes needed, parameters of the loss that the function lacks, and, of two alike, the loss with more of them."""
+@dataclass(frozen=True)
+class Distance:
+    """How far a function is from a loss.
+
+    `changes` are those that its single elements need. Of the loss's `parameters` the function has `taken` and lacks
+    `lacking`: a parameter that another loss would take is a change, too, and of two losses that are equally near the
+    one with more parameters says more.
+    """
+
+    loss: str
+    changes: float
+    taken: int
+    parameters: int
+
+    @property
+    def lacking(self) -> int:
+        return self.parameters - self.taken
+
+
+def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> Distance | None:
+    """The distance, or None where it is too far; raises `CannotCall` where it cannot be asked as this loss."""
     reference = function if isinstance(function, str) else reference_of(function)
     with Child(Asked(reference, None if isinstance(function, str) else function, loss, options)) as child:
         binding, _ = child.bind()
+        if CANONICAL[loss].soft and binding.labels == "index":
+            return None  # a class index is no soft label, and on hard ones this loss is another with fewer parameters
         try:
             changes = changes_needed(loss, child.ask, set(binding.accepts), binding.labels, _columns(loss, binding))
         except CannotAnswer as error:
             raise CannotCall(str(error)) from None
     if changes is None:
         return None
-    count = len(CANONICAL[loss].parameters)
-    return changes, count - len(binding.accepts), -count
+    return Distance(loss, changes, len(binding.accepts), len(CANONICAL[loss].parameters))
 
 
 def _columns(loss: str, binding: Binding) -> int | None:

@@ -31,17 +31,18 @@ def render(verdict: Verdict) -> Group:
     parts.append(Text.assemble(("called as ", "dim"), verdict.how))
     findings = [finding.plain for finding in verdict.findings]
     for number, finding in enumerate(findings, 1):
-        numbers = Text.assemble(
-            ("expected ", "dim"),
-            (finding["expected"] or "-", "green"),
-            ("   got ", "dim"),
-            (finding["got"] or "-", "red"),
-        )
         parts += [
             Text.assemble("\n", (f"{number}. ", "dim"), (finding["kind"], f"bold {colour}")),
             Padding.indent(Text(finding["statement"]), 3),
-            Padding.indent(numbers, 3),
         ]
+        if finding["expected"] or finding["got"]:
+            numbers = Text.assemble(
+                ("expected ", "dim"),
+                (finding["expected"] or "-", "green"),
+                ("   got ", "dim"),
+                (finding["got"] or "-", "red"),
+            )
+            parts.append(Padding.indent(numbers, 3))
     for number, finding in enumerate(findings, 1):
         if finding["example"]:
             example = f"\n# {number}. {finding['kind']}\n{finding['example']}"

@@ -18,12 +18,20 @@ LOGITS = (
     "cls_pred", "cls_preds", "cls_logits", "pred_logits", "y_logits", "src_logits", "predict",
 )  # fmt: skip
 PROBABILITIES = ("p", "prob", "probs", "proba", "probas", "probability", "probabilities", "y_prob", "pred_prob")
-KERAS = ("y_pred", "ypred")  # logits or probabilities: Keras calls both so, and probabilities are its default
+LOG_PROBABILITIES = (
+    "log_p", "logp", "log_prob", "log_probs", "logprobs", "log_probabilities", "log_softmax", "log_pred", "log_preds",
+)  # fmt: skip
 TARGETS = (
     "targets", "target", "labels", "label", "y", "t", "gt", "gts", "y_true", "ytrue", "true", "truth", "ground_truth",
     "gt_score", "gt_scores", "gt_labels", "cls_target", "cls_targets", "cls_label", "cls_labels",
     "quality", "qualities", "teacher", "annotations",
 )  # fmt: skip
+Inputs = str  # what a function takes in the place of logits: a key of these
+INPUT_NAMES: dict[Inputs, tuple[str, ...]] = {
+    "logits": LOGITS,
+    "probabilities": PROBABILITIES,
+    "log-probabilities": LOG_PROBABILITIES,
+}
 PAIRS = ("pair", "target_pair", "label_and_score", "label_score")
 WEIGHTS = (  # of elements or rows
     "weight", "weights", "w", "sample_weight", "sample_weights", "row_weight", "row_weights", "element_weight",
@@ -31,7 +39,8 @@ WEIGHTS = (  # of elements or rows
 )  # fmt: skip
 POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
 QUALITIES = ("score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores")
-NORMALISERS = ("avg_factor", "num_boxes", "num_pos", "num_positives", "normalizer", "normaliser", "num_total_samples")
+NORMALISERS = ("avg_factor", "normalizer", "normaliser", "n_pos", "npos")
+COUNTED = ("num_", "n_")  # what is counted, boxes or masks or lines, is a normaliser, unless it is classes or bins
 CLASS_COUNTS = (
     "num_classes",
     "n_classes",
@@ -48,11 +57,12 @@ CLASS_COUNTS = (
 )
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
+CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "alpha_weights")
 ALIASES = {  # role -> names under which functions take such a parameter, beside its canonical one
     "power": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "focal_power", "beta", "b", "g", "power",
               "exponent", "γ", "β"),
     "balance": ("alpha", "focal_alpha", "alpha_pos", "pos_alpha", "balance", "balance_param", "a", "α"),
-    "class_weights": ("alpha", "class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "a", "α"),
+    "class_weights": ("alpha", *CLASS_WEIGHTS, "a", "α"),
     "row_weights": WEIGHTS,
     "coefficient": ("epsilon", "eps", "e", "poly_epsilon", "ε"),
     "terms": (),
@@ -86,7 +96,7 @@ class Roles:
 
     data: tuple[inspect.Parameter, inspect.Parameter]
     swapped: bool | None
-    probabilities: bool
+    inputs: Inputs
     pair: bool
     canonical: dict[str, inspect.Parameter] = field(default_factory=dict)
     needed: dict[str, str] = field(default_factory=dict)
@@ -139,7 +149,9 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     if len(plain) < 2:
         raise CannotCall(f"{_name(function)} takes {len(plain)} arguments; a loss takes logits and targets")
     data = (plain[0], plain[1])
-    rest = [p for p in [*made, *plain[2:]] if p.name not in given]
+    made_names = {p.name for p in made}
+    called_too = [p for p in plain[2:] if not (p.name in made_names and p.default is None)]  # None: as it was made
+    rest = [p for p in [*made, *called_too] if p.name not in given]
     named = {p.name: p for p in rest}
     canonical = _canonical(loss, rest, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
     free = {name: p for name, p in named.items() if p not in canonical.values()}
@@ -148,7 +160,7 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     required = [
         name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     ]
-    needed = {name: meant for name in required if (meant := _needed(name, counts, name in {p.name for p in made}))}
+    needed = {name: meant for name in required if (meant := _needed(name, counts, name in made_names))}
     if CANONICAL[loss].inputs == "dense":
         found = [name for name in required if name in QUALITIES and name not in needed][:1]
         if _inputs(data)[1].name in POSITIVES:
@@ -160,7 +172,7 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     return Roles(
         data,
         _swapped(data),
-        _inputs(data)[0].name in PROBABILITIES,
+        next((inputs for inputs, names in INPUT_NAMES.items() if _inputs(data)[0].name.lower() in names), "logits"),
         any(p.name in PAIRS for p in data) or "quality" in needed.values(),
         canonical,
         needed,
@@ -168,7 +180,7 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
         {name: meant for name, meant in counts.items() if name in needed},
         own.get("classes"),
         own.get("bins"),
-        frozenset(p.name for p in made),
+        frozenset(made_names),
         tuple(called),
         reduction is not None,
         None if reduction is None else reduction.default,
@@ -204,13 +216,13 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
     for meant, names in (("normaliser", NORMALISERS), ("weight", (*WEIGHTS, "pos_weight")), ("positives", POSITIVES)):
         if name in names:
             return meant
-    return None
+    return "normaliser" if name.startswith(COUNTED) else None
 
 
 def _swapped(data: tuple[inspect.Parameter, inspect.Parameter]) -> bool | None:
     """Whether the names say that the targets come first; None where they say nothing."""
     first, second = (p.name.lower() for p in data)
-    inputs = (*LOGITS, *PROBABILITIES)
+    inputs = {name for names in INPUT_NAMES.values() for name in names}
     if first in TARGETS and second in inputs:
         return True
     return False if first in inputs or second in (*TARGETS, *PAIRS) else None
@@ -226,7 +238,10 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
     places: dict[str, inspect.Parameter] = {}
     by_name = {p.name: p for p in free}
     for parameter in wanted:
-        if parameter.name in by_name and _fits(parameter, by_name[parameter.name]):
+        own = [p for p in free if p.name in CLASS_WEIGHTS and _fits(parameter, p)]
+        if parameter.role == "class_weights" and own and _is_number(by_name.get(parameter.name)):
+            places[parameter.name] = own[0]  # class weights of their own beside an alpha that is one number
+        elif parameter.name in by_name and _fits(parameter, by_name[parameter.name]):
             places[parameter.name] = by_name[parameter.name]
     for parameter in wanted:
         for alias in ALIASES[parameter.role] if parameter.name not in places else ():
@@ -248,6 +263,11 @@ def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:
     return place.default is place.empty or not isinstance(place.default, (str, bool))
 
 
+def _is_number(parameter: inspect.Parameter | None) -> bool:
+    value = None if parameter is None else parameter.default
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _takes_number(parameter: inspect.Parameter) -> bool:
     """Whether a parameter of an unknown name may be meant for a number such as gamma."""
     if (
@@ -256,5 +276,4 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
         or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ):
         return False
-    value = parameter.default
-    return value is parameter.empty or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    return parameter.default is parameter.empty or _is_number(parameter)

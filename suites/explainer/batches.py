@@ -236,6 +236,8 @@ def proportional(semantics: Semantics, batches: Batches, tolerance: Tolerance) -
         if seen.gradient is None or not numpy.isfinite(seen.gradient).all():
             continue
         largest = numpy.abs(model).argmax()
+        if not model.ravel()[largest]:
+            return None
         factor = seen.gradient.ravel()[largest] / model.ravel()[largest]
         if (
             numpy.abs(seen.gradient - factor * model).max()

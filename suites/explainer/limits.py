@@ -23,7 +23,6 @@ SCANNED = ("float32", "float64")
 HALF = ("bfloat16", "float16")  # scanned for what raises and for non-finite numbers alone
 # What the scan over the whole range of logits finds is told once, in the first dtype that shows it, for each of these.
 TOLD_ONCE = {
-    "nonfinite_from": ("quantity", "nan", "target"),
     "dtype_refused": ("dtype",),
     "setting_refused": ("setting",),
 }
@@ -62,15 +61,24 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
         for one in numerics.scan(case.ask, case.loss, case.code, HALF, fixed, usual_only=True, columns=columns)
         if one.change.code != "digits_lost"
     ]
-    told = set()
+    told: set[tuple] = set()
     for one in (one for one in found if one.change.code != "digits_lost"):
         if one.change.code == "dtype_refused" and _answers(case, elements, dict(one.change.values)["dtype"]):
             continue  # it is a setting of the scan that is refused, whatever the dtype
-        key = (one.change.code, *(dict(one.change.values).get(name) for name in TOLD_ONCE[one.change.code]))
-        if key not in told:
-            told.add(key)
+        news = _what(one)
+        if not news <= told:
+            told |= news
             case.findings.append(one)
     _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)
+
+
+def _what(finding: Finding) -> set[tuple]:
+    """What a finding of the scan says, whatever the dtype and the setting: of several, it is told once."""
+    code, values = finding.change.code, dict(finding.change.values)
+    if code == "nonfinite_from":
+        places = [dict(place) for place in values["places"]]
+        return {(code, place["quantity"], place["nan"], place["target"]) for place in places}
+    return {(code, *(values.get(name) for name in TOLD_ONCE[code]))}
 
 
 def _required_weights(case: Examination, elements: Elements) -> dict[str, Any]:

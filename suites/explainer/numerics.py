@@ -6,6 +6,7 @@ reduces.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,18 @@ def points(
 
 def _row(x: float, columns: int) -> list[float]:
     return [0.0, x, *[0.0] * (columns - 2)]
+
+
+@dataclass(frozen=True)
+class NonfinitePlace:
+    """Where a quantity is no number: NaN or infinity, from which logit of a target, at how many points of how many."""
+
+    quantity: str
+    nan: bool
+    target: float
+    logit: float
+    points: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -169,23 +182,29 @@ def _refusals(loss: str, traces: list[Trace], refused: list[Refusal]) -> Iterato
 
 
 def _nonfinite(loss: str, code: str, traces: list[Trace]) -> Iterator[Finding]:
-    """One finding for each quantity, setting and target, in the first dtype that shows it."""
+    """One finding for each dtype and setting, of what no earlier dtype has shown: every quantity and target of it."""
     seen = set()
-    for one in traces:
-        for quantity in ("value", "gradient"):
+    for _, group in itertools.groupby(traces, key=lambda one: (one.dtype, str(one.setting))):
+        places, first = [], None
+        for one, quantity in itertools.product(group, ("value", "gradient")):
             actual, exact = one.quantity(quantity)
             bad = errors.errors_of(actual, exact, one.dtype).nonfinite
             key = (quantity, str(one.setting), one.target)
             if not bad.any() or key in seen:
                 continue
             seen.add(key)
-            first = int(min(numpy.flatnonzero(bad), key=lambda i: abs(one.points[i].x)))
+            at = int(min(numpy.flatnonzero(bad), key=lambda i: abs(one.points[i].x)))
+            place = NonfinitePlace(
+                quantity, bool(numpy.isnan(actual[at])), one.target, one.points[at].x, int(bad.sum()), int(bad.size)
+            )
+            places.append(tuple(vars(place).items()))
+            first = first or (one, at, quantity)
+        if first is not None:
+            one, at, quantity = first
             told = change(
-                "nonfinite", "nonfinite_from", quantity=quantity, nan=bool(numpy.isnan(actual[first])),
-                dtype=one.dtype, setting=_varied(loss, one.setting), logit=one.points[first].x, target=one.target,
-                points=int(bad.sum()), of=int(bad.size),
-            )  # fmt: skip
-            yield _finding(loss, code, told, one, first, quantity)
+                "nonfinite", "nonfinite_from", dtype=one.dtype, setting=_varied(loss, one.setting), places=tuple(places)
+            )
+            yield _finding(loss, code, told, one, at, quantity)
 
 
 def _lost(loss: str, code: str, traces: list[Trace], usual: dict[str, Any]) -> Iterator[Finding]:

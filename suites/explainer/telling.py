@@ -267,7 +267,7 @@ def tell_off(
         if name not in usual or semantics.weight.cost or weighs_rows:
             continue
         mine = [i for i, call in enumerate(elements.calls) if call.parameters == usual]
-        points = elements.points.without(name).take(torch.as_tensor(mine))
+        points = elements.points.without(name).take(torch.as_tensor(mine, dtype=torch.long))
         with torch.no_grad():
             model = semantics.terms(replace(points, share=None if share is None else share[mine])).sum(-1).numpy()
         calls = [replace(elements.calls[i], parameters=usual | {name: value}) for i in mine]

@@ -564,10 +564,13 @@ def _nan(values: Values) -> str:
 
 
 def _nonfinite_from(values: Values) -> str:
-    return (
-        f"{values['quantity']} is {_nan(values)} in {values['dtype']}{_setting(values)} at logit {values['logit']:g}, "
-        f"target {values['target']:g} ({values['points']} of {values['of']} grid points)"
-    )
+    """The gradient is NaN from logit 17 at target 1 and …: quantities that fail at the same places told together."""
+    places: dict[tuple, list[str]] = {}
+    for place in map(dict, values["places"]):
+        at = f"at logit {place['logit']:g}, target {place['target']:g} ({place['points']} of {place['of']} grid points)"
+        places.setdefault((place["quantity"], _nan(place)), []).append(at)
+    told = [f"{quantity} is {what} {' and '.join(at)}" for (quantity, what), at in places.items()]
+    return f"in {values['dtype']}{_setting(values)}, {'; '.join(told)}"
 
 
 def _nonfinite_at(values: Values) -> str:
@@ -610,7 +613,12 @@ def _setting_refused(values: Values) -> str:
 
 
 def _weights_as_measured(values: Values) -> str:
-    shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in values["table"]]
+    table = values["table"]
+    by_label = {y: {float(f"{w:.4g}") for other, _, w in table if other == y} for y, _, _ in table}
+    if all(len(weights) == 1 for weights in by_label.values()) and any(a is not None for _, a, _ in table):
+        told = [f"{weights.pop():g} at y = {y:g}" for y, weights in by_label.items()]
+        return f"alpha has no effect: elements are weighted by their label alone, {'; '.join(told[:6])}"
+    shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in table]
     return f"elements are weighted by their label and alpha as measured: {'; '.join(shown[:6])}"
 
 

@@ -1,5 +1,6 @@
 """Where adapters come from: files, installed entry points, what a user names; and what is said when one cannot."""
 
+import sys
 import textwrap
 
 import pytest
@@ -128,3 +129,13 @@ def test_an_adapter_that_cannot_be_used_says_why():
 def test_a_loss_must_be_canonical():
     with pytest.raises(ValueError, match="'dice' is no canonical loss; choose from cross_entropy"):
         Adapter("x").loss("dice")
+
+
+def test_a_file_imports_its_project_from_the_folders_above(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    folder = tmp_path / "segmentation_losses_of_mine"
+    folder.mkdir()
+    (folder / "shapes.py").write_text("def flat(tensor):\n    return tensor.flatten()\n")
+    file = folder / "focal_loss_of_mine.py"
+    file.write_text("from segmentation_losses_of_mine.shapes import flat\n\ndef focal(x, y):\n    return flat(x - y)\n")
+    assert load_object(f"{file}:focal")(torch.ones(2, 2), torch.zeros(2, 2)).shape == (4,)

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 
-from focalbench_suite.suites.check import CannotCall, Options, check
+from focalbench_suite.suites.check import CannotCall, Options, check, identify
 
 
 def quality_focal(cls_target, cls_logits, beta=2.0):
@@ -67,9 +67,75 @@ def weighed(logits, targets, pos_weight, gamma=2.0):
     return (missed**gamma * entropy).mean()
 
 
+def over_lines(inputs, targets, num_lines, alpha=0.25, gamma=2.0):
+    """Divided by the number of something that is in the picture."""
+    p, entropy = inputs.sigmoid(), F.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
+    missed = p * (1 - targets) + (1 - p) * targets
+    return ((alpha * targets + (1 - alpha) * (1 - targets)) * missed**gamma * entropy).sum() / num_lines
+
+
+class OfLogProbabilities(torch.nn.Module):
+    def __init__(self, alpha=None, gamma=2.0):
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, log_probs, targets):
+        logp = log_probs.gather(1, targets[:, None])[:, 0]
+        weights = 1.0 if self.alpha is None else self.alpha[targets]
+        return (-weights * (1 - logp.exp()) ** self.gamma * logp).mean()
+
+
+class AsItWasMade(torch.nn.Module):
+    """A gamma that is None in the call is the one that the module was made with."""
+
+    def __init__(self, gamma=2.0, weight=None):
+        super().__init__()
+        self.gamma, self.entropy = gamma, torch.nn.CrossEntropyLoss(weight, reduction="none")
+
+    def forward(self, input, target, gamma=None):
+        missed = 1 - input.softmax(1).gather(1, target[:, None])[:, 0]
+        return (missed ** (self.gamma if gamma is None else gamma) * self.entropy(input, target)).sum()
+
+
+class WeightsBesideAlpha(torch.nn.Module):
+    def __init__(self, class_weights, alpha=1.0, gamma=2.0):
+        super().__init__()
+        self.class_weights, self.alpha, self.gamma = class_weights, alpha, gamma
+
+    def forward(self, logits, targets):
+        entropy = F.cross_entropy(logits, targets, reduction="none")
+        return (self.alpha * self.class_weights[targets] * (1 - (-entropy).exp()) ** self.gamma * entropy).mean()
+
+
+def of_five_classes(logits, targets, gamma=2.0, alpha_weights=(1.0, 3.0, 6.0, 15.0, 35.0)):
+    hot, logp = F.one_hot(targets, 5), logits.log_softmax(-1)
+    logp = (logp * hot).sum(-1)
+    weights = (torch.as_tensor(alpha_weights, dtype=logits.dtype) * hot).sum(-1)
+    return (-weights * (1 - logp.exp()) ** gamma * logp).mean()
+
+
+def side_by_side(logits, targets, reg_max):
+    """The bins of the four sides of a box in one row; the mean over the sides."""
+    rows, targets = logits.reshape(-1, reg_max + 1).log_softmax(-1), targets.reshape(-1)
+    left = targets.long()
+    near = rows.gather(1, left[:, None])[:, 0] * (left + 1 - targets)
+    far = rows.gather(1, (left + 1).clamp(max=reg_max)[:, None])[:, 0] * (targets - left)
+    return -(near + far).reshape(-1, 4).mean(1)
+
+
+def of_heat_map(pred, target, gamma=2.0, alpha=0.25):
+    return as_in_keras(target, pred, gamma, alpha)
+
+
 @pytest.mark.parametrize(
     ("function", "loss", "words"),
     [
+        (over_lines, "focal", "num_lines = 1"),
+        (OfLogProbabilities, "softmax_focal", "log_probs = log-probabilities (N, C)"),
+        (AsItWasMade, "softmax_focal", "gamma, weight = alpha"),
+        (WeightsBesideAlpha, "softmax_focal", "class_weights = alpha"),
+        (of_five_classes, "softmax_focal", "alpha_weights = alpha"),
+        (side_by_side, "distribution_focal", "reg_max = K-1"),
         (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
         (of_two_arguments, "quality_focal", "label = class index (N,), beta, score = quality (N,)"),
         (after_background, "quality_focal", "label = class index from 1, 0 for background (N,)"),
@@ -102,6 +168,45 @@ def test_what_keras_calls_its_probabilities_is_given_them_where_it_cuts_them_off
     assert "y_true = targets (N, C), y_pred = probabilities (N, C)" in verdict.how
     assert verdict.verdict != "different", [finding.plain for finding in verdict.findings]
     assert check(of_logits, "focal", Options(labels="hard")).verdict == "different"
+
+
+def test_what_cuts_off_beyond_0_and_1_is_given_probabilities_unless_a_name_speaks_of_logits():
+    assert "pred = probabilities (N, C)" in check(of_heat_map, "focal", Options(labels="hard")).how
+    assert "logits = logits (N, C)" in check(of_logits, "focal", Options(labels="hard")).how
+
+
+def of_class_one(logits, targets, alpha=0.25, gamma=2.0):
+    """One number weighs class 1, and what is left of 1 every other class."""
+    entropy = F.cross_entropy(logits, targets, reduction="none")
+    return (torch.where(targets == 1, alpha, 1 - alpha) * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+def test_a_number_that_weighs_one_class_and_the_rest_is_told_apart_from_the_loss():
+    verdict = check(of_class_one, "softmax_focal")
+    assert verdict.formula == "mean of (1-p_t)^gamma · -log p_t"
+    assert "alpha = 0.5, one number for all classes, and the loss divided by 0.5" in verdict.how
+    weights = next(dict(one.change.values)["weights"] for one in verdict.findings if one.kind == "alpha")
+    assert weights == pytest.approx((0.75, 0.25, 0.75))
+
+
+def test_a_quarter_is_told_from_one_over_the_number_of_classes():
+    def scaled(logits, targets, class_weights, alpha=0.25, gamma=2.0):
+        return WeightsBesideAlpha(class_weights, alpha, gamma)(logits, targets)
+
+    told = [finding.plain["statement"] for finding in check(scaled, "softmax_focal").findings]
+    assert told[0] == "multiplies every loss by the constant 0.25"
+
+
+def test_a_loss_of_class_indices_is_not_identified_as_one_of_soft_labels():
+    def of_rows(logits, label, alpha=None, gamma=0):
+        """It takes no label for background, and its alpha is a weight of each class."""
+        hot = F.one_hot(label, logits.shape[1]).to(logits.dtype)
+        weights = 1.0 if alpha is None else (alpha * hot).sum(1)
+        entropy = F.binary_cross_entropy_with_logits(logits, hot, reduction="none")
+        missed = (1 - hot) * logits.sigmoid() + hot * (-logits).sigmoid()
+        return (weights * (missed**gamma * entropy).sum(1)).sum()
+
+    assert identify(of_rows).loss == "focal"
 
 
 def test_a_label_that_no_comparison_meets_has_no_loss_but_what_a_clamp_leaves():

@@ -175,7 +175,7 @@ RIGHT = {
         "focal",
         "different",
         "sum / targets that are 1 (at least 1)",
-        {"heat_map", "nonfinite_at", "default", "over_ones_at_least_one"},
+        {"heat_map", "nonfinite_at", "over_ones_at_least_one"},
     ),
     "of_class_one": Said("softmax_focal", "different", "unknown", {"unexplained"}),
 }

@@ -27,21 +27,25 @@ CLASS_WEIGHTS: dict[str, str] = {
     "largest_class_weight": "max_c(alpha)",
     "one_plus_class_weights": "1 + alpha_y",
 }
-CONSTANTS = (0.25, 0.5, 0.75, 2)  # factors of every row of a function that takes no class weights
+CONSTANTS = (0.25, 0.5, 0.75, 2)  # factors of every row, whatever its class
 
 
 def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's weight first, and everything that may stand in its place."""
     classes = loss.of_role("class_weights")
     if classes is None or classes.name not in accepts:
-        constant = [option(f"{c:g}", SOFTMAX, change("normaliser", "constant_weight", value=c)) for c in CONSTANTS]
-        return [option("1", SOFTMAX), *constant, _over_classes("1")]
+        return [option("1", SOFTMAX), *(_constant(c) for c in CONSTANTS), _over_classes("1")]
     return [
         option(loss.made_of.weight, SOFTMAX),
         option("1", SOFTMAX, change("alpha", "class_weights_ignored")),
         *(option(text, SOFTMAX, change("alpha", code)) for code, text in CLASS_WEIGHTS.items()),
         _over_classes(loss.made_of.weight),
+        *(_constant(c, f"*{loss.made_of.weight}") for c in CONSTANTS),
     ]
+
+
+def _constant(value: float, times: str = "") -> Option:
+    return option(f"{value:g}{times}", SOFTMAX, change("normaliser", "constant_weight", value=value))
 
 
 def _over_classes(weight: str) -> Option:

@@ -27,6 +27,8 @@ ALIKE = {
     # one element has one class, where e/C is e
     ("", "labels_smoothed_over_classes"): "labels_smoothed",
     ("", "labels_smoothed_over_classes_in_cross_entropy"): "labels_smoothed_in_cross_entropy",
+    # a quarter is 1/C in rows of four classes, which batches of three classes tell apart
+    ("softmax_focal", "constant_weight"): "divided_by_classes",
     # without a factor beside it, what all factors see is what the cross entropy sees
     ("cross_entropy", "labels_smoothed"): "labels_smoothed_in_cross_entropy",
     ("cross_entropy", "labels_smoothed_over_classes"): "labels_smoothed_in_cross_entropy",
