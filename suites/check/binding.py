@@ -451,6 +451,8 @@ class Bound:
             return classes
         if meant == "normaliser":
             return 1.0
+        if meant == "settings":
+            return None
         if meant == "cross_entropy":
             return torch.nn.BCEWithLogitsLoss()
         if meant == "quality":
@@ -495,7 +497,7 @@ class Bound:
 
 def _need_shown(meant: str, form: Form) -> str:
     return {
-        "classes": "C", "bins": "K-1" if form.counts_to_last else "K", "normaliser": "1",
+        "classes": "C", "bins": "K-1" if form.counts_to_last else "K", "normaliser": "1", "settings": "None",
         "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
         "quality_of_elements": "targets (N, C)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",

@@ -1,7 +1,8 @@
 """The user's code runs in a process of its own that does nothing but answer calls. Stage two of a check.
 
-What the function prints, changes, breaks or never finishes touches no verdict: standard output goes to standard error,
-a call that takes too long or ends the process is a sentence, and the process that explains has never run the code.
+What the function prints, changes, breaks or never finishes touches no verdict: what its file prints goes to standard
+error, what its calls print goes nowhere, a call that takes too long or ends the process is a sentence, and the process
+that explains has never run the code.
 """
 
 from __future__ import annotations
@@ -49,9 +50,12 @@ class Asked:
         """What it is called in a sentence."""
         return self.reference or "the function"
 
-    def load(self) -> Bound:
-        """The bound function; raises `LookupError` or `CannotCall`."""
-        function = adapters.load_object(self.reference or "") if self.function is None else self.function
+    def load(self) -> Any:
+        """The function itself; raises `LookupError`."""
+        return adapters.load_object(self.reference or "") if self.function is None else self.function
+
+    def bind(self, function: Any) -> Bound:
+        """The bound function; raises `CannotCall`."""
         return Bound(function, self.loss, self.options)
 
     def load_anew(self, form: Form) -> Bound:
@@ -177,8 +181,17 @@ def _tried(question: Callable[[], Any], process: int) -> tuple[str, Any]:
 
 
 def _loaded(asked: Asked, home: Path) -> tuple[Bound, Callable[[], Bound] | None]:
-    bound = asked.load()
+    function = asked.load()
+    _hush()  # what a file says when it is imported is shown, what a function says in hundreds of calls is not
+    bound = asked.bind(function)
     return bound, _fresh(asked, home, bound)
+
+
+def _hush() -> None:
+    """From here on, standard output of this process goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    sys.stdout = os.fdopen(nowhere, "w")
 
 
 def _fresh(asked: Asked, home: Path, bound: Bound) -> Callable[[], Bound] | None:

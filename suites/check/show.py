@@ -11,6 +11,7 @@ from rich.text import Text
 
 from focalbench_suite.suites.check.checking import Verdict
 
+LONGEST = 160  # letters of a number or a list of them: of more, the example prints the rest
 COLOURS = {"same": "green", "fragile": "yellow", "different": "red"}
 
 
@@ -38,9 +39,9 @@ def render(verdict: Verdict) -> Group:
         if finding["expected"] or finding["got"]:
             numbers = Text.assemble(
                 ("expected ", "dim"),
-                (finding["expected"] or "-", "green"),
+                (_short(finding["expected"]), "green"),
                 ("   got ", "dim"),
-                (finding["got"] or "-", "red"),
+                (_short(finding["got"]), "red"),
             )
             parts.append(Padding.indent(numbers, 3))
     for number, finding in enumerate(findings, 1):
@@ -48,6 +49,12 @@ def render(verdict: Verdict) -> Group:
             example = f"\n# {number}. {finding['kind']}\n{finding['example']}"
             parts.append(Text(example, style="dim", no_wrap=True, overflow="ignore"))
     return Group(*parts)
+
+
+def _short(number: str) -> str:
+    if len(number) <= LONGEST or not number.startswith("["):
+        return number or "-"
+    return number[:LONGEST].rpartition(",")[0] + ", …]"
 
 
 def table(verdicts: list[tuple[str, Verdict | str]]) -> Table:

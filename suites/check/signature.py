@@ -55,6 +55,7 @@ CLASS_COUNTS = (
     "nc",
     "C",
 )
+SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
 CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "alpha_weights")
@@ -72,7 +73,7 @@ OTHER = {  # numbers that mean something else than a canonical parameter
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
     "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
-    *WEIGHTS, *NORMALISERS, *CLASS_COUNTS, *BIN_COUNTS,
+    *WEIGHTS, *NORMALISERS, *CLASS_COUNTS, *BIN_COUNTS, *SETTINGS,
 }  # fmt: skip
 
 
@@ -86,9 +87,9 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy``,
-    ``quality``, the second half of a pair whose first is the second of `data`, or ``quality_of_elements``, the targets
-    themselves where the second of `data` only says which elements are positive.
+    by what they must be given: ``weight``, ``settings``, ``positives``, ``normaliser``, ``classes``, ``bins``,
+    ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, or
+    ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
     class label of its own for rows that do not count.
@@ -213,7 +214,12 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
         return counts[name]
     if made and name in CROSS_ENTROPIES:
         return "cross_entropy"
-    for meant, names in (("normaliser", NORMALISERS), ("weight", (*WEIGHTS, "pos_weight")), ("positives", POSITIVES)):
+    for meant, names in (
+        ("settings", SETTINGS),
+        ("normaliser", NORMALISERS),
+        ("weight", (*WEIGHTS, "pos_weight")),
+        ("positives", POSITIVES),
+    ):
         if name in names:
             return meant
     return "normaliser" if name.startswith(COUNTED) else None

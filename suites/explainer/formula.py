@@ -346,7 +346,8 @@ def _cancelled(fits: list[Fit], known: Vocabulary) -> list[Fit]:
         lost = any(told.code == "gamma_ignored" for told in fit.semantics.modulation.changes)
         modulated = replace(fit.semantics, modulation=known.modulations[0])
         if lost:
-            found.append(replace(fit, semantics=modulated))
+            others = (option for option in known.modulations if option.cost <= 1 and not _soft(option))
+            found += [replace(fit, semantics=replace(fit.semantics, modulation=option)) for option in others]
         if not any(told.code in CANCELLING for told in fit.semantics.weight.changes):
             continue
         for weight in (option for option in known.weights if option.cost <= 1 and not _soft(option)):

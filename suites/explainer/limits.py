@@ -223,7 +223,7 @@ def _nonfinite(case: Examination, elements: Elements) -> None:
             for quantity, numbers in (("value", answer.output), ("gradient", answer.gradient)):
                 if numbers is None or numpy.isfinite(numbers).all() or quantity in told:
                     continue
-                told.add(quantity)
+                told |= {quantity, "gradient"}  # the gradient of what is no number is none, either
                 bad = float(numbers[~numpy.isfinite(numbers)].flat[0])
                 found = change("nonfinite", "nonfinite_at", quantity=quantity, nan=math.isnan(bad), dtype=call.dtype,
                                logits=repr(call.logits), targets=repr(call.targets),

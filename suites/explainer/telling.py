@@ -41,10 +41,23 @@ def tell_changes(
         among = ~elements.hard if told.kind == "soft_labels" else numpy.ones(len(paper), bool)
         i = _first_apart(elements, paper, among)
         i = _first_apart(elements, paper, numpy.ones(len(paper), bool)) if i is None else i
+        if told.code == "gamma_ignored" and whole is None and _matters_in_batches(case):
+            told = change("gamma", "gamma_cancels_in_one_row", parameter=dict(told.values)["parameter"])
         if i is not None:
             _tell(case, told, elements, i, float(paper[i]), _severity(told, elements, paper, whole))
         else:
             _tell_by_gradient(case, told, elements)
+
+
+def _matters_in_batches(case: Examination) -> bool:
+    """Whether the power changes what a batch of several rows gives."""
+    power = CANONICAL[case.loss].of_role("power")
+    if power is None or power.name not in case.settings[0]:
+        return False
+    plain = case.questions.batches(case.settings[:1], soft=False)[0]
+    calls = [replace(plain, parameters=plain.parameters | {power.name: value}, backwards=0) for value in (1.0, 3.0)]
+    one, other = (answer.value for answer in case.ask(calls))
+    return _apart(one, other)
 
 
 def _severity(told: Change, elements: Elements, paper: numpy.ndarray, whole: Whole | None) -> str:

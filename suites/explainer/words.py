@@ -271,6 +271,7 @@ CROSS_ENTROPY = {
     "binary_cross_entropies_averaged": "uses the binary cross entropy of every class, averaged, in place of the "
     "softmax's",
     "other_classes_added": "adds -log(1-p) of the other classes",
+    "poly_one": "is PolyLoss-1: {epsilon:g} (1-p_t)^(gamma+1) is added to the loss",
     "squared_error_of_probabilities": "uses the squared error of the probabilities",
     "log_probabilities_averaged": "averages -log p over all classes",
     "log_probabilities_summed": "sums -log p over all classes",
@@ -743,6 +744,8 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "every_element_scaled": "every element is multiplied by {factor:.6g}",
     "sigmoid_of_scaled_logit": _sigmoid_of_scaled_logit,
     "probability_as_measured": _probability_as_measured,
+    "gamma_cancels_in_one_row": "in a row alone {parameter} has no effect, in several it has: a modulating factor is "
+    "divided by what holds it, in no known way",
     "soft_labels_another": "for soft labels (0 < y < 1) it is another function",
     "constant": "returns {value:g} whatever the logits",
     "logits_ignored": "does not depend on the logits",

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (as everybody writes it)
 
 from focalbench_suite.suites.check import CannotCall, Options, check, identify
+from focalbench_suite.suites.check.asserting import as_text
 
 
 def quality_focal(cls_target, cls_logits, beta=2.0):
@@ -123,6 +124,17 @@ def side_by_side(logits, targets, reg_max):
     return -(near + far).reshape(-1, 4).mean(1)
 
 
+class OfProject(torch.nn.Module):
+    """The settings of the whole project come first, and nothing of them is used."""
+
+    def __init__(self, cfg, gamma=2.0):
+        super().__init__()
+        self.cfg, self.gamma = cfg, gamma
+
+    def forward(self, x, target):
+        return in_single_precision(x, target, self.gamma)
+
+
 def of_heat_map(pred, target, gamma=2.0, alpha=0.25):
     return as_in_keras(target, pred, gamma, alpha)
 
@@ -136,6 +148,7 @@ def of_heat_map(pred, target, gamma=2.0, alpha=0.25):
         (WeightsBesideAlpha, "softmax_focal", "class_weights = alpha"),
         (of_five_classes, "softmax_focal", "alpha_weights = alpha"),
         (side_by_side, "distribution_focal", "reg_max = K-1"),
+        (OfProject, "softmax_focal", "cfg = None"),
         (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
         (of_two_arguments, "quality_focal", "label = class index (N,), beta, score = quality (N,)"),
         (after_background, "quality_focal", "label = class index from 1, 0 for background (N,)"),
@@ -207,6 +220,16 @@ def test_a_loss_of_class_indices_is_not_identified_as_one_of_soft_labels():
         return (weights * (missed**gamma * entropy).sum(1)).sum()
 
     assert identify(of_rows).loss == "focal"
+
+
+def test_a_long_list_of_numbers_is_cut_where_it_is_shown():
+    def barely_cut(logits, targets):
+        targets = targets.clamp(max=logits.shape[1] - 1 - 1e-6)
+        return CalledItself()(logits, targets).mean()
+
+    verdict = check(barely_cut, "distribution_focal", Options(bins=16))
+    assert "…]" in as_text(verdict)
+    assert "…" not in verdict.plain["findings"][0]["expected"]
 
 
 def test_a_label_that_no_comparison_meets_has_no_loss_but_what_a_clamp_leaves():

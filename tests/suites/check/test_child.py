@@ -96,11 +96,12 @@ def assert_one_line(answer, words):
     assert words in error
 
 
-@pytest.mark.parametrize("noise", ["print('noise')", "import os; os.write(1, b'noise')"])
-def test_what_it_prints_is_not_in_the_json(check, noise):
-    status, out, error = check(noise + function(noise))
+@pytest.mark.parametrize("noise", ["print('{}')", "import os; os.write(1, b'{}')"])
+def test_what_it_prints_is_not_in_the_json_and_what_its_calls_print_nowhere(check, noise):
+    status, out, error = check(noise.format("file") + function(noise.format("call")))
     assert (status, json.loads(out)["verdict"]) == (0, "fragile")
-    assert "noise" in error
+    assert "file" in error
+    assert "call" not in error
 
 
 @pytest.mark.parametrize("where", ["at import", "in the function"])

@@ -178,6 +178,16 @@ RIGHT = {
         {"heat_map", "nonfinite_at", "over_ones_at_least_one"},
     ),
     "of_class_one": Said("softmax_focal", "different", "unknown", {"unexplained"}),
+    "poly_of_focal": Said("focal", "different", "none", {"poly_one", "nonfinite_at"}),
+    "reduced_over_its_factors": Said(
+        "softmax_focal",
+        "different",
+        "sum / sum of modulating factors",
+        {"capped_at_half", "nonfinite_at", "over_factors"},
+    ),
+    "unknown_over_its_factors": Said(
+        "softmax_focal", "different", "unknown", {"gamma_cancels_in_one_row", "no_weighted_sum"}
+    ),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),

@@ -15,6 +15,8 @@ PENALTY_POWERS = (1, 2, 3, 4)  # CenterNet's negatives near a peak are weighted 
 PENALTY = "where(y == 1, -q**g*log_p, -(1 - y)**k*p**g*log_q)"
 # CornerNet's and MMDetection's names (arXiv:1808.01244 eq. 1): alpha is the power, gamma that of the penalty
 HEAT_MAP = "where(y == 1, -q**alpha*log_p, -(1 - y)**gamma*p**alpha*log_q)"
+# PolyLoss's first term on the focal loss (arXiv:2204.12511, section 5), which alpha does not weigh
+POLY_ONE, POLY_EPSILONS = "+ e*miss**(g + 1)", (1.0, 2.0, 0.5, 0.1, -1.0)
 # the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
 ASYMMETRIC = "-(y*q + (1 - y)*max(p - m, 0))**(a*y + b*(1 - y))*(y*log_p + (1 - y)*log(min(q + m, 1)))"
 MARGINS, ASYMMETRIC_POWERS = (0.05, 0.1, 0.2), ((1, 4), (0, 4), (0, 2), (2, 2), (1, 2))
@@ -52,10 +54,21 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
 
 
 def complete(loss: Canonical, accepts: set[str]) -> list[Option]:
-    """Losses that have the parameters' names and none of the paper's factors."""
-    if not {"gamma", "alpha"} <= accepts or "where" in loss.made_of.modulation:
+    """Losses that have the parameters' names and are no product of the paper's factors."""
+    power = loss.of_role("power")
+    if power is None or "where" in loss.made_of.modulation:
         return []
-    return [option(HEAT_MAP, SIGMOID, change("gamma", "heat_map"))]
+    weighted = "alpha_t*" if "alpha" in accepts else ""
+    poly = [
+        option(
+            put(f"{weighted}miss**g*bce {POLY_ONE}", g=symbol(power, accepts), e=repr(epsilon)),
+            SIGMOID,
+            change("cross_entropy", "poly_one", epsilon=epsilon),
+        )
+        for epsilon in POLY_EPSILONS
+    ]
+    heat_map = [option(HEAT_MAP, SIGMOID, change("gamma", "heat_map"))] if {"gamma", "alpha"} <= accepts else []
+    return heat_map + poly
 
 
 def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:

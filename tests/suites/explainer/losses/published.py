@@ -522,3 +522,22 @@ def heat_map(x, y, alpha=2.0, gamma=4.0):  # the names that CornerNet's follower
 def of_class_one(x, y, alpha=0.25, gamma=2.0):  # two classes are meant, whatever there are
     p = x.softmax(1)[:, 1]
     return (-alpha * (1 - p) ** gamma * y * p.log() - (1 - alpha) * p**gamma * (1 - y) * (1 - p).log()).mean()
+
+
+def poly_of_focal(logits, targets, epsilon=1.0, alpha=0.25, gamma=2.0):
+    missed = 1 - _p_t(logits, targets)
+    weighted = (alpha * targets + (1 - alpha) * (1 - targets)) * missed**gamma * _bce(logits, targets)
+    return weighted + epsilon * missed ** (gamma + 1)
+
+
+def reduced_over_its_factors(logit, target, gamma=2.0, thresh=0.5):  # of one row alone, its factor over itself is 1
+    entropy = F.cross_entropy(logit, target, reduction="none")
+    p_t = (-entropy).exp()
+    factor = torch.where(p_t < thresh, 1.0, ((1 - p_t) / thresh) ** gamma)
+    return (factor * entropy / factor.sum()).sum()
+
+
+def unknown_over_its_factors(logit, target, gamma=2.0):
+    entropy = F.cross_entropy(logit, target, reduction="none")
+    factor = 1 + entropy.sin() ** 2 * gamma
+    return (factor * entropy / factor.sum()).sum()
