@@ -23,6 +23,7 @@ from focalbench_suite.suites import oracle
 from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 
+CLASS_COUNTS = (2, 3, 5, 6, 7, 8, 9, 10, 20, 21, 80)  # that a function may be made for without a word
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
 Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
 Layout = str  # a key of SHOWN
@@ -206,6 +207,8 @@ class Bound:
 
     def _either(self) -> Form:
         """The form; three tensors that are no two of elements with a mask are a class index and its quality."""
+        if (fixed := self._of_fixed_classes()) is not None:
+            return fixed
         try:
             return self._found()
         except CannotCall:
@@ -213,6 +216,18 @@ class Bound:
                 raise
             self.roles = as_pair(self.roles)
             return self._found()
+
+    def _of_fixed_classes(self) -> Form | None:
+        """The plain form with the number of classes that the function is made for, where only that is answered."""
+        if self.classes or CANONICAL[self.loss].inputs != "index":
+            return None
+        plain, dtypes = next(self._forms()), (torch.float64, torch.float32)
+        if all(self._tried(plain, dtype)[2] for dtype in dtypes):
+            for self.classes in CLASS_COUNTS:
+                if any(self._tried(plain, dtype)[2] == "" for dtype in dtypes):
+                    return plain
+        self.classes = None
+        return None
 
     def _found(self) -> Form:
         """The form in which most of a few plain calls are answered; another layout where the plain one never is."""

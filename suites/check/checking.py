@@ -139,6 +139,8 @@ def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
             continue  # a class has no loss at the logits that were asked, so nothing says what the number does
         if weights and max(weights) - min(weights) > 1e-6:
             told = change("alpha", "number_weighs_classes", parameter=name, value=SCALE, weights=weights)
+        elif weights and abs(weights[0] - SCALE) > 1e-6:
+            told = change("alpha", "number_is_no_weight", parameter=name, value=SCALE, factor=weights[0])
         yield Finding(told, "note")
     for parameter in CANONICAL[loss].parameters:
         default = binding.defaults.get(parameter.name)

@@ -188,7 +188,8 @@ def _loaded(asked: Asked, home: Path) -> tuple[Bound, Callable[[], Bound] | None
 
 
 def _hush() -> None:
-    """From here on, standard output of this process goes nowhere."""
+    """From here on, standard output and warnings of this process go nowhere."""
+    warnings.simplefilter("ignore")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     sys.stdout = os.fdopen(nowhere, "w")

@@ -278,6 +278,7 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
     """Whether a parameter of an unknown name may be meant for a number such as gamma."""
     if (
         parameter.name in OTHER
+        or "smooth" in parameter.name
         or _of_ignored(parameter.name)
         or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ):

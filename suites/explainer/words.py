@@ -813,6 +813,8 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "off_does_not_turn_off": "{parameter} = {value} does not turn the weighting off",
     "weights_are_one_number": "{parameter} is one number for every class, so a scale and no class weights",
     "number_weighs_classes": _number_weighs_classes,
+    "number_is_no_weight": "{parameter} is one number and no weight: {value:g} in place of 1 multiplies the loss of a "
+    "row of equal logits by {factor:.4g}",
     "default": "the default {parameter} is {value}; the paper's is {paper:g}",
     # what the probes show beside that
     "another_function": "is another function, under every reduction that was tried: {relation}",

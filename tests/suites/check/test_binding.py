@@ -124,6 +124,18 @@ def side_by_side(logits, targets, reg_max):
     return -(near + far).reshape(-1, 4).mean(1)
 
 
+class OfThreeClasses(torch.nn.Module):
+    """Three weights that are written in it."""
+
+    def __init__(self, gamma=2.0):
+        super().__init__()
+        self.gamma, self.class_weights = gamma, torch.tensor([0.1, 2.0, 15.0])
+
+    def forward(self, logits, target):
+        missed = 1 - logits.softmax(1).gather(1, target[:, None])[:, 0]
+        return (missed**self.gamma * F.cross_entropy(logits, target, self.class_weights, reduction="none")).mean()
+
+
 class OfProject(torch.nn.Module):
     """The settings of the whole project come first, and nothing of them is used."""
 
@@ -220,6 +232,22 @@ def test_a_loss_of_class_indices_is_not_identified_as_one_of_soft_labels():
         return (weights * (missed**gamma * entropy).sum(1)).sum()
 
     assert identify(of_rows).loss == "focal"
+
+
+def test_a_function_of_three_classes_is_asked_with_three():
+    verdict = check(OfThreeClasses, "softmax_focal")
+    weights = next(finding for finding in verdict.findings if finding.kind == "alpha").plain["statement"]
+    assert "0.1 at y = 0" in weights
+    assert "15 at y = 2" in weights
+
+
+def test_a_number_that_is_a_power_is_not_called_a_scale():
+    def powered(logits, targets, gamma=2.0, alpha=1.0):
+        entropy = F.cross_entropy(logits, targets, reduction="none")
+        return ((1 - (-entropy).exp()) ** (alpha + 0 * gamma) * entropy).mean()
+
+    told = [finding.plain["statement"] for finding in check(powered, "softmax_focal").findings]
+    assert any("alpha is one number and no weight" in statement for statement in told)
 
 
 def test_a_long_list_of_numbers_is_cut_where_it_is_shown():

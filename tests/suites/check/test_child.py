@@ -113,9 +113,10 @@ def test_it_may_change_the_folder(check, where, tmp_path):
 
 
 def test_a_copy_of_the_process_answers_nothing_and_is_ended(check, tmp_path):
-    forks = "global count; count += 1; import os; count == 3 and os.fork() == 0 and __import__('time').sleep(1)"
+    forks = "global count; count += 1; import os; copied = count == 3 and os.fork() == 0"
     note = "open('processes', 'a').write(f'{os.getpid()} ')"
-    status, out, _ = check(function(f"{forks}; {note}"))
+    stays = "copied and __import__('time').sleep(60)"
+    status, out, _ = check(function(f"{forks}; {note}; {stays}"))
     assert (status, json.loads(out)["verdict"]) == (0, "fragile")
     processes, patience = set((tmp_path / "processes").read_text().split()), time.monotonic() + 10
     assert len(processes) > 1
