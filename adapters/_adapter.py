@@ -27,6 +27,9 @@ class Loss:
     the library's own object as ``module:NAME``. `without` are the canonical parameters that the library has none of:
     it is asked with these off (None), and is given no others.
 
+    `since` and `until` are the first release that takes this form of the call and the first that does not any more,
+    where a library has changed how it is called: then there is a form for each span of releases.
+
     `label` is what the tables' column ``adapter`` says: the name of its adapter, and after a point the `variant` where
     that source has several losses of one name.
     """
@@ -41,6 +44,27 @@ class Loss:
     background: str | None = None
     origin: str | None = None
     without: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+
+    def fits(self, version: str | None) -> bool:
+        """Whether that release is called in this form; the newest form is also that of a library that is not there.
+
+        >>> loss = Loss("focal", "kornia", call=abs, since="0.6", until="0.10")
+        >>> loss.fits("0.9.1"), loss.fits("0.10.0rc1"), loss.fits("0.10.0")
+        (True, False, False)
+        """
+        if version is None:
+            return self.until is None
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            release = Version(Version(version).base_version)  # a release candidate is called as its release is
+        except InvalidVersion:
+            return self.until is None
+        return (self.since is None or Version(self.since) <= release) and (
+            self.until is None or release < Version(self.until)
+        )
 
     @property
     def source(self) -> str:
@@ -106,19 +130,30 @@ class Adapter:
         self.devices = devices
         self.release = release
         self.broken = broken
-        self.losses: list[Loss] = []
+        self.forms: list[Loss] = []
 
     def loss(self, name: str, *, variant: str | None = None, **declared: Any) -> Callable:
-        """Register the decorated function as this source's `name`; `variant` tells two of the same name apart."""
+        """Register the decorated function as this source's `name`; `variant` tells two of the same name apart.
+
+        A call that has changed with a release is registered once for each form, with `since` and `until`.
+        """
         if name not in CANONICAL:
             raise ValueError(f"{name!r} is no canonical loss; choose from {', '.join(CANONICAL)}")
         label = f"{self.name}.{variant}" if variant else self.name
 
         def register(call: Callable) -> Callable:
-            self.losses.append(Loss(name, label, call, **declared))
+            self.forms.append(Loss(name, label, call, **declared))
             return call
 
         return register
+
+    @property
+    def losses(self) -> list[Loss]:
+        """This source's losses, each in the form in which the installed release is called."""
+        if not any(form.since or form.until for form in self.forms):
+            return self.forms
+        version = self.version
+        return [form for form in self.forms if form.fits(version)]
 
     def find(self, name: str, label: str) -> Loss:
         """The loss of that name and label; raises `LookupError` with the choices where there is none."""

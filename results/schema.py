@@ -175,6 +175,16 @@ TABLES = {
             _words("source place claim printed relation recomputed verdict"),
         ),
         Table(
+            "history",
+            "history",
+            "A library's releases: what each loss computes, and what changed",
+            _words(
+                "library version released loss adapter verdict formula change kinds example before after dtype unsafe"
+                " against first note"
+            ),
+            _words("library version released loss verdict kinds change"),
+        ),
+        Table(
             "cells",
             "run",
             "Every cell and what became of it",

@@ -46,6 +46,7 @@ SECTIONS = {
     "throughput": ("Speed", "How fast are they, and how much memory do they take?"),
     "coco-map": ("Detectors", "What do they do to a detector?"),
     "claims": ("Claims", "Do the numbers printed in papers and articles come out?"),
+    "history": ("Releases", "Which release of a library changed which loss, and how?"),
     "run": ("Cells", "What was run, what could not be, and what failed?"),
 }
 
