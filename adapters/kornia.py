@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from focalbench_suite.adapters import Adapter
+from focalbench_suite.adapters import Adapter, Unsupported
 
 adapter = Adapter("kornia", distribution="kornia", modules=("kornia",))
 CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
@@ -20,7 +20,28 @@ def focal(logits, targets, *, gamma, alpha, reduction):
     return binary_focal_loss_with_logits(logits, targets, alpha=alpha, gamma=gamma, reduction=reduction)
 
 
-@adapter.loss("softmax_focal", labels="index", origin="kornia.losses:focal_loss", defaults={"gamma": 2.0}, **CHOICES)
+SOFTMAX: dict[str, Any] = {
+    "labels": "index",
+    "origin": "kornia.losses:focal_loss",
+    "defaults": {"gamma": 2.0},
+    **CHOICES,
+}
+
+
+@adapter.loss("softmax_focal", until="0.7", **SOFTMAX)
+def softmax_focal_without_weights(logits, targets, *, gamma, alpha, reduction):
+    """One value per element, 0 outside the target class, so that ``mean`` divides by the classes, too.
+
+    Its own `alpha` is a number that weights every class alike; it knows no class weights.
+    """
+    from kornia.losses import focal_loss
+
+    if alpha is not None:
+        raise Unsupported("focal_loss of this release takes no class weights")
+    return focal_loss(logits, targets, alpha=1.0, gamma=gamma, reduction=reduction)
+
+
+@adapter.loss("softmax_focal", since="0.7", **SOFTMAX)
 def softmax_focal(logits, targets, *, gamma, alpha, reduction):
     """One value per element, 0 outside the target class, so that ``mean`` divides by the classes, too.
 

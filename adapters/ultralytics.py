@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
 from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, outputs_of
@@ -12,12 +13,28 @@ adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralyti
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
 
 
-@adapter.loss(
-    "focal",
-    origin="ultralytics.utils.loss:FocalLoss",
-    reduction="mean(1).sum()",
-    defaults={"gamma": 1.5, "alpha": 0.25},
-)
+IN_CALL = "8.3.116"  # until then gamma and alpha are arguments of the call, from then on of the constructor
+FOCAL: dict[str, Any] = {
+    "origin": "ultralytics.utils.loss:FocalLoss",
+    "reduction": "mean(1).sum()",
+    "defaults": {"gamma": 1.5, "alpha": 0.25},
+}
+VARIFOCAL: dict[str, Any] = {
+    "origin": "ultralytics.utils.loss:VarifocalLoss",
+    "reduction": "mean(1).sum()",
+    "defaults": {"gamma": 2.0, "alpha": 0.75},
+}
+
+
+@adapter.loss("focal", until=IN_CALL, **FOCAL)
+def focal_in_call(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from ultralytics.utils.loss import FocalLoss
+
+    return FocalLoss()(logits, targets, gamma=gamma, alpha=0.0 if alpha is None else alpha)
+
+
+@adapter.loss("focal", since=IN_CALL, **FOCAL)
 def focal(logits, targets, *, gamma, alpha):
     alpha = 0.0 if alpha is None else alpha  # only an alpha above 0 weights
     return _focal(gamma, alpha, logits.dtype, logits.device)(logits, targets)
@@ -32,12 +49,17 @@ def _focal(gamma, alpha, dtype, device):
     return FocalLoss(gamma=gamma, alpha=alpha)
 
 
-@adapter.loss(
-    "varifocal",
-    origin="ultralytics.utils.loss:VarifocalLoss",
-    reduction="mean(1).sum()",
-    defaults={"gamma": 2.0, "alpha": 0.75},
-)
+@adapter.loss("varifocal", until=IN_CALL, **VARIFOCAL)
+def varifocal_in_call(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from ultralytics.utils.loss import VarifocalLoss
+
+    if alpha is None:
+        raise Unsupported("VarifocalLoss always weights negatives by alpha")
+    return VarifocalLoss()(logits, targets, (targets > 0).to(targets.dtype), gamma=gamma, alpha=alpha)
+
+
+@adapter.loss("varifocal", since=IN_CALL, **VARIFOCAL)
 def varifocal(logits, targets, *, gamma, alpha):
     ensure_quiet()
     from ultralytics.utils.loss import VarifocalLoss

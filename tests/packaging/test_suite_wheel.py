@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = {"click", "filelock", "hypothesis", "mpmath", "numpy", "pyyaml", "rich", "torch"}
+BASE = {"click", "filelock", "hypothesis", "mpmath", "numpy", "packaging", "pyyaml", "rich", "torch"}
 LOSS = """
 import torch.nn.functional as F
 
