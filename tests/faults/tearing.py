@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import shutil
@@ -117,7 +118,9 @@ def tear_file(file: Path, dice: random.Random) -> None:
 
 def put_in_the_way(folder: Path, dice: random.Random) -> None:
     """Something else stands where a run puts what it makes."""
-    made = dice.choice(("tables", "report.html", "report.md", "junit.xml", "writer.lock", "unfinished", "tables/cells.csv"))
+    made = dice.choice(
+        ("tables", "report.html", "report.md", "junit.xml", "writer.lock", "unfinished", "tables/cells.csv")
+    )
     place = folder / made
     if place.is_dir():
         shutil.rmtree(place)
@@ -148,3 +151,28 @@ def tear_run(folder: Path, dice: random.Random) -> str:
     else:
         put_in_the_way(folder, dice)
     return kind
+
+
+def tear_baseline(folder: Path, dice: random.Random) -> None:
+    """Damage one table of a committed baseline: its bytes, a cell, a column, a row."""
+    file = dice.choice(sorted(folder.glob("*.csv")))
+    kind = dice.choice(("bytes", "file", "cell", "cell", "column", "rows"))
+    if kind == "bytes":
+        file.write_bytes(tear_bytes(file.read_bytes(), dice))
+        return
+    if kind == "file":
+        tear_file(file, dice)
+        return
+    with file.open(newline="") as stream:
+        head, *rows = csv.reader(stream)
+    if kind == "cell" and rows:
+        line = dice.choice(rows)
+        line[dice.randrange(len(line))] = dice.choice(("", "nan", "inf", "-1", "1e400", "a,b", "\x00", "x" * 200_000))
+    elif kind == "column":
+        place = dice.randrange(len(head))
+        for line in (head, *rows):
+            del line[place]
+    else:
+        rows = [line for line in rows for _ in range(dice.randrange(3))]
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([head, *rows])
