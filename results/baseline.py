@@ -60,6 +60,8 @@ def _read(name: str, file: Path) -> pd.DataFrame:
             raise ValueError(f"{file} has no number in some rows of column {column}")
     if name == "throughput" and not all(map(_is_timed, *(frame[column] for column in numbers))):
         raise ValueError(f"{file} has a time or a number of launches that cannot be")
+    if name == "coco_map" and not (frame["ap"].isna() | frame["ap"].between(0, 1)).all():
+        raise ValueError(f"{file} has an AP that cannot be")
     return frame
 
 

@@ -294,7 +294,9 @@ class Trained(Part):
 
     @model_validator(mode="after")
     def _numbered(self) -> Self:
-        if not all(point.keys() >= {"step", "loss"} for point in self.curve):
+        if any(point.keys() != self.curve[0].keys() for point in self.curve):
+            raise ValueError("the points of the curve have not all the same terms")
+        if any("loss" not in point or point.get("step") is None for point in self.curve):
             raise ValueError("a point of the curve has no step or no loss")
         return self
 

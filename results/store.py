@@ -38,9 +38,13 @@ class Run:
     def open(cls, folder: str | Path) -> Run:
         """An existing run."""
         run = cls(folder)
-        if not run.records_file.is_file():
-            raise ValueError(f"{folder} is not a run: it has no records.jsonl")
-        run.environment()
+        try:
+            if not run.records_file.is_file():
+                raise ValueError(f"{folder} is not a run: it has no records.jsonl")
+            run.records_file.read_bytes()
+            run.environment()
+        except OSError as error:
+            raise ValueError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
         return run
 
     @property

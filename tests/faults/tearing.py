@@ -105,7 +105,18 @@ def change_json(file: Path, dice: random.Random) -> None:
 
 def tear_file(file: Path, dice: random.Random) -> None:
     """One file torn: its bytes mostly, sometimes the whole of it."""
-    kind = dice.choice(("bytes", "bytes", "bytes", "missing", "folder", "link to itself", "link to nothing"))
+    kind = dice.choice(
+        (
+            "bytes",
+            "bytes",
+            "bytes",
+            "missing",
+            "folder",
+            "link to itself",
+            "link to nothing",
+            "link to what cannot be read",
+        )
+    )
     if kind == "bytes":
         file.write_bytes(tear_bytes(file.read_bytes(), dice))
         return
@@ -113,7 +124,7 @@ def tear_file(file: Path, dice: random.Random) -> None:
     if kind == "folder":
         file.mkdir()
     elif kind != "missing":
-        file.symlink_to(file.name if kind == "link to itself" else "nothing")
+        file.symlink_to({"link to itself": file.name, "link to nothing": "nothing"}.get(kind, "/proc/self/mem"))
 
 
 def put_in_the_way(folder: Path, dice: random.Random) -> None:
