@@ -72,7 +72,7 @@ LIVES = {  # a verdict all the same
     "closes its output": "sys.stdout.close()",
     "no output": "sys.stdout = None",
     "thread": "threading.Thread(target=time.sleep, args=[1000]).start()",
-    "process": "os.fork() == 0 and (time.sleep(1000), os._exit(0))",
+    "process": "count <= 30 and os.fork() == 0 and (time.sleep(1000), os._exit(0))",
     "folder": "os.chdir('/')",
     "environment": "os.environ.clear()",
     "seed": "torch.manual_seed(0)",
