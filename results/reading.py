@@ -1,4 +1,4 @@
-"""A line of `records.jsonl` as it must be: the one place that says what a record is made of.
+"""A line of `records.jsonl` as it must be, and `environment.json`: the one place that reads what a run folder holds.
 
 Runs are torn by kills and full disks, edited by hand, and come from other people. A line that is no record is named and
 left out, so that it costs itself alone.
@@ -7,9 +7,12 @@ left out, so that it costs itself alone.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from focalbench_suite.results import content
 
 DEEPEST = 64  # of lists and objects within each other; a record of ours has 8
 
@@ -22,7 +25,7 @@ class StoredCell(BaseModel):
     loss: str
     adapter: str
     device: str
-    dtype: str
+    dtype: Literal["float64", "float32", "bfloat16", "float16"]
     workload: str
 
 
@@ -32,11 +35,51 @@ class StoredRecord(BaseModel):
     model_config = ConfigDict(extra="allow")
     key: str
     cell: StoredCell
-    status: str
+    status: Literal["ok", "unsupported", "absent", "failed", "timeout"]
     reason: str
     rows: dict[str, list[dict[str, Any]]]
     data: dict[str, Any]
-    seconds: float
+    seconds: content.Finite
+
+
+class StoredSelection(BaseModel):
+    """What was asked for, as far as a report repeats it."""
+
+    model_config = ConfigDict(extra="allow")
+    profile: str = ""
+    categories: list[str] = []
+    losses: list[str] = []
+    adapters: list[str] = []
+    devices: list[str] = []
+    dtypes: list[str] = []
+    variants: list[str] = []
+    seed: int = 0
+
+
+class StoredEnvironment(BaseModel):
+    """What a run was measured on; an earlier version may have said less."""
+
+    model_config = ConfigDict(extra="allow")
+    time: str = ""
+    command: str = ""
+    commit: str = ""
+    cpu: str | None = None
+    gpu: str | None = None
+    cores: int | None = None
+    packages: dict[str, str | None] = {}
+    adapters: dict[str, str | None] = {}
+    selection: StoredSelection = StoredSelection()
+
+
+def read_environment(text: bytes) -> dict[str, Any]:
+    """What a run was measured on; raises `ValueError` with a few words where the file does not say it."""
+    found = _plain(text)
+    if not isinstance(found, dict):
+        raise ValueError("holds no object")
+    _validated(lambda: StoredEnvironment.model_validate(found, strict=True))
+    if objection := _objection(found):
+        raise ValueError(objection)
+    return found
 
 
 def read(line: bytes) -> dict[str, Any]:
@@ -48,21 +91,40 @@ def read(line: bytes) -> dict[str, Any]:
     Traceback (most recent call last):
     ValueError: cell: Field required
     """
+    record = _plain(line)
+    _validated(lambda: _validate(record))
+    if objection := _objection(record):
+        raise ValueError(objection)
+    return record
+
+
+def _plain(text: bytes) -> Any:
+    """JSON as plain data; raises `ValueError` with a few words where it is none."""
     try:
-        record = json.loads(line.decode())
-        if b"\\ud" in line.lower():
-            record = json.loads(json.dumps(record, ensure_ascii=False).encode(errors="replace"))
-        StoredRecord.model_validate(record, strict=True)
+        found = json.loads(text.decode())
+        if b"\\ud" in text.lower():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+    except ValueError as error:
+        raise ValueError(f"no JSON: {error}") from None
+    return found
+
+
+def _validate(record: Any) -> None:
+    stored = StoredRecord.model_validate(record, strict=True)
+    content.validate(stored.cell.suite, stored.status, record["rows"], record["data"])
+
+
+def _validated(validate: Callable[[], object]) -> None:
+    """Raise `ValueError` with the place and the words of the first thing that is not as it must be."""
+    try:
+        validate()
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")) from None
     except RecursionError:
         raise ValueError("too deeply nested") from None
-    except ValueError as error:
-        raise ValueError(f"no JSON: {error}") from None
-    if objection := _objection(record):
-        raise ValueError(objection)
-    return record
 
 
 def _objection(record: Any) -> str:

@@ -38,9 +38,13 @@ class Run:
     def open(cls, folder: str | Path) -> Run:
         """An existing run."""
         run = cls(folder)
-        if not run.records_file.is_file():
-            raise ValueError(f"{folder} is not a run: it has no records.jsonl")
-        run.environment()
+        try:
+            if not run.records_file.is_file():
+                raise ValueError(f"{folder} is not a run: it has no records.jsonl")
+            run.records_file.read_bytes()
+            run.environment()
+        except OSError as error:
+            raise ValueError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
         return run
 
     @property
@@ -74,16 +78,15 @@ class Run:
             lock.release()
 
     def environment(self) -> dict[str, Any]:
-        """What the run was measured on; raises `ValueError` with a sentence where the file holds no object."""
+        """What the run was measured on; raises `ValueError` with a sentence where the file does not say it."""
+        from focalbench_suite.results.reading import read_environment
+
         if not self.environment_file.is_file():
             return {}
         try:
-            found = json.loads(self.environment_file.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{self.environment_file} is no JSON: {error}") from None
-        if not isinstance(found, dict):
-            raise ValueError(f"{self.environment_file} holds no object; it says on what the run was measured")
-        return found
+            return read_environment(self.environment_file.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{self.environment_file}: {' '.join(str(error).split())}") from None
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record; on return it has reached the disk. Raises `OSError` with the file's name where it cannot."""

@@ -40,7 +40,7 @@ class Benchmarks:
             content = json.loads(self.file.read_text(errors="replace"))
             self.entries: list[dict[str, Any]] = content["benchmarks"]
             self.machine: str = content["machine_info"]["cpu"]["brand_raw"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (OSError, json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{file} is not a file of pytest --benchmark-json: {error!r}") from None
 
     def timings(self) -> dict[str, Timing]:

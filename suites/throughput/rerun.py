@@ -109,11 +109,14 @@ def cells_of(adapters: Sequence[str], losses: Sequence[str]) -> list[PairedCell]
 def code_of(old: str) -> Iterator[Path]:
     """A folder to put first on the path."""
     if Path(old).is_dir():
+        if not any(Path(old).iterdir()):
+            raise ValueError(f"{old} is an empty folder; give a commit, or a folder with an older version of a library")
         yield Path(old).resolve()
         return
     if CHECKOUT is None:
         raise ValueError(f"{old} is no folder, and commits are read from a checkout; call run_all.py in one")
-    archive = subprocess.run(["git", "archive", old, "adapters"], cwd=CHECKOUT, capture_output=True, check=False)
+    command = ["git", "archive", "--end-of-options", old, "adapters"]  # a name is no option, whatever it begins with
+    archive = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
     if archive.returncode:
         raise ValueError(f"{old} is neither a folder nor a commit with adapters in it")
     with tempfile.TemporaryDirectory() as folder:

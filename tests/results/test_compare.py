@@ -56,7 +56,7 @@ def training(record, variant: str, aps: list[float]) -> list[dict]:
 
 @pytest.fixture
 def make_record():
-    from tests.results.conftest import record
+    from tests.results.made_up import record
 
     return record
 

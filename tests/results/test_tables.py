@@ -8,6 +8,7 @@ import pytest
 
 from focalbench_suite.results import numbers, printing, tables
 from focalbench_suite.results.schema import TABLES
+from tests.results.made_up import claim
 
 CONTRACT = {  # the columns that others build on
     "agreement": "loss adapter library version device dtype quantity probe points max_ulp max_abs_error max_rel_error "
@@ -75,7 +76,7 @@ def test_parquet_and_csv_hold_the_same_rows(run):
 
 def test_a_column_of_numbers_and_words_becomes_text(tmp_path, write_run, everything):
     mixed = [
-        {**everything[-1], "key": str(n), "rows": {"claims": [{"printed": value}]}}
+        {**everything[-1], "key": str(n), "rows": {"claims": [claim() | {"printed": value}]}}
         for n, value in enumerate([0.5, "n/a", [1, 2], None, True])
     ]
     written = write_run(tmp_path / "mixed", mixed)

@@ -1,0 +1,155 @@
+"""Functions that misbehave under `check`: it ends with a verdict or one line, and nothing of theirs stays behind."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import psutil
+import pytest
+import torch
+
+from focalbench_suite.suites.check import child
+
+SHORT, LONG = 16, 156
+LOSS = """
+import contextlib, ctypes, os, signal, sys, threading, time, warnings
+import torch
+
+count = 0
+
+
+def misbehave(logits=None, targets=None):
+    {body}
+
+
+def focal(logits, targets, gamma=2.0, alpha=0.25):
+    global count
+    count += 1
+    if count {when}:
+        misbehave(logits, targets)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    p = logits.sigmoid()
+    missed = (1 - p) * targets + p * (1 - targets)
+    loss = ((alpha * targets + (1 - alpha) * (1 - targets)) * missed**gamma * entropy).mean()
+    return {returned}
+
+
+{at_import}
+"""
+ENDS = {  # there is no verdict, whenever it happens in the first calls
+    "exit 0": "os._exit(0)",
+    "exit 1": "os._exit(1)",
+    "segfault": "ctypes.string_at(0)",
+    "abort": "os.abort()",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+    "terminated": "os.kill(os.getpid(), signal.SIGTERM)",
+    "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "hang": "time.sleep(10_000)",
+    "hang in C": "threading.Lock().acquire() and threading.Semaphore(0).acquire()",
+    "endless loop": "while True: pass",
+    "BaseException": "raise BaseException('odd')",
+    "KeyboardInterrupt": "raise KeyboardInterrupt",
+    "GeneratorExit": "raise GeneratorExit",
+    "SystemExit": "raise SystemExit(0)",
+    "SystemExit of words": "sys.exit('done')",
+    "no words": "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()",
+    "no words, no type": "raise type('Odd', (BaseException,), {'__repr__': None, '__str__': lambda self: 3})()",
+    "many lines": "raise ValueError('a\\n' * 1000)",
+    "surrogate": "raise ValueError('\\ud800')",
+    "recursion": "misbehave()",
+    "memory": "raise MemoryError",
+    "warnings as errors": "warnings.simplefilter('error'); warnings.warn('careful')",
+    "pipes closed": "os.closerange(3, 200)",
+    "missing package": "import no_such_library",
+    "missing file": "open('weights.bin')",
+    "too large": "torch.empty(2**60)",
+}
+LIVES = {  # a verdict all the same
+    "print": "print('same')",
+    "writes to 1": "os.write(1, b'same, verdict: same')",
+    "floods": "print('x' * 1_000_000)",
+    "closes its output": "sys.stdout.close()",
+    "no output": "sys.stdout = None",
+    "thread": "threading.Thread(target=time.sleep, args=[1000]).start()",
+    "process": "count <= 30 and os.fork() == 0 and (time.sleep(1000), os._exit(0))",
+    "folder": "os.chdir('/')",
+    "environment": "os.environ.clear()",
+    "seed": "torch.manual_seed(0)",
+    "dtype": "torch.set_default_dtype(torch.float64)",
+    "no gradients": "torch.set_grad_enabled(False)",
+    "threads": "torch.set_num_threads(2)",
+    "filters": "warnings.simplefilter('ignore')",
+    "trace": "sys.settrace(lambda *a: None)",
+    "recursion limit": "sys.setrecursionlimit(400)",
+    "signals": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "writes to its inputs": "logits is not None and logits.data.zero_()",
+    "writes to its labels": "targets is not None and targets.clamp_(0.1, 0.9)",
+    "atexit": "import atexit; atexit.register(os.abort)",
+}
+RETURNS = {  # in every call: a finding, or no verdict
+    "None": "None",
+    "word": "'loss'",
+    "complex": "loss * 1j",
+    "pair": "(loss, loss)",
+    "dictionary": "{'loss': loss}",
+    "itself": "focal",
+    "number": "float(loss.detach())",
+    "detached": "loss.detach()",
+    "sparse": "loss.reshape(1).to_sparse()",
+    "empty": "loss[None][:0]",
+    "boolean": "loss > 0",
+    "nan": "loss * float('nan')",
+    "half": "loss.half()",
+    "huge": "loss.expand(3, 3, 3)",
+    "generator": "(x for x in [loss])",
+    "double": "loss.double()",
+    "quiet subclass": "torch.nn.Parameter(loss)",
+    "meta": "loss.to('meta')",
+}
+CASES = [
+    *((f"{name}, {moment}", "ends", body, moment) for name, body in ENDS.items() for moment in ("import", "1", "2")),
+    *((f"{name}, {moment}", "lives", body, moment) for name, body in LIVES.items() for moment in ("import", "1", "30")),
+    *((f"returns {name}", "returns", body, "1") for name, body in RETURNS.items()),
+]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """A hang is waited for in vain, so not for long."""
+    monkeypatch.setattr(child, "PATIENCE_S", 5.0)
+
+
+def test_a_function_that_misbehaves_costs_its_own_verdict_alone(seed, call, tmp_path, monkeypatch):
+    name, outcome, text = case(seed)
+    (tmp_path / "losses.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    before = state(), sorted(tmp_path.iterdir())
+    ended = call("check", "losses.py:focal", "--as", "focal", "--json")
+    assert ended.status in {"ends": (2,), "lives": (0, 1), "returns": (0, 1, 2)}[outcome], (name, ended)
+    if ended.status == 2:
+        assert (ended.out, len(ended.lines)) == ("", 1), (name, ended)
+    else:
+        assert json.loads(ended.out)["verdict"] in ("same", "fragile", "different"), (name, ended)
+    assert psutil.Process().children(recursive=True) == [], name
+    assert (state(), sorted(one for one in tmp_path.iterdir() if one.name != "__pycache__")) == before, name
+
+
+def case(seed: int) -> tuple[str, str, str]:
+    """The name of a case, its outcome, and the file."""
+    cases = list(CASES)
+    random.Random(0).shuffle(cases)
+    name, outcome, body, moment = cases[seed]
+    parts = {"body": "pass", "when": "== 0", "returned": "loss", "at_import": ""}
+    if outcome == "returns":
+        parts["returned"] = body
+    elif moment == "import":
+        parts |= {"body": body, "at_import": "misbehave()"}
+    else:
+        parts |= {"body": body, "when": f">= {moment}"}
+    return name, outcome, LOSS.format(**parts)
+
+
+def state() -> tuple:
+    """What a function could have changed of this process."""
+    return torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), torch.initial_seed()
