@@ -44,6 +44,9 @@ BAD = {  # of options that take any text: what none of them can be
     "--out": ("a file", "a file/below", "", "x" * 300, "a link to itself/run", "/proc/nope/run", "/dev/null/run"),
     "--resume": PLACES,
     "--baseline": PLACES,
+    "--versions": ("nope", "1.0,,", "\udcff"),
+    "--since": ("nope", "", "a\nb"),
+    "--from": ("nope", "", "[/red]"),
     "--set": ("novalue", "=1", "1x=2", "", " =3", "a b=1"),
     "--accept": ("missing", "an empty folder", "a file", "binary.py", "a link to itself"),
     "--page": ("an empty folder", "a file/below", "", "x" * 300),
@@ -54,6 +57,7 @@ ARGUMENTS = {
     "folder": PLACES,
     "old": PLACES,
     "new": PLACES,
+    "target": ("kornia", "==", "a==", "==1", "nope==1", "\udcff==1", "own==1", "a\nb==1", ""),
     "name": ("../x", "/x", "", "a//b", "."),
 }
 QUICK = [
@@ -75,6 +79,8 @@ WHOLE = {  # a call of each command whose arguments could be right
     "baseline": ["baseline", "an empty folder", "mine"],
     "data": ["data", "an empty folder"],
     "calibrate": ["calibrate"],
+    "history": ["history", "--adapter", "own"],  # which is no package, so that no index is asked
+    "upgrade": ["upgrade", "own==2.0"],
 }
 
 
