@@ -232,3 +232,27 @@ def test_the_gradient_is_not_a_number_in_27_implementations():
         & findings["statement"].str.contains(r"gamma = 0\.5")
     ]
     assert saturated["adapter"].nunique() == 27
+
+
+@pytest.mark.parametrize(
+    ("library", "version", "loss", "before", "after", "shown"),
+    [
+        ("segmentation-models-pytorch", "0.6.0", "focal", 4.106, 1.026, "4.106 before, 1.026 after"),
+        ("focal-loss-torch", "0.1.1", "softmax_focal", 0.840, 3.360, "0.840 before, 3.360 after"),
+        ("kornia", "0.7.0", "softmax_focal", 1.426, 0.357, "1.426 before, 0.357 after"),
+        ("monai", "0.6.0", "focal", 0.976, 1.408, "0.976 before, 1.408 after"),
+    ],
+)
+def test_what_releases_changed(library, version, loss, before, after, shown):
+    history = pd.read_csv(REFERENCE / "history" / "history.csv", dtype=str, keep_default_na=False)
+    assert shown in README
+    told = history[(history["library"] == library) & (history["version"] == version) & (history["loss"] == loss)]
+    numbers = told["change"].str.extract(r"returns (\S+) where (\S+) was returned").dropna().astype(float)
+    assert [round(number, 3) for number in numbers.iloc[0]] == [after, before]
+    assert (told["first"] == "True").any()
+
+
+def test_how_many_releases_were_looked_at():
+    libraries = pd.read_csv(REFERENCE / "history" / "libraries.csv")
+    assert len(libraries) == 10
+    assert f"Of ten libraries, {libraries['looked_at'].sum()} releases were looked at" in README
