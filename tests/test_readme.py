@@ -164,7 +164,7 @@ def test_forward_alone_no_other_is_as_fast_but_one():
 def test_no_committed_call_is_faster_than_its_floor(name):
     rows = pd.read_csv(REFERENCE / name / "throughput.csv")
     shares = rows[[column for column in rows if column.endswith("_fraction")]]
-    assert (shares.max() < 1).all()
+    assert not (shares >= 1).any(axis=None)
 
 
 @pytest.mark.parametrize("name", ["throughput", "smoke"])
