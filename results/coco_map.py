@@ -19,6 +19,7 @@ from focalbench_suite.results import statistics
 MARGIN = 0.01  # AP in [0, 1]: one point, twice what seeds alone do to a published RetinaNet
 SEED_SHARE = 0.5  # of the spread between the seeds, where that is more: the trainings are too short for one point
 FEWEST_SEEDS = 5  # with 2, 3, 4 the interval, which cannot leave the seeds' own range, covers 50, 75, 88 % and not 95
+LEVEL = 0.05  # of the pairs of a run together
 RESAMPLES = 200  # of the val images
 THRESHOLDS = 10
 RECALLS = np.linspace(0, 1, 101)
@@ -34,7 +35,9 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     """Every variant of a host against the library's own: mean AP difference a - b, its interval, the verdict.
 
     One row a pair that shares data set, schedule, device, dtype and seeds. A training that diverged counts as AP 0.
-    Fewer than `FEWEST_SEEDS` seeds decide nothing.
+    Fewer than `FEWEST_SEEDS` seeds decide nothing. The more pairs a run compares, the more of them differ by chance, so
+    `p_value` is corrected by Holm's method for all pairs of the run that have seeds enough, and `different` follows it;
+    the intervals are each pair's own.
     """
     rows = []
     for (host, dataset, schedule, device, dtype), by_variant in _groups(records).items():
@@ -53,6 +56,7 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
                         "ci_low": difference.low,
                         "ci_high": difference.high,
                         "verdict": _verdict(difference, margin, len(seeds)),
+                        "p_value": statistics.p_value(difference, len(seeds)),
                         "margin": margin,
                         "mean_ap_a": _mean_ap(by_variant[a], seeds),
                         "mean_ap_b": _mean_ap(by_variant[b], seeds),
@@ -63,7 +67,16 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
                         "dtype": dtype,
                     }
                 )
+    _correct([row for row in rows if row["seeds"] >= FEWEST_SEEDS])
     return pd.DataFrame(rows)
+
+
+def _correct(tested: list[dict[str, Any]]) -> None:
+    """Correct the p-values for their number; what differs no longer is undecided."""
+    for row, corrected in zip(tested, statistics.holm([row["p_value"] for row in tested]), strict=True):
+        row["p_value"] = float(corrected)
+        if row["verdict"] == "different" and corrected >= LEVEL:
+            row["verdict"] = "undecided"
 
 
 def _verdict(difference: statistics.Interval, margin: float, seeds: int) -> str:

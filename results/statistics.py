@@ -117,6 +117,21 @@ def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float 
     return Interval(mean, mean - half, mean + half)
 
 
+def p_value(difference: Interval, count: int, confidence: float = 0.95) -> float:
+    """How likely a mean of `count` differences lies as far from 0 as this one where the true one is 0; 1 for one value.
+
+    The interval's limit on the side of 0 gives the standard error, so that p is below 1 - `confidence` exactly where
+    the interval excludes 0.
+    """
+    if count < 2 or difference.center == 0:
+        return 1.0
+    reach = difference.center - difference.low if difference.center > 0 else difference.high - difference.center
+    if reach == 0:
+        return 0.0
+    errors = abs(difference.center) / reach * _student(confidence, count)
+    return float(2 * stats.t.sf(errors, count - 1))
+
+
 def equivalence(difference: Interval, margin: float) -> str:
     """equivalent (the interval lies within ± margin) | different (it excludes 0) | undecided.
 

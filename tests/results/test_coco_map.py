@@ -201,3 +201,27 @@ def test_confusions_are_summed_over_the_seeds_and_told_as_shares_of_the_true_cla
 def test_records_of_an_older_run_have_no_classes():
     assert classes_table([record("own", 0, 10)]).empty
     assert confusion_table([record("own", 0, 10)]).empty
+
+
+def family(others):
+    """Five seeds of the library's own and of one variant that is a little worse, and of `others` equal variants."""
+    scores = {"library": (12, 12, 12, 12, 12), "worse": (6, 7, 6, 8, 7)} | {
+        f"equal {n}": (12, 10, 14, 11, 13) for n in range(others)
+    }
+    return [record(variant, seed, right) for variant, found in scores.items() for seed, right in enumerate(found)]
+
+
+def test_the_more_variants_a_run_compares_the_less_one_of_them_says():
+    """Holm's method: the smallest of m p-values is multiplied by m, whatever the interval of that pair alone says."""
+    alone, among = (compare_table(family(others)).set_index("variant_a").loc["worse"] for others in (0, 9))
+    assert (alone["ci_low"], alone["ci_high"]) == (among["ci_low"], among["ci_high"])
+    assert alone["ci_high"] < 0
+    assert alone["p_value"] < 0.05 < among["p_value"]
+    assert among["p_value"] == pytest.approx(10 * alone["p_value"])
+    assert (alone["verdict"], among["verdict"]) == ("different", "undecided")
+
+
+def test_variants_with_too_few_seeds_are_no_tests_to_correct_for():
+    few = [record(f"few {n}", seed, 12) for n in range(9) for seed in range(2)]
+    (row,) = [row for row in compare_table([*family(0), *few]).to_dict("records") if row["variant_a"] == "worse"]
+    assert row["verdict"] == "different"

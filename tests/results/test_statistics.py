@@ -198,3 +198,23 @@ def test_gate_waits_for_three_launches_and_ends_undecided():
     edge = math.log(1.05) / 2
     assert statistics.gate_verdict([(edge, edge)] * 5, 0.05) == "unclear"
     assert statistics.gate_verdict([(edge, edge)] * 9, 0.05, last=True) == "undecided"
+
+
+def test_a_p_value_is_a_paired_t_tests_where_the_interval_is_students():
+    a, b = [0.31, 0.28, 0.35, 0.30, 0.33], [0.29, 0.27, 0.31, 0.30, 0.30]
+    found = statistics.p_value(statistics.paired_difference(a, b), 5)
+    assert found == pytest.approx(stats.ttest_rel(a, b).pvalue)
+
+
+def test_a_p_value_is_below_the_level_exactly_where_the_interval_excludes_zero():
+    assert statistics.p_value(Interval(0.1, 0.0, 0.3), 5) == pytest.approx(0.05)
+    assert statistics.p_value(Interval(-0.1, -0.3, 0.0), 5) == pytest.approx(0.05)
+    assert statistics.p_value(Interval(0.1, 0.001, 0.9), 5) < 0.05 < statistics.p_value(Interval(0.1, -0.001, 0.1), 5)
+    assert statistics.p_value(Interval(0.1, -math.inf, math.inf), 1) == 1.0
+    assert statistics.p_value(Interval(0.1, 0.1, 0.1), 5) == 0.0
+
+
+def test_two_pairs_have_an_interval():
+    # differences 1 and 3: mean 2, standard error 1, Student's t of one degree of freedom 12.706
+    interval = statistics.paired_difference([1.0, 3.0], [0.0, 0.0])
+    assert (interval.low, interval.high) == (pytest.approx(2 - 12.7062, abs=1e-4), pytest.approx(2 + 12.7062, abs=1e-4))

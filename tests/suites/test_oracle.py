@@ -152,3 +152,25 @@ def test_sum_is_exact():
         assert float(mpf(float(values.sum().high)) + mpf(float(values.sum().low)) - truth) == pytest.approx(
             0, abs=1e-30
         )
+
+
+def test_the_bins_of_a_label_on_a_bin_are_that_one_and_the_next():
+    # probabilities 1/3: y = 1 lies on the sum over bins 1 and 2, y = 0 and y = 2 lie 1/3 and 1 from theirs
+    found = [row("generalized_focal", [0.0, 0.0, 0.0], y, beta=2.0) for y in (0.0, 1.0, 2.0)]
+    assert found == pytest.approx([math.log(3) / 9, 0.0, math.log(3)], rel=1e-14, abs=1e-300)
+
+
+def test_a_scaled_exact_number_is_exact_to_32_digits():
+    third, rest, factor = 1 / 3, 1.2e-17, 0.1
+    scaled = oracle.Exact(numpy.array([third, -third]), numpy.array([rest, -rest])).scaled(factor)
+    with mp.workdps(60):
+        wanted = (mpf(third) + mpf(rest)) * mpf(factor)
+        found = [mpf(float(high)) + mpf(float(rest)) for high, rest in zip(scaled.high, scaled.low, strict=True)]
+        assert abs(found[0] - wanted) < abs(wanted) * mpf(10) ** -31
+        assert found[1] == -found[0]
+
+
+def test_a_sum_that_is_no_number_has_no_rest():
+    total = oracle.Exact(numpy.array([1.0, math.inf]), numpy.array([0.0, 0.0])).sum()
+    assert math.isnan(total.high)
+    assert total.low == 0.0

@@ -359,6 +359,17 @@ def test_generalized_focal_has_quality_focal_and_focal_as_special_cases(x, power
             torch.testing.assert_close(general, focal, rtol=1e-9, atol=1e-300)
 
 
+def test_the_bins_of_a_label_on_a_bin_are_that_one_and_the_next():
+    """Three bins of probability 1/3 and y = 1: bins 1 and 2 sum to 1/3 + 2/3 = y, bins 0 and 1 would sum to 1/3.
+
+    On the last bin there is no next: y = 2, bins 1 and 2, a gap of 1. The distribution focal loss gives the other bin
+    no weight, so that which one it is makes no difference there, but where its probability is 0.
+    """
+    even = torch.zeros(3, 3, dtype=torch.float64)
+    loss = generalized_focal_loss(even, torch.tensor([0.0, 1.0, 2.0]), beta=2.0, reduction="none")
+    torch.testing.assert_close(loss, torch.tensor([1 / 9, 0.0, 1.0], dtype=torch.float64) * math.log(3))
+
+
 def test_generalized_focal_without_beta_is_distribution_focal():
     torch.testing.assert_close(generalized_focal_loss(LOGITS, BINS, beta=0), distribution_focal_loss(LOGITS, BINS))
 
