@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
-from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, outputs_of
+from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, keep_quiet, outputs_of
 
-adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",))
+adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",), prepare=keep_quiet)
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
 
 
