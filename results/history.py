@@ -1,12 +1,17 @@
-"""Releases in their order, and what a library's history comes to."""
+"""Releases in their order, and what a library's history comes to.
+
+``python -m focalbench_suite.results.history`` prints the table in the README of the committed histories.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from packaging.version import Version
 
+REFERENCE = Path(__file__).parent / "reference" / "history"
 BEGINNINGS = {"release_has", "release_can_be_called"}  # codes of a loss that begins to be there, or to answer
 
 
@@ -47,3 +52,19 @@ def _summed(library: str, rows: pd.DataFrame) -> dict[str, Any]:
         "changes": len(changed),
         "unsafe": int((changed["unsafe"].astype(str) == "True").sum()),
     }
+
+
+def committed(folder: Path = REFERENCE) -> pd.DataFrame:
+    """The rows of every history that is committed."""
+    files = sorted(folder.glob("*/history.csv"))
+    return pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in files], ignore_index=True)
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """The summary as a table for a README."""
+    named = summary(frame).rename(columns=lambda name: name.replace("_", " "))
+    return named.to_markdown(index=False, disable_numparse=True)
+
+
+if __name__ == "__main__":
+    print(markdown(committed()))

@@ -13,7 +13,10 @@ from focalbench_suite.suites.history.releases import Sources, configured_sources
 ROOMS = ("asked", "changes", "halving", "importing", "installing", "library", "releases", "walk")
 
 
-@pytest.mark.parametrize("name", [*(f"suites.history.{room}" for room in ROOMS), "adapters._adapter", "results.history"])
+MODULES = (*(f"suites.history.{room}" for room in ROOMS), "adapters._adapter", "results.history")
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_examples_hold(name):
     found = doctest.testmod(import_module(f"focalbench_suite.{name}"))
     assert found.attempted
