@@ -73,7 +73,8 @@ def observe(loss: Loss, reference: str, adapter: Adapter) -> Seen:
             explained = explain(loss.name, ask, subject.code, accepts=accepts)
             verdict, formula, told = explained.verdict, explained.formula, [*explained.findings]
         except CannotAnswer as error:
-            return Seen(loss.name, loss.label, RAISES, _raised(loss) or str(error), without=without)
+            raised = _raised(loss)
+            return Seen(loss.name, loss.label, RAISES if raised else BROKEN, raised or str(error), without=without)
     seen = {finding.change for finding in told}
     told += [one for one in numerics.scan(ask, loss.name, subject.code, SCANNED, subject.off) if one.change not in seen]
     answers = {question.name: _said(question.answer(loss)) for question in questions(loss)}
