@@ -112,7 +112,8 @@ class Adapter:
 
     `distribution` is the name under which the library is installed; code that is in no distribution, a user's or this
     project's own, says what stands for its version in `release`. `modules` are those that must be importable for it to
-    be ready. `broken` says why it can never be.
+    be ready. `prepare` is called before the library is imported by anything but the adapter's own calls. `broken` says
+    why it can never be ready.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Adapter:
         modules: tuple[str, ...] = (),
         devices: tuple[str, ...] = ("cpu", "cuda"),
         release: str = "local",
+        prepare: Callable[[], object] | None = None,
         broken: str | None = None,
     ) -> None:
         self.name = name
@@ -129,6 +131,7 @@ class Adapter:
         self.modules = modules
         self.devices = devices
         self.release = release
+        self.prepare = prepare
         self.broken = broken
         self.forms: list[Loss] = []
 

@@ -16,6 +16,12 @@ QUIET = {
 }
 
 
+def keep_quiet() -> None:
+    """Set the environment of the first ``import ultralytics``; variables that are already set keep their values."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
 @lru_cache
 def ensure_quiet() -> None:
     """Prepare the first ``import ultralytics`` of this process; call it before that import.
@@ -25,8 +31,7 @@ def ensure_quiet() -> None:
     """
     import torch
 
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    keep_quiet()
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     import ultralytics  # noqa: F401

@@ -6,7 +6,14 @@ from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
 
-adapter = Adapter("keras", distribution="keras", modules=("keras",))
+
+def choose_torch() -> None:
+    """The backend is read once, by the import."""
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "torch"
+
+
+adapter = Adapter("keras", distribution="keras", modules=("keras",), prepare=choose_torch)
 CHOICES: dict[str, Any] = {"reductions": ("none", "sum", "sum_over_batch_size"), "reduction": "sum_over_batch_size"}
 
 
@@ -43,8 +50,7 @@ def softmax_focal(logits, targets, *, gamma, alpha, reduction):
 
 
 def _keras():
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "torch"  # read once, by the import
+    choose_torch()
     import keras
 
     if keras.backend.backend() != "torch":

@@ -20,28 +20,20 @@ def focal(logits, targets, *, gamma, alpha, reduction):
     return binary_focal_loss_with_logits(logits, targets, alpha=alpha, gamma=gamma, reduction=reduction)
 
 
-SOFTMAX: dict[str, Any] = {
-    "labels": "index",
-    "origin": "kornia.losses:focal_loss",
-    "defaults": {"gamma": 2.0},
-    **CHOICES,
-}
+SOFTMAX: dict[str, Any] = {"labels": "index", "origin": "kornia.losses:focal_loss", "defaults": {"gamma": 2.0}}
 
 
-@adapter.loss("softmax_focal", until="0.7", **SOFTMAX)
+@adapter.loss("softmax_focal", until="0.7.0", **SOFTMAX, **CHOICES)
 def softmax_focal_without_weights(logits, targets, *, gamma, alpha, reduction):
-    """One value per element, 0 outside the target class, so that ``mean`` divides by the classes, too.
-
-    Its own `alpha` is a number that weights every class alike; it knows no class weights.
-    """
+    """Its `alpha` is one number for every class, and must be given; the class weights came with 0.7.0."""
     from kornia.losses import focal_loss
 
     if alpha is not None:
-        raise Unsupported("focal_loss of this release takes no class weights")
+        raise Unsupported("focal_loss has no class weights before kornia 0.7.0")
     return focal_loss(logits, targets, alpha=1.0, gamma=gamma, reduction=reduction)
 
 
-@adapter.loss("softmax_focal", since="0.7", **SOFTMAX)
+@adapter.loss("softmax_focal", since="0.7.0", **SOFTMAX, **CHOICES)
 def softmax_focal(logits, targets, *, gamma, alpha, reduction):
     """One value per element, 0 outside the target class, so that ``mean`` divides by the classes, too.
 

@@ -9,7 +9,7 @@ from typing import Any
 from focalbench_suite.adapters import Adapter, Unsupported
 from focalbench_suite.adapters._mmcv import ensure_ops
 
-adapter = Adapter("mmdetection", distribution="mmdet", modules=("mmdet", "mmcv", "mmengine"))
+adapter = Adapter("mmdetection", distribution="mmdet", modules=("mmdet", "mmcv", "mmengine"), prepare=ensure_ops)
 CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "mean"}
 FOCAL: dict[str, Any] = {
     **CHOICES,

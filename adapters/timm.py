@@ -36,6 +36,24 @@ def poly1(logits, targets, *, epsilon, reduction):
     "focal",
     variant="asymmetric",
     origin="timm.loss:AsymmetricLossMultiLabel",
+    reduction="sum",
+    without=("alpha",),
+    until="1.0.31",
+)
+def focal_asymmetric_sum(logits, targets, *, gamma, alpha):
+    """It offers no reduction before 1.0.31, and adds everything up."""
+    from timm.loss import AsymmetricLossMultiLabel
+
+    if alpha is not None:
+        raise Unsupported("AsymmetricLossMultiLabel has no alpha")
+    return AsymmetricLossMultiLabel(gamma_neg=gamma, gamma_pos=gamma, clip=None)(logits, targets)
+
+
+@adapter.loss(
+    "focal",
+    variant="asymmetric",
+    origin="timm.loss:AsymmetricLossMultiLabel",
+    since="1.0.31",
     reductions=("none", "mean", "sum", "batchmean"),
     reduction="batchmean",
     without=("alpha",),

@@ -7,34 +7,54 @@ from types import SimpleNamespace
 from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
-from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, outputs_of
+from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, keep_quiet, outputs_of
 
-adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",))
+adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",), prepare=keep_quiet)
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
 
 
-IN_CALL = "8.3.116"  # until then gamma and alpha are arguments of the call, from then on of the constructor
-FOCAL: dict[str, Any] = {
-    "origin": "ultralytics.utils.loss:FocalLoss",
-    "reduction": "mean(1).sum()",
-    "defaults": {"gamma": 1.5, "alpha": 0.25},
-}
-VARIFOCAL: dict[str, Any] = {
-    "origin": "ultralytics.utils.loss:VarifocalLoss",
-    "reduction": "mean(1).sum()",
-    "defaults": {"gamma": 2.0, "alpha": 0.75},
-}
+FOCAL: dict[str, Any] = {"reduction": "mean(1).sum()", "defaults": {"gamma": 1.5, "alpha": 0.25}}
+VARIFOCAL: dict[str, Any] = {"reduction": "mean(1).sum()", "defaults": {"gamma": 2.0, "alpha": 0.75}}
+DISTRIBUTION: dict[str, Any] = {"reductions": ("none",), "reduction": "mean(-1, keepdim=True)"}
+ALWAYS_WEIGHTS = "VarifocalLoss always weights negatives by alpha"
 
 
-@adapter.loss("focal", until=IN_CALL, **FOCAL)
-def focal_in_call(logits, targets, *, gamma, alpha):
+# Before 8.0.119 the focal loss stood with the metrics and went around the user's own cross entropy.
+@adapter.loss(
+    "focal",
+    origin="ultralytics.yolo.utils.metrics:FocalLoss",
+    reduction="mean",
+    defaults=FOCAL["defaults"],
+    until="8.0.119",
+)
+def focal_around_cross_entropy(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from torch.nn import BCEWithLogitsLoss
+    from ultralytics.yolo.utils.metrics import FocalLoss
+
+    if alpha is None:
+        raise Unsupported("FocalLoss always weights by alpha before Ultralytics 8.0.119")
+    return FocalLoss(BCEWithLogitsLoss(), gamma=gamma, alpha=alpha)(logits, targets)
+
+
+# From 8.0.119 to 8.3.115 gamma and alpha are arguments of the call. The module moved with 8.0.136.
+@adapter.loss("focal", origin="ultralytics.yolo.utils.loss:FocalLoss", since="8.0.119", until="8.0.136", **FOCAL)
+def focal_of_yolo(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from ultralytics.yolo.utils.loss import FocalLoss
+
+    return FocalLoss()(logits, targets, gamma=gamma, alpha=0.0 if alpha is None else alpha)
+
+
+@adapter.loss("focal", origin="ultralytics.utils.loss:FocalLoss", since="8.0.136", until="8.3.116", **FOCAL)
+def focal_of_call(logits, targets, *, gamma, alpha):
     ensure_quiet()
     from ultralytics.utils.loss import FocalLoss
 
     return FocalLoss()(logits, targets, gamma=gamma, alpha=0.0 if alpha is None else alpha)
 
 
-@adapter.loss("focal", since=IN_CALL, **FOCAL)
+@adapter.loss("focal", origin="ultralytics.utils.loss:FocalLoss", since="8.3.116", **FOCAL)
 def focal(logits, targets, *, gamma, alpha):
     alpha = 0.0 if alpha is None else alpha  # only an alpha above 0 weights
     return _focal(gamma, alpha, logits.dtype, logits.device)(logits, targets)
@@ -49,40 +69,73 @@ def _focal(gamma, alpha, dtype, device):
     return FocalLoss(gamma=gamma, alpha=alpha)
 
 
-@adapter.loss("varifocal", until=IN_CALL, **VARIFOCAL)
-def varifocal_in_call(logits, targets, *, gamma, alpha):
+@adapter.loss("varifocal", origin="ultralytics.yolo.utils.loss:VarifocalLoss", until="8.0.136", **VARIFOCAL)
+def varifocal_of_yolo(logits, targets, *, gamma, alpha):
+    ensure_quiet()
+    from ultralytics.yolo.utils.loss import VarifocalLoss
+
+    if alpha is None:
+        raise Unsupported(ALWAYS_WEIGHTS)
+    return VarifocalLoss()(logits, targets, (targets > 0).to(targets.dtype), alpha=alpha, gamma=gamma)
+
+
+@adapter.loss("varifocal", origin="ultralytics.utils.loss:VarifocalLoss", since="8.0.136", until="8.3.116", **VARIFOCAL)
+def varifocal_of_call(logits, targets, *, gamma, alpha):
     ensure_quiet()
     from ultralytics.utils.loss import VarifocalLoss
 
     if alpha is None:
-        raise Unsupported("VarifocalLoss always weights negatives by alpha")
-    return VarifocalLoss()(logits, targets, (targets > 0).to(targets.dtype), gamma=gamma, alpha=alpha)
+        raise Unsupported(ALWAYS_WEIGHTS)
+    return VarifocalLoss()(logits, targets, (targets > 0).to(targets.dtype), alpha=alpha, gamma=gamma)
 
 
-@adapter.loss("varifocal", since=IN_CALL, **VARIFOCAL)
+@adapter.loss("varifocal", origin="ultralytics.utils.loss:VarifocalLoss", since="8.3.116", **VARIFOCAL)
 def varifocal(logits, targets, *, gamma, alpha):
     ensure_quiet()
     from ultralytics.utils.loss import VarifocalLoss
 
     if alpha is None:
-        raise Unsupported("VarifocalLoss always weights negatives by alpha")
+        raise Unsupported(ALWAYS_WEIGHTS)
     return VarifocalLoss(gamma=gamma, alpha=alpha)(logits, targets, (targets > 0).to(targets.dtype))
 
 
 @adapter.loss(
-    "distribution_focal",
-    origin="ultralytics.utils.loss:DFLoss",
-    reductions=("none",),
-    reduction="mean(-1, keepdim=True)",
+    "distribution_focal", origin="ultralytics.yolo.utils.loss:BboxLoss._df_loss", until="8.0.136", **DISTRIBUTION
 )
+def distribution_focal_of_yolo(logits, targets, *, weight=None, reduction):
+    ensure_quiet()
+    from ultralytics.yolo.utils.loss import BboxLoss
+
+    return _distribution_focal(BboxLoss._df_loss, logits, targets, weight, reduction)
+
+
+@adapter.loss(
+    "distribution_focal",
+    origin="ultralytics.utils.loss:BboxLoss._df_loss",
+    since="8.0.136",
+    until="8.2.48",
+    **DISTRIBUTION,
+)
+def distribution_focal_of_boxes(logits, targets, *, weight=None, reduction):
+    """A function of the loss of boxes, before it became a module with 8.2.48."""
+    ensure_quiet()
+    from ultralytics.utils.loss import BboxLoss
+
+    return _distribution_focal(BboxLoss._df_loss, logits, targets, weight, reduction)
+
+
+@adapter.loss("distribution_focal", origin="ultralytics.utils.loss:DFLoss", since="8.2.48", **DISTRIBUTION)
 def distribution_focal(logits, targets, *, weight=None, reduction):
     """Ultralytics' `reg_max` is the number of bins. The mean runs over the last dimension of the targets."""
     ensure_quiet()
     from ultralytics.utils.loss import DFLoss
 
+    return _distribution_focal(DFLoss(reg_max=logits.shape[1]), logits, targets, weight, reduction)
+
+
+def _distribution_focal(criterion, logits, targets, weight, reduction):
     if weight is not None:
         raise Unsupported("DFLoss takes no weight")
-    criterion = DFLoss(reg_max=logits.shape[1])
     if reduction == "none":
         return criterion(logits, targets.view(-1, 1)).squeeze(1)  # one side a row
     return criterion(logits, targets)

@@ -179,10 +179,11 @@ TABLES = {
             "history",
             "A library's releases: what each loss computes, and what changed",
             _words(
-                "library version released loss adapter verdict formula change kinds example before after dtype unsafe"
-                " against first note"
+                "library version released loss adapter verdict formula change kinds example before after dtype codes"
+                " unsafe against first note"
             ),
             _words("library version released loss verdict kinds change"),
+            derive="focalbench_suite.results.history:table",
         ),
         Table(
             "cells",

@@ -17,7 +17,7 @@ from focalbench_suite.suites.explainer.calls import Answer, Call
 from focalbench_suite.suites.explainer.examples import pasted
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")  # in the order in which a difference is shown
-OWN = ""  # the reduction of a loss that offers no choice
+OWN = ""  # what the loss does when the user names no reduction
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Question:
 def questions(loss: Loss) -> Iterator[Question]:
     """All questions to a loss: its own reduction first, the others on what the papers define."""
     asked = probes(loss.name, loss.off)
-    words = sorted(loss.reductions, key=lambda word: word != loss.reduction) or [OWN]
+    words = [OWN, *(word for word in loss.reductions if word != loss.reduction)]
     for dtype in DTYPES:
         for word in words:
             for probe in asked:
-                if word == words[0] or probe.scope == "function":
+                if word == OWN or probe.scope == "function":
                     yield from (Question(probe, case, dtype, word) for case in probe.cases)
 
 
@@ -57,8 +57,10 @@ def callable_of(loss: Loss, reduction: str) -> Callable[..., Any]:
 
     def call(logits: Any, targets: Any, **parameters: Any) -> Any:
         classes = logits.shape[-1] if logits.dim() else 1
-        word = {} if reduction == OWN else {"reduction": reduction}
-        return loss.call(logits, loss.native(targets, classes), **word, **parameters)
+        native = loss.native(targets, classes)
+        if reduction == OWN:
+            return loss.reduced(logits, native, **parameters)
+        return loss.call(logits, native, reduction=reduction, **parameters)
 
     return call
 

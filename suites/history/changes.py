@@ -6,6 +6,7 @@ logits may have moved one to the other, so that a release that only orders its s
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -288,10 +289,22 @@ def _signatures(before: Signature, after: Signature) -> Iterator[Difference]:
         if shared != order:
             yield _of_call(place, "release_order", before=", ".join(shared), after=", ".join(order))
         for name in shared:
-            if None not in (was[name], now[name]) and was[name] != now[name]:
+            if None not in (was[name], now[name]) and not _same_default(str(was[name]), str(now[name])):
                 values = {"parameter": name, "place": place, "before": was[name], "after": now[name]}
                 told = change("defaults", "release_default", **values)
                 yield Difference(told, True, before=str(was[name]), after=str(now[name]))
+
+
+def _same_default(was: str, now: str) -> bool:
+    """Whether two defaults are one value, however it is written.
+
+    >>> _same_default("2", "2.0"), _same_default("None", "'none'")
+    (True, False)
+    """
+    try:
+        return was == now or ast.literal_eval(was) == ast.literal_eval(now)
+    except (ValueError, SyntaxError):  # the name of a type stands for what is no literal
+        return False
 
 
 def _of_call(place: str, told: str, **values: str) -> Difference:

@@ -24,8 +24,11 @@ class Broken(Exception):
     """The module of a loss cannot be imported here, with or without its package; the message is one line."""
 
 
-def load(origin: str) -> tuple[Any, str]:
+def load(origin: str, own: tuple[str, ...] = ()) -> tuple[Any, str]:
     """The object that ``module:NAME`` names, and which packages' ``__init__`` had to be left out (mostly none).
+
+    `own` are the library's packages; of another's, which may keep lists of what was imported, no ``__init__`` is left
+    out.
 
     >>> load("math:gamma")[1], load("json.decoder:JSONDecoder.decode")[0].__name__
     ('', 'decode')
@@ -34,7 +37,7 @@ def load(origin: str) -> tuple[Any, str]:
     focalbench_suite.suites.history.importing.Missing: json has no no_such_loss
     """
     name, _, attributes = origin.partition(":")
-    module, without = _imported(name)
+    module, without = _imported(name, own)
     found: Any = module
     for attribute in attributes.split("."):
         try:
@@ -46,11 +49,11 @@ def load(origin: str) -> tuple[Any, str]:
     return found, without
 
 
-def _imported(name: str) -> tuple[ModuleType, str]:
+def _imported(name: str, own: tuple[str, ...]) -> tuple[ModuleType, str]:
     """A module, and those of the packages around it that were put in place without their ``__init__``."""
     packages = [name.rsplit(".", depth)[0] for depth in range(name.count("."), 0, -1)]
     reasons = []
-    for depth in range(len(packages) + 1):
+    for depth in range(len(packages) + 1 if name.partition(".")[0] in own else 1):
         if depth:
             _put_bare(packages[:depth])
         try:
@@ -61,7 +64,8 @@ def _imported(name: str) -> tuple[ModuleType, str]:
             reasons.append(sentence(error))
         else:
             return module, ", ".join(package for package in packages if _is_bare(package))
-    _forget(name.partition(".")[0])
+    if len(reasons) > 1:
+        _forget(packages[0])
     raise Broken(f"{name} cannot be imported: {reasons[0]}")
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ CALLS = ("forward", "call", "__call__")  # what is called of an object that was 
 def main(reference: str, file: str, *losses: str) -> None:
     """Ask the release that is first on the path."""
     adapter = adapters.load(reference)
+    if adapter.prepare:
+        adapter.prepare()
     warnings.simplefilter("ignore")
     write(Observation(str(adapter.version), [observe(loss, reference, adapter) for loss in forms(adapter, losses)]),
           Path(file))  # fmt: skip
@@ -56,7 +59,7 @@ def observe(loss: Loss, reference: str, adapter: Adapter) -> Seen:
     without, found = "", None
     try:
         if loss.origin:
-            found, without = load(loss.origin)
+            found, without = load(loss.origin, adapter.modules[:1])
     except Missing as error:
         return Seen(loss.name, loss.label, ABSENT, str(error))
     except Broken as error:
@@ -70,7 +73,8 @@ def observe(loss: Loss, reference: str, adapter: Adapter) -> Seen:
             explained = explain(loss.name, ask, subject.code, accepts=accepts)
             verdict, formula, told = explained.verdict, explained.formula, [*explained.findings]
         except CannotAnswer as error:
-            return Seen(loss.name, loss.label, RAISES, str(error), without=without)
+            raised = _raised(loss)
+            return Seen(loss.name, loss.label, RAISES if raised else BROKEN, raised or str(error), without=without)
     seen = {finding.change for finding in told}
     told += [one for one in numerics.scan(ask, loss.name, subject.code, SCANNED, subject.off) if one.change not in seen]
     answers = {question.name: _said(question.answer(loss)) for question in questions(loss)}
@@ -84,6 +88,12 @@ def observe(loss: Loss, reference: str, adapter: Adapter) -> Seen:
         signature=_signature(found),
         answers=answers,
     )
+
+
+def _raised(loss: Loss) -> str:
+    """What the library itself raises first, not what the adapter says it has none of."""
+    answers = (question.answer(loss) for question in questions(loss))
+    return next((answer.error for answer in answers if answer.error and not answer.unsupported), "")
 
 
 def _said(answer: Answer) -> Said:
@@ -119,8 +129,9 @@ def _default(parameter: inspect.Parameter) -> str | None:
         return ""
     if parameter.default is parameter.empty:
         return None
-    plain = parameter.default is None or isinstance(parameter.default, (str, int, float, bool, tuple, list))
-    return repr(parameter.default) if plain else type(parameter.default).__name__
+    default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+    plain = default is None or isinstance(default, (str, int, float, bool, tuple, list))
+    return repr(default) if plain else type(default).__name__
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class History:
             "before": shown.before,
             "after": shown.after,
             "dtype": shown.dtype,
+            "codes": " ".join(dict.fromkeys(one.change.code for one in changed)),
             "unsafe": any(one.unsafe for one in changed),
             "against": against,
             "first": bool(changed) and self._adjacent(against, version),
@@ -115,7 +116,7 @@ class History:
 
 def _unknown(loss: str, label: str, reason: str) -> Row:
     """A row without a verdict."""
-    empty = dict.fromkeys(("verdict", "formula", "change", "kinds", "example", "before", "after", "dtype"), "")
+    empty = dict.fromkeys(("verdict", "formula", "change", "kinds", "example", "before", "after", "dtype", "codes"), "")
     return {"loss": loss, "adapter": label} | empty | {"unsafe": False, "against": "", "first": False, "note": reason}
 
 

@@ -129,6 +129,8 @@ def test_check_and_assert_loss_work_with_the_base_installation(both, project):
         ("compare OLD NEW", "compare", "results"),
         ("compare --rerun HEAD", "compare --rerun", "throughput"),
         ("calibrate", "calibrate", "throughput"),
+        ("history --adapter kornia", "history", "history"),
+        ("upgrade kornia==0.9.0", "upgrade", "history"),
     ],
 )
 def test_what_an_extra_would_bring_is_said_in_one_line(both, tmp_path, arguments, asker, extras):

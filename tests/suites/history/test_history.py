@@ -1,0 +1,119 @@
+"""Releases made by the tests: what changed, since which one, and whether an upgrade is safe."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from focalbench_suite.installation import python_path
+from focalbench_suite.suites.history.installing import NotInstalled, cache, folder_of
+from tests.suites.history import wheels
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run_all(*arguments):
+    command = [sys.executable, str(ROOT / "run_all.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
+
+
+@pytest.fixture(scope="module")
+def history(releases, tmp_path_factory):
+    """The rows of the focal loss by release, of a history that was asked for two releases and two that fail."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_OFFLINE", "1")
+        patch.setenv("UV_FIND_LINKS", str(releases))
+        patch.setenv("FOCALBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        done = run_all(
+            "history", "--adapter", "kornia", "--loss", "focal", "--versions", "1.0,1.4,1.5,1.6", "--out", folder / "h"
+        )
+    assert done.returncode == 0, done.stderr
+    return pd.read_csv(folder / "h" / "tables" / "history.csv", dtype=str, keep_default_na=False).set_index("version")
+
+
+def test_halving_finds_the_first_release_of_a_change(history):
+    assert set(history.index) == {"1.0", "1.2", "1.3", "1.4", "1.5", "1.6"}
+    changed = history[history["change"] != ""]
+    assert list(changed.index) == ["1.3"]
+    row = changed.loc["1.3"]
+    assert (row["first"], row["unsafe"], row["against"]) == ("True", "True", "1.2")
+    assert "alpha" in row["kinds"].split()
+    assert "exchanges alpha and 1-alpha" in row["change"]
+
+
+def test_an_example_prints_the_number_of_the_release_that_it_runs_with(history, releases):
+    row = history.loc["1.3"]
+    for version, number in (("1.2", row["before"]), ("1.3", row["after"])):
+        path = {"PYTHONPATH": python_path(folder_of("kornia", version)), "PATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", row["example"]], capture_output=True, text=True, env=path, check=True
+        )
+        assert done.stdout.split() == ["got", number]
+    assert row["before"] != row["after"]
+
+
+def test_a_release_whose_loss_cannot_be_imported_says_why_and_has_no_verdict(history):
+    assert history.loc["1.5", "verdict"] == ""
+    assert "no such torch" in history.loc["1.5", "note"]
+
+
+def test_a_loss_is_imported_without_the_rest_of_a_package_that_fails(history):
+    assert history.loc["1.6", "verdict"] == "different"
+    assert history.loc["1.6", "note"] == "without the __init__ of kornia"
+
+
+def test_a_sum_in_another_order_is_safe():
+    done = run_all("upgrade", "kornia==1.1", "--from", "1.0", "--loss", "focal", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["losses"][0]["changes"] == []
+
+
+def test_another_function_is_unsafe_and_said_in_words_with_both_numbers():
+    done = run_all("upgrade", "kornia==1.3", "--from", "1.1")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("unsafe   kornia 1.1 to 1.3")
+    assert "exchanges alpha and 1-alpha" in " ".join(done.stdout.split())
+    assert "# kornia 1.1: " in done.stdout
+    assert "# kornia 1.3: " in done.stdout
+
+
+def test_a_release_that_cannot_be_imported_decides_nothing():
+    done = run_all("upgrade", "kornia==1.5", "--from", "1.4", "--loss", "focal")
+    assert done.returncode == 3, done.stdout
+    assert "undecided" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["upgrade", "kornia==1.35"], ["no release 1.35", "1.4", "1.6"]),
+        (["upgrade", "korni==1.3"], ["unknown library", "kornia"]),
+        (["upgrade", "kornia"], ["LIB==NEW"]),
+        (["upgrade", "kornia==1.3", "--loss", "varifocal"], ["kornia has no varifocal", "focal"]),
+        (["upgrade", "monai==1.0"], ["no index", "monai"]),
+        (["upgrade", "own==1.0"], ["no package"]),
+        (["history", "--adapter", "kornia", "--since", "1.35"], ["no release 1.35"]),
+        (["history", "--adapter", "kornia", "--since", "1.0", "--all-minor"], ["one of them"]),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words):
+    done = run_all(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_what_cannot_be_installed_leaves_nothing_behind(releases, tmp_path, monkeypatch):
+    (tmp_path / "kornia-2.0-py3-none-any.whl").write_text("half a download")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("FOCALBENCH_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(NotInstalled, match="uv: "):
+        folder_of("kornia", "2.0")
+    assert [one.name for one in cache().rglob("*") if one.is_dir() and "kornia" in one.name] == []
+    (tmp_path / "kornia-2.0-py3-none-any.whl").unlink()
+    wheels.kornia(tmp_path, "2.0", wheels.RIGHT)
+    assert (folder_of("kornia", "2.0") / "kornia" / "losses.py").is_file()

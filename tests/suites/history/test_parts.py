@@ -1,0 +1,67 @@
+"""The parts of a history that are pure functions, each with its example."""
+
+import doctest
+from importlib import import_module
+
+import pytest
+from packaging.version import Version
+
+from focalbench_suite.adapters import load
+from focalbench_suite.suites.history import halving
+from focalbench_suite.suites.history.releases import Sources, configured_sources, releases_of
+
+ROOMS = ("asked", "changes", "halving", "importing", "installing", "library", "releases", "walk")
+
+
+MODULES = (*(f"suites.history.{room}" for room in ROOMS), "adapters._adapter", "results.history")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_hold(name):
+    found = doctest.testmod(import_module(f"focalbench_suite.{name}"))
+    assert found.attempted
+    assert not found.failed
+
+
+@pytest.mark.parametrize("first", range(1, 10))
+def test_halving_finds_every_first_release_and_looks_at_few(first):
+    """Ten releases, one change at `first` and one at the last: both found, with fewer than all looked at."""
+    names = [str(number) for number in range(10)]
+    does = {name: (int(name) >= first) + (name == "9") for name in names}
+    seen = {"0": does["0"], "9": does["9"]}
+    while wanted := halving.next_releases(names, seen, int.__eq__):
+        seen |= {name: does[name] for name in wanted}
+    assert {str(first), str(first - 1), "8"} <= seen.keys()
+
+
+def test_a_release_that_cannot_be_asked_is_gone_around():
+    names = list("abcde")
+    seen = {"a": 1, "e": 2, "c": None}
+    assert halving.next_releases(names, seen, int.__eq__) == ["d"]
+
+
+def test_releases_are_read_from_folders_and_other_files_left_out(tmp_path):
+    for file in ("a_b-1.10-py3-none-any.whl", "a-b-1.9.tar.gz", "other-3.0-py3-none-any.whl", "a_b-1.2.txt"):
+        (tmp_path / file).touch()
+    assert [str(one) for one in releases_of("A.b", Sources((), (tmp_path,)))] == ["1.9", "1.10"]
+
+
+def test_what_uv_is_told_in_its_file_is_heeded(tmp_path, monkeypatch):
+    for name in ("UV_OFFLINE", "UV_FIND_LINKS", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "uv.toml").write_text(f'find-links = ["{tmp_path}"]\nindex-url = "https://mirror.example/simple"\n')
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    assert configured_sources() == Sources(("https://mirror.example/simple",), (tmp_path,))
+
+
+@pytest.mark.parametrize("name", ["kornia", "monai", "pytorch_toolbelt", "timm", "ultralytics", "focal_loss_torch"])
+def test_every_release_is_called_in_one_form(name):
+    """The spans of a loss's forms meet: none overlaps the next, and only the newest is open."""
+    adapter = load(name)
+    spans = {}
+    for form in adapter.forms:
+        spans.setdefault((form.name, form.label), []).append(form)
+    for forms in spans.values():
+        forms.sort(key=lambda form: Version(form.since or "0"))
+        assert [form.until for form in forms[:-1]] == [form.since for form in forms[1:]]
+        assert forms[-1].until is None
