@@ -28,9 +28,9 @@ class Said:
 class Seen:
     """One loss in one release.
 
-    `state` is ready, absent (this release has none), raises (whatever it is given) or broken (it cannot be
-    imported or used here, so nothing is known); `reason` says why it is not ready. `without` names the packages whose ``__init__`` was
-    left out. `findings` are the explainer's, as plain data.
+    `state` is ready, absent (this release has none), raises (whatever it is given) or broken (it cannot be imported or
+    used here, so nothing is known); `reason` says why it is not ready. `without` names the packages whose ``__init__``
+    was left out. `findings` are the explainer's, as plain data.
     """
 
     loss: str
