@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import click
 import pytest
@@ -99,12 +100,17 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_bad_command_line_is_one_line(seed, folder, call):
-    before = sorted(folder.rglob("*"))
+    before = _files(folder)
     arguments = command_line(random.Random(seed), list(COMMANDS)[seed % len(COMMANDS)])
     ended = call(*arguments)
     assert (ended.status, len(ended.lines)) == (2, 1), (arguments, ended)
     assert ended.out == "" or arguments[0] == "check", (arguments, ended)  # of several a table says why there is none
-    assert sorted(folder.rglob("*")) == before, arguments
+    assert _files(folder) == before, arguments
+
+
+def _files(folder: Path) -> list[Path]:
+    """What stands in a folder, without what Python keeps of a module that it has compiled."""
+    return sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
 
 
 def command_line(dice: random.Random, name: str) -> list[str]:

@@ -75,11 +75,13 @@ def test_rows_and_rates_fit_together(rows):
     row = rows["torchvision", "forward_backward"]
     assert row["rows"] == 525
     assert row["elements_per_second"] == pytest.approx(525 * 80 / row["median_ms"] * 1e3)
-    assert row["bandwidth_fraction"] == pytest.approx(row["floor_ms"] / row["median_ms"])
+    assert row["bandwidth_fraction"] == pytest.approx(row["floor_ms"] / row["median_ms"], nan_ok=True)
 
 
 def test_nobody_is_faster_than_the_floor(rows):
-    assert all(0 < row["floor_ms"] <= row["median_ms"] for row in rows.values())
+    """There is no floor on a machine whose cache may hold the inputs: 480 MB of it were met."""
+    floors = [(row["floor_ms"], row["median_ms"]) for row in rows.values()]
+    assert all(math.isnan(floor) or 0 < floor <= median for floor, median in floors)
 
 
 def test_what_only_reads_its_inputs_is_no_faster_than_the_machine_can_read():
