@@ -43,6 +43,7 @@ class Above:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
         self.folders = [str(parent) for parent in folder.parents]
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -109,7 +110,7 @@ def _load_file(path: Path) -> ModuleType:
         folder = folder.parent
     _find_first(Path.cwd())
     _find_first(folder)
-    sys.meta_path.append(Above(folder))
+    _find_last(folder)
     if path.parent == folder or not names:
         return _executed(path.stem, path, sys.modules.setdefault)
     outermost = folder / names[0] / "__init__.py"
@@ -136,11 +137,22 @@ def _executed(name: str, path: Path, register: Callable[[str, ModuleType], Any])
 
 def _find_first(folder: Path) -> None:
     """Put a folder in front of everything that finds modules, and at the end of the path for what reads that."""
-    if any(isinstance(finder, OwnFirst) and finder.folder == str(folder) for finder in sys.meta_path):
+    if _is_found(OwnFirst, folder):
         return
     sys.meta_path.insert(0, OwnFirst(str(folder)))
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+
+
+def _find_last(folder: Path) -> None:
+    """Look above a folder for what nobody else finds."""
+    if not _is_found(Above, folder):
+        sys.meta_path.append(Above(folder))
+
+
+def _is_found(finder: type[OwnFirst] | type[Above], folder: Path) -> bool:
+    """Whether a finder of this kind has been put in place for the folder: one file is loaded many times."""
+    return any(isinstance(one, finder) and one.folder == str(folder) for one in sys.meta_path)
 
 
 def _is_at(name: str, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import doctest
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -49,9 +50,9 @@ def test_releases_are_read_from_folders_and_other_files_left_out(tmp_path):
 def test_what_uv_is_told_in_its_file_is_heeded(tmp_path, monkeypatch):
     for name in ("UV_OFFLINE", "UV_FIND_LINKS", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
-    (tmp_path / "uv.toml").write_text(f'find-links = ["{tmp_path}"]\nindex-url = "https://mirror.example/simple"\n')
+    (tmp_path / "uv.toml").write_text('find-links = ["wheels"]\nindex-url = "file:packages"\n')
     monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
-    assert configured_sources() == Sources(("https://mirror.example/simple",), (tmp_path,))
+    assert configured_sources() == Sources(("file:packages",), (Path("wheels"),))
 
 
 @pytest.mark.parametrize("name", ["kornia", "monai", "pytorch_toolbelt", "timm", "ultralytics", "focal_loss_torch"])
