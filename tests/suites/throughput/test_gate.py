@@ -65,6 +65,9 @@ def test_cells_of_a_rerun_are_the_losses_that_take_logits():
 
 
 def test_old_code_is_a_folder_or_a_commit(tmp_path):
+    with pytest.raises(ValueError, match="is an empty folder"), code_of(str(tmp_path)):
+        pass
+    (tmp_path / "library.py").touch()
     with code_of(str(tmp_path)) as folder:
         assert folder == tmp_path
     with pytest.raises(ValueError, match="neither a folder nor a commit"), code_of("no-such-commit"):
