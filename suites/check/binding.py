@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,8 +23,8 @@ from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
+from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
-CLASS_COUNTS = (2, 3, 5, 6, 7, 8, 9, 10, 20, 21, 80)  # that a function may be made for without a word
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
 Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
 Layout = str  # a key of SHOWN
@@ -33,12 +34,16 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "flat": ("(N,)", "(N,)"),
     "column": ("(N, 1)", "(N, 1)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
+    "two_columns": ("0 and x (N, 2)", "(N,)"),
     "label_column": ("(N, C)", "(N, 1)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
     "side_by_side": ("(N, 4 K)", "(N, 4)"),
 }
+FOUR_SIDES = re.compile(r"[(\[][^()\[\]]*,\s*4\s*,[^()\[\]]*[)\]]")  # in a docstring: (N, 4, K)
+TWO_COLUMNS = re.compile(r"[(\[]\s*\w+\s*,\s*2\s*[)\]]")  # (N, 2)
 SIDES = ("sides", "side_rows", "side_by_side")  # layouts of boxes
+TEXT = "loss"
 SCALE = 0.25  # a class weight of one number, to see what it weighs
 BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
@@ -84,12 +89,13 @@ class Form:
     inputs: Inputs = "logits"
     layout: Layout = "rows"
     labels: Labels = "dense"
-    class_weights: str = "tensor"  # or list, number
+    class_weights: str = "tensor"  # or list, number; of two sides, number (as "tensor") or pair
     element_weight: str = "elements"  # or rows
     sums_sides: bool = False
     background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
     unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
     counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
+    counts_background: bool = False  # its count of classes is C+1
 
 
 @dataclass(frozen=True)
@@ -245,7 +251,7 @@ class Bound:
             if best is not None:
                 first = best.labels == "label_score" and self._background_first(best, dtype)
                 best = self._of_probabilities(self._of_all_bins(best, dtype), dtype)
-                best = self._of_equal_weights(best, dtype)
+                best = self._of_equal_weights(self._of_one_weight(best, dtype), dtype)
                 return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
         if undefined is not None:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
@@ -279,6 +285,27 @@ class Bound:
                 return form
         cut = bool(torch.isfinite(answers[0]) and answers[0] == answers[1])
         return further if cut and self._tried(further, dtype)[2] == "" else form
+
+    def _of_one_weight(self, form: Form, dtype: torch.dtype) -> Form:
+        """The form, or with a class weight of one number where that is the default and weights are not told by class.
+
+        A number that multiplies takes a tensor, too: then a row is weighed with those of all classes.
+        """
+        one = replace(form, class_weights="number")
+        place = self.roles.canonical.get(self._weights_name())
+        if form.class_weights != "tensor" or place is None or not isinstance(place.default, (int, float)):
+            return form
+        self.form = form
+        row = torch.zeros(1, self.classes or 3, dtype=dtype, device=self.options.device)
+        label, others = torch.tensor([0], device=row.device), torch.arange(1, row.shape[1] + 1, dtype=dtype)
+        try:
+            alike, apart = (
+                self(row, label, **{self._weights_name(): weights.to(row.device)}).sum()
+                for weights in (torch.ones_like(others), others)
+            )
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return form
+        return form if torch.isclose(alike, apart, rtol=1e-6) or self._tried(one, dtype)[2] else one
 
     def _of_equal_weights(self, form: Form, dtype: torch.dtype) -> Form:
         """The form, or with a class weight of a half where 1 leaves classes out: it weighs a class, the rest 1 - it."""
@@ -386,17 +413,24 @@ class Bound:
         layouts: list[Layout] = {
             "dense": ["rows", "flat", "column", "maps"],
             "index": ["rows", "maps", "label_column"],
-            "bins": ["rows", *SIDES],
+            "bins": [*SIDES, "rows"] if _tells(self.function, FOUR_SIDES) else ["rows", *SIDES],
         }[inputs]
+        if inputs == "dense" and _tells(self.function, TWO_COLUMNS):
+            layouts.insert(0, "two_columns")
         weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
+        if self._balance() in roles.canonical:
+            weights = ["tensor", "pair"]
         elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
         counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
         counts = [False, True] if counted else [False]
-        choices = itertools.product(layouts, labels, elements, weights, given, orders, counts)
+        beyond = [False, True] if inputs == "dense" and "classes" in roles.needed.values() else [False]
+        choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond)
         found = [
-            Form(o, p, lay, _of_elements(lab) if lay in ("flat", "column") else lab, w, e, counts_to_last=last)
-            for lay, lab, e, w, p, o, last in choices
-        ]
+            Form(o, p, lay, _of_elements(lab) if lay in ("flat", "column") else lab, w, e,
+                 counts_to_last=last, counts_background=more)
+            for lay, lab, e, w, p, o, last, more in choices
+            if lay != "two_columns" or lab == "dense"
+        ]  # fmt: skip
         plain = found[0]
         return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))
 
@@ -418,6 +452,11 @@ class Bound:
         """The canonical name of the class weights; empty where the loss has none."""
         weights = CANONICAL[self.loss].of_role("class_weights")
         return "" if weights is None else weights.name
+
+    def _balance(self) -> str:
+        """The canonical name of the weight of positives against negatives; empty where the loss has none."""
+        balance = CANONICAL[self.loss].of_role("balance")
+        return "" if balance is None else balance.name
 
     # how a call is made
 
@@ -455,6 +494,8 @@ class Bound:
                 continue
             elif name not in parameters:
                 value = CANONICAL[self.loss][name].asked
+            if name == self._balance() and form.class_weights == "pair" and value is not None:
+                value = torch.tensor([1 - value, value], dtype=logits.dtype, device=logits.device)
             found[place.name] = value
         return found
 
@@ -463,7 +504,9 @@ class Bound:
         if meant == "bins":
             return classes - form.counts_to_last
         if meant == "classes":
-            return classes
+            return 2 if form.layout == "two_columns" else classes + form.counts_background
+        if meant == "text":
+            return TEXT
         if meant == "normaliser":
             return 1.0
         if meant == "settings":
@@ -501,6 +544,8 @@ class Bound:
         ]
         if self.form.class_weights == "list":
             parts[-1] += " (a list: a tensor is refused)"
+        if self.form.class_weights == "pair":
+            parts = [f"{part} = [1-alpha, alpha]" if part == self._balance() else part for part in parts]
         parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
         places = [self.roles.canonical[name] for name in self.scales]
@@ -512,7 +557,8 @@ class Bound:
 
 def _need_shown(meant: str, form: Form) -> str:
     return {
-        "classes": "C", "bins": "K-1" if form.counts_to_last else "K", "normaliser": "1", "settings": "None",
+        "classes": "C+1" if form.counts_background else "C", "bins": "K-1" if form.counts_to_last else "K",
+        "normaliser": "1", "settings": "None", "text": repr(TEXT),
         "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
         "quality_of_elements": "targets (N, C)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
@@ -555,6 +601,13 @@ def _is_off(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0)
 
 
+def _tells(function: Any, shape: re.Pattern[str]) -> bool:
+    """Whether its documentation speaks of such a shape."""
+    told = (getattr(function, name, None) for name in ("__doc__", "forward", "__call__"))
+    texts = (one if isinstance(one, str) else getattr(one, "__doc__", None) for one in told)
+    return any(shape.search(text) for text in texts if text)
+
+
 def _own_classes(function: Any) -> int | None:
     """The number of classes of a module that was made with a weight for each."""
     if not isinstance(function, torch.nn.Module):
@@ -588,6 +641,8 @@ def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tu
         return x, targets[:, None] if targets.dim() == 1 else targets
     if form.layout == "flat":
         return x.flatten(), targets.flatten()
+    if form.layout == "two_columns":
+        return torch.stack([torch.zeros_like(x), x], dim=-1).reshape(-1, 2), targets.flatten()
     if form.layout == "column":
         return x.reshape(-1, 1), targets.reshape(-1, 1)
     if form.layout == "maps":

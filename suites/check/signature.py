@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,20 +42,9 @@ POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "p
 QUALITIES = ("score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores")
 NORMALISERS = ("avg_factor", "normalizer", "normaliser", "n_pos", "npos")
 COUNTED = ("num_", "n_")  # what is counted, boxes or masks or lines, is a normaliser, unless it is classes or bins
-CLASS_COUNTS = (
-    "num_classes",
-    "n_classes",
-    "nclasses",
-    "classes",
-    "class_num",
-    "num_class",
-    "n_class",
-    "n_cls",
-    "num_cls",
-    "num_labels",
-    "nc",
-    "C",
-)
+NUMBER, CLASS = "(n|num|number|count)", "(class|classes|cls|labels|categories)"
+CLASS_COUNTS = re.compile(f"{NUMBER}_?(of_)?{CLASS}|{CLASS}_?{NUMBER}|classes|nc|C")  # in a name, nothing but this
+TEXTS = ("loss_name", "name")  # what a project's registry calls a loss
 SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
@@ -73,7 +63,7 @@ OTHER = {  # numbers that mean something else than a canonical parameter
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
     "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
-    *WEIGHTS, *NORMALISERS, *CLASS_COUNTS, *BIN_COUNTS, *SETTINGS,
+    *WEIGHTS, *NORMALISERS, *BIN_COUNTS, *SETTINGS,
 }  # fmt: skip
 
 
@@ -87,8 +77,8 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``settings``, ``positives``, ``normaliser``, ``classes``, ``bins``,
-    ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, or
+    by what they must be given: ``weight``, ``settings``, ``text``, ``positives``, ``normaliser``, ``classes``,
+    ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, or
     ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
@@ -156,7 +146,7 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     named = {p.name: p for p in rest}
     canonical = _canonical(loss, rest, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
     free = {name: p for name, p in named.items() if p not in canonical.values()}
-    counts = {name: "classes" for name in free if name in CLASS_COUNTS}
+    counts = {name: "classes" for name in free if CLASS_COUNTS.fullmatch(name)}
     counts |= {name: "bins" for name in free if name in BIN_COUNTS and CANONICAL[loss].inputs == "bins"}
     required = [
         name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
@@ -216,6 +206,7 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
         return "cross_entropy"
     for meant, names in (
         ("settings", SETTINGS),
+        ("text", TEXTS),
         ("normaliser", NORMALISERS),
         ("weight", (*WEIGHTS, "pos_weight")),
         ("positives", POSITIVES),
@@ -244,7 +235,7 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
     places: dict[str, inspect.Parameter] = {}
     by_name = {p.name: p for p in free}
     for parameter in wanted:
-        own = [p for p in free if p.name in CLASS_WEIGHTS and _fits(parameter, p)]
+        own = [p for p in free if p.name in CLASS_WEIGHTS and _fits(parameter, p) and not _is_number(p)]
         if parameter.role == "class_weights" and own and _is_number(by_name.get(parameter.name)):
             places[parameter.name] = own[0]  # class weights of their own beside an alpha that is one number
         elif parameter.name in by_name and _fits(parameter, by_name[parameter.name]):
@@ -278,6 +269,7 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
     """Whether a parameter of an unknown name may be meant for a number such as gamma."""
     if (
         parameter.name in OTHER
+        or CLASS_COUNTS.fullmatch(parameter.name)
         or "smooth" in parameter.name
         or _of_ignored(parameter.name)
         or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)

@@ -9,6 +9,7 @@ import numpy
 
 from focalbench_suite.suites.explainer.calls import Call, ask_one
 from focalbench_suite.suites.explainer.examination import Examination
+from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 from focalbench_suite.suites.explainer.vocabulary.option import change
 
 
@@ -30,13 +31,20 @@ def _defaults(case: Examination) -> None:
     plain = case.questions.batches(case.settings[:1], soft=False)[0]
     answer = ask_one(case.ask, replace(plain, parameters={}))
     if not answer.ok and not answer.unsupported and ask_one(case.ask, plain).ok:
-        of_two = replace(case.questions, columns=2).batches(case.settings[:1], soft=False)[0]
-        if case.questions.columns is None and ask_one(case.ask, replace(of_two, parameters={})).ok:
-            told = change("defaults", "default_of_two_classes", error=answer.error)
-            case.show(told, "note", replace(plain, parameters={}), "", answer.error, (None, "out"))
-            return
+        for classes in CLASS_COUNTS if case.questions.columns is None else ():
+            if _takes_classes(case, classes):
+                told = change("defaults", "default_of_classes", classes=classes, error=answer.error)
+                case.show(told, "note", replace(plain, parameters={}), "", answer.error, (None, "out"))
+                return
         told = change("defaults", "default_refused", error=answer.error)
         case.show(told, "fragile", replace(plain, parameters={}), "", answer.error, (None, "out"))
+
+
+def _takes_classes(case: Examination, classes: int) -> bool:
+    """Whether the defaults are for this many classes; weights among them are often float32, and not for float64."""
+    call = replace(case.questions, columns=classes).batches(case.settings[:1], soft=False)[0]
+    asked = [replace(call, parameters={}, dtype=dtype) for dtype in (call.dtype, "float32")]
+    return any(answer.ok for answer in case.ask(asked))
 
 
 def _no_rows(case: Examination, plain: Call) -> None:

@@ -44,10 +44,10 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
     points = replace(elements.points, share=shares(elements)[share] if share else None)
     with torch.no_grad():
         model = semantics.terms(points).sum(-1).numpy()
-    _coarse(case, model, elements)
+    alone = CANONICAL[case.loss].inputs in MISSED and elements.layout == "one" and not share
+    added = _cut_off(case, semantics) if alone else 0.0
+    _coarse(case, model, elements, added)
     _undefined(case, model, elements)
-    if CANONICAL[case.loss].inputs in MISSED and elements.layout == "one" and not share:
-        _cut_off(case, semantics)
     paper = all(told.kind == "soft_labels" for told in semantics.changes)
     if not paper or share or elements.layout != "one":
         _nonfinite(case, elements)
@@ -122,10 +122,13 @@ def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
         case.findings.append(replace(first, change=told))
 
 
-def _coarse(case: Examination, model: numpy.ndarray, elements: Elements) -> None:
-    """A float64 result that is not as accurate as float64."""
+def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: float) -> None:
+    """A float64 result that is not as accurate as float64, but for what an epsilon that is `added` to p_t explains."""
     with numpy.errstate(all="ignore"):
-        error = numpy.abs(elements.values - model) / numpy.abs(model)
+        distance = numpy.abs(elements.values - model)
+        error = distance / numpy.abs(model)
+        if added and (distance <= 8 * added * _over_smallest(elements)).all():  # the slope of -log p_t is 1/p_t
+            return
     error = numpy.where(numpy.isfinite(error) & (numpy.abs(model) > 1e-9), error, 0)
     i = int(error.argmax())
     if error[i] <= 1e-9 or case.questions.dtype != "float64":
@@ -133,6 +136,13 @@ def _coarse(case: Examination, model: numpy.ndarray, elements: Elements) -> None
     half = elements.tolerance.relative > 1e-2
     told = change("precision", "half_inside" if half else "single_inside", error=float(error[i]))
     case.show(told, "fragile", elements.calls[i], repr(float(model[i])), repr(float(elements.values[i])))
+
+
+def _over_smallest(elements: Elements) -> numpy.ndarray:
+    """At most what 1/p is, of each call's least probable class or, where elements stand alone, of a side."""
+    rows = [numpy.atleast_2d(call.logits) for call in elements.calls]
+    spread = [numpy.maximum(row.max(1), 0) - numpy.minimum(row.min(1), 0) for row in rows]
+    return numpy.array([(row.shape[1] + 1) * math.exp(far.max()) for row, far in zip(rows, spread, strict=True)])
 
 
 def _undefined(case: Examination, model: numpy.ndarray, elements: Elements) -> None:
@@ -164,22 +174,38 @@ def _fixed(loss: str, model: numpy.ndarray, elements: Elements) -> dict[str, Any
     return choices[0]
 
 
-def _cut_off(case: Examination, semantics: Semantics) -> None:
+def _cut_off(case: Examination, semantics: Semantics) -> float:
     """A logarithm or a logit with a limit: the loss of a badly missed element stays where it is.
 
     It is held against the function that was found, the paper's or another, since any may have such a limit, too. One
-    that lies within |logit| < 10, where elements are in training, makes another loss.
+    that lies within |logit| < 10, where elements are in training, makes another loss. An epsilon that is added to a
+    probability bends the loss instead of cutting it, and is returned; 0 where there is none.
     """
+    added = 0.0
     for y, sign in MISSED[CANONICAL[case.loss].inputs]:
         calls = [_missed(case, sign * x, y) for x in (60.0, 80.0)]
         seen = [answer.value for answer in case.ask(calls)]
-        expected = _found(case, semantics, calls[0])
-        if numpy.isfinite([*seen, expected]).all() and seen[0] == seen[1] > 0 and seen[0] < 0.999 * expected:
-            limit = 60 * seen[0] / expected
-            if not _follows(case, _missed(case, sign * (limit - 0.5), y), semantics):
+        expected, further = (_found(case, semantics, call) for call in calls)
+        slope = (further - expected) / 20
+        stays = numpy.isfinite([*seen, slope]).all() and seen[0] == seen[1] > 0 and slope > 0
+        if stays and seen[0] < 0.999 * expected:
+            limit = 60 - (expected - seen[0]) / slope
+            bends = _bends(case, sign * limit, y, seen[0], slope, semantics)
+            if not bends and not _follows(case, _missed(case, sign * (limit - 0.5), y), semantics):
                 continue  # it leaves that function's line elsewhere, so that no limit lies where the two cross
-            told = change("precision", "cut_off", label=y, logit=sign * limit, epsilon=math.exp(-limit))
+            passed = limit if y is not None else seen[0] / slope
+            told = change("precision", "cut_off", label=y, logit=sign * passed, epsilon=math.exp(-passed))
             case.show(told, "different" if limit < NEAR else "fragile", calls[0], repr(expected), repr(seen[0]))
+            added = math.exp(-passed) if bends else added
+    return added
+
+
+def _bends(case: Examination, limit: float, y: float | None, most: float, slope: float, semantics: Semantics) -> bool:
+    """Whether p_t has an epsilon added: where they are equal, the loss is log 2 below its most, far off on the line."""
+    middle = case.ask([_missed(case, limit, y)])[0].value
+    near = math.copysign(max(abs(limit) - 7.5, 0), limit)  # there p_t is some 2,000 epsilons
+    far = _follows(case, _missed(case, near, y), semantics)
+    return far and abs(most - middle - slope * math.log(2)) <= 1e-3 * slope
 
 
 def _missed(case: Examination, x: float, y: float | None) -> Call:

@@ -17,6 +17,7 @@ from focalbench_suite.suites.explainer.vocabulary.option import Points, Tensor
 
 LOGITS = (-5.0, -2.0, -1.0, -0.3, 0.0, 0.2, 0.45, 0.8, 1.0, 2.0, 3.0, 5.0)
 LABELS = (1.0, 0.0, 0.25, 0.5, 0.7, 0.9)
+CLASS_COUNTS = (2, 3, 5, 6, 7, 8, 9, 10, 20, 21, 80)  # that a function may be made for without a word
 CLASSES, BINS = 4, 6  # columns of the rows that are asked one by one, where the function is made for no other number
 ROWS = (  # logits of one row: peaked, flat, and with nearly equal entries; more columns continue them
     (1.0, 0.0, -1.0, 0.5, 0.2, -0.4),

@@ -796,7 +796,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "integer_targets_refused": "integer targets are refused: {detail}",
     "setting_refused": _setting_refused,
     "default_refused": "raises with the defaults of its own signature: {error}",
-    "default_of_two_classes": "the defaults of its own signature are for two classes: with more it raises {error}",
+    "default_of_classes": "the defaults of its own signature are for {classes} classes: with others it raises {error}",
     "no_rows_refused": "raises for a batch without rows (N = 0): {error}",
     "no_positives_refused": "raises for a batch without positives: {error}",
     "no_positives_nonfinite": _no_positives_nonfinite,

@@ -131,7 +131,7 @@ RIGHT = {
     "index_alone": Said("focal", "fragile", "sum", {"label_refused", "nonfinite_at"}, labels="index"),
     "first_class_apart": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "number_weighs_classes"}),
     "OfTwoClasses": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
-    "OfTwoByNumber": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "default_of_two_classes"}),
+    "OfTwoByNumber": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "default_of_classes"}),
     "smoothed_and_weighed_alike": Said(
         "focal", "different", "mean", {"labels_smoothed", "alpha_on_both", "soft_labels_exponential"}
     ),
@@ -188,6 +188,17 @@ RIGHT = {
     "unknown_over_its_factors": Said(
         "softmax_focal", "different", "unknown", {"gamma_cancels_in_one_row", "no_weighted_sum"}
     ),
+    "WeightsOfThree": Said(
+        "softmax_focal",
+        "fragile",
+        "mean",
+        {"divided_by_classes", "single_inside", "nonfinite_at", "weights_are_one_number"},
+    ),
+    "NamedAndCountedWithBackground": Said("focal", "fragile", "mean", {"label_refused", "nonfinite_from"}),
+    "OfTwoLogits": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
+    "added_to_what_was_picked": Said("softmax_focal", "fragile", "mean", {"cut_off", "nonfinite_from"}),
+    "ThreeByDefault": Said("softmax_focal", "fragile", "mean", {"default_of_classes", "nonfinite_from"}),
+    "SidesByWord": Said("distribution_focal", "fragile", "none"),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -210,6 +221,10 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "score_apart": ("label = class index (N,)", "score = quality (N,)"),
     "of_elements": ("x = logits (N,)", "pair = the pair (1 for a positive, 0 for a negative, and quality) (N,)"),
     "OfClassAndQuality": ("targets = class index (N,)", "scores = quality (N,)"),
+    "WeightsOfThree": ("y = class index (N, 1)", "alpha = 1, one number for all classes"),
+    "NamedAndCountedWithBackground": ("loss_name = 'loss'", "num_classes = C+1"),
+    "OfTwoLogits": ("x = logits 0 and x (N, 2)", "y = targets (N,)", "alpha = [1-alpha, alpha]"),
+    "SidesByWord": ("x = logits (N, 4, K)", "distance = targets (N, 4)"),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
@@ -229,6 +244,8 @@ TOLD = {  # values that a finding must hold
     "near_limit": {"factor": 5, "epsilon": 1e-4},
     "first_class_apart": {"weights": (0.75, 0.25, 0.25)},
     "CutBelowItsCount": {"distance": 0.01},
+    "added_to_what_was_picked": {"epsilon": 1e-8},
+    "ThreeByDefault": {"classes": 3},
 }
 
 

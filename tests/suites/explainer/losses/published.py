@@ -541,3 +541,68 @@ def unknown_over_its_factors(logit, target, gamma=2.0):
     entropy = F.cross_entropy(logit, target, reduction="none")
     factor = 1 + entropy.sin() ** 2 * gamma
     return (factor * entropy / factor.sum()).sum()
+
+
+class WeightsOfThree(nn.Module):  # a number that a tensor could stand for: it multiplies the column of what was picked
+    def __init__(self, gamma=2.0, alpha=1.0, cls_num=3):
+        super().__init__()
+        self.gamma, self.alpha = gamma, alpha
+        self.register_buffer("shares", torch.full((cls_num,), 1 / cls_num))
+
+    def forward(self, x, y):
+        p_t = x.softmax(-1).gather(-1, y)
+        return (-self.shares[y] * self.alpha * (1 - p_t) ** self.gamma * p_t.log()).mean()
+
+
+class NamedAndCountedWithBackground(nn.Module):
+    def __init__(self, loss_name, num_classes, alpha=0.25, gamma=2.0):
+        super().__init__()
+        self.name, self.count, self.alpha, self.gamma = loss_name, num_classes, alpha, gamma
+
+    def forward(self, x, label):
+        y = F.one_hot(label, self.count)[:, :-1].to(x)
+        h = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+        share = self.alpha * y + (1 - self.alpha) * (1 - y)
+        return {self.name: (share * (1 - (-h).exp()) ** self.gamma * h).mean()}
+
+
+class OfTwoLogits(nn.Module):
+    def __init__(self, alpha=None, gamma=2.0):
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, x, y):
+        """Logits of shape (N, 2) and soft labels (N,)."""
+        log_p = x.log_softmax(1)
+        h = -(y * log_p[:, 1] + (1 - y) * log_p[:, 0])
+        share = 1 if self.alpha is None else self.alpha[1] * y + self.alpha[0] * (1 - y)
+        return (share * (1 - (-h).exp()) ** self.gamma * h).mean()
+
+
+def added_to_what_was_picked(x, y, gamma=2.0):
+    p_t = x.softmax(1).gather(1, y[:, None])[:, 0]
+    return (-((1 - p_t) ** gamma) * (p_t + 1e-8).log()).mean()
+
+
+class ThreeByDefault(nn.Module):
+    def __init__(self, alpha=None, gamma=2.0):
+        super().__init__()
+        self.alpha, self.gamma = torch.tensor([1.0, 2.0, 3.0]) if alpha is None else alpha, gamma
+
+    def forward(self, x, y):
+        h = F.cross_entropy(x, y, reduction="none")
+        return (F.cross_entropy(x, y, self.alpha, reduction="none") * (1 - (-h).exp()) ** self.gamma).mean()
+
+
+class SidesByWord(nn.Module):
+    def __init__(self, reg_max=16):
+        super().__init__()
+        self.last = reg_max
+
+    def forward(self, x, distance):
+        """Logits ``(N, 4, reg_max + 1)`` and distances ``(N, 4)``."""
+        low = distance.long().clamp(max=self.last - 1)
+        share, rows = (distance - low).flatten(), x.reshape(-1, self.last + 1)
+        left = F.cross_entropy(rows, low.flatten(), reduction="none") * (1 - share)
+        right = F.cross_entropy(rows, low.flatten() + 1, reduction="none") * share
+        return (left + right).reshape(distance.shape).mean(-1)
