@@ -82,5 +82,12 @@ def test_a_torn_baseline_is_compared_or_refused(seed, whole, call, tmp_path):
 
 
 def content(run):
-    """The two files that a run is."""
-    return [file.read_bytes() if file.is_file() else None for file in (run / "records.jsonl", run / "environment.json")]
+    """The two files that a run is; None for what nobody can read."""
+    return [_read(run / name) for name in ("records.jsonl", "environment.json")]
+
+
+def _read(file):
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
