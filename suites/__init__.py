@@ -83,6 +83,7 @@ class Task:
     """Cells that one worker process runs together (more than one where they are timed against each other).
 
     `alone` says that nothing else may run meanwhile: times are measured, or results depend on the number of threads.
+    `timeout_s` is how long it may take and, where it runs here and tells its steps, how long since the last of them.
     `folder`, its own, keeps how far it has come and what it goes on from after a kill, until its records are there.
     """
 

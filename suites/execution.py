@@ -9,8 +9,9 @@ import multiprocessing
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures import TimeoutError as TaskTimeout
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from focalbench_suite.suites.worker import (
 UNFINISHED, LOG = "unfinished", "worker.log"  # in a run's folder
 WAIT_POLICY = "OMP_WAIT_POLICY"  # read by OpenMP's library when a process loads it
 TIMED = "throughput"  # the suite that measures time
+LOOKED_S = 1.0  # between two looks at how far the trainings have come
 TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on one file system, none measures time
 
 
@@ -82,13 +84,30 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
     pool = ProcessPool(max_workers=workers, context=context, initializer=_start, initargs=[log])
     with _waiting(patiently=tasks[0].suite != TIMED), pool:
         futures: dict[Future[list[Record]], Task] = {
-            pool.schedule(work, args=[task], timeout=task.timeout_s): task for task in tasks
+            pool.schedule(work, args=[task], timeout=None if task.suite == TRAININGS else task.timeout_s): task
+            for task in tasks
         }
         try:
-            for future in as_completed(futures):
+            for future in ending(futures):
                 yield futures[future], _records(futures[future], future)
         finally:
             pool.stop()
+
+
+def ending(futures: dict[Future[list[Record]], Task]) -> Iterator[Future[list[Record]]]:
+    """The tasks as they end. A training that has taken no step for its time is stopped, however long it has run.
+
+    On a busy machine a training takes many times as long, and is none the worse for it.
+    """
+    waiting, since = set(futures), dict.fromkeys(futures, time.time())
+    while waiting:
+        ended, waiting = wait(waiting, timeout=LOOKED_S, return_when=FIRST_COMPLETED)
+        yield from ended
+        for future in waiting:
+            task, now = futures[future], time.time()
+            since[future] = max(progress.last_step(task.own_folder), since[future]) if future.running() else now
+            if task.suite == TRAININGS and now - since[future] > task.timeout_s:
+                future.cancel()
 
 
 @contextlib.contextmanager
@@ -120,5 +139,7 @@ def _records(task: Task, future: Future[list[Record]]) -> list[Record]:
         return future.result()
     except TaskTimeout:
         return complete(task, failed(task, f"no result after {task.timeout_s:.0f} s", "timeout"), task.timeout_s)
+    except CancelledError:
+        return complete(task, failed(task, f"no step for {task.timeout_s:.0f} s", "timeout"), task.timeout_s)
     except ProcessExpired as death:
         return complete(task, failed(task, f"the worker process died with exit code {death.exitcode}"), 0.0)

@@ -53,6 +53,14 @@ class Progress:
             )
 
 
+def last_step(folder: Path) -> float:
+    """When the task of this folder took its last step, in seconds since the epoch; 0 before its first."""
+    try:
+        return (folder / FILE).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def under_way(folder: Path) -> list[str]:
     """One line for each task under way in a run's folder, with the time that it has left."""
     told = []
