@@ -41,11 +41,13 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = []
     for (host, dataset, schedule, device, dtype), by_variant in _groups(records).items():
+        resampled = Resampled(record for trainings in by_variant.values() for record in trainings.values())
         for a, b in _pairs(by_variant):
             seeds = sorted(by_variant[a].keys() & by_variant[b].keys())
             if seeds:
                 margin = equivalence_margin([by_variant[b][s]["data"]["run"]["ap"] or 0.0 for s in seeds])
-                difference = ap_difference([by_variant[a][s] for s in seeds], [by_variant[b][s] for s in seeds])
+                sides = ([by_variant[name][seed] for seed in seeds] for name in (a, b))
+                difference = resampled.difference(*sides)
                 rows.append(
                     {
                         "host": host,
@@ -92,12 +94,23 @@ def equivalence_margin(precisions: list[float]) -> float:
     return max(MARGIN, SEED_SHARE * spread)
 
 
-def ap_difference(a: list[Record], b: list[Record]) -> statistics.Interval:
-    """AP of `a` minus AP of `b`, trainings paired by seed, with an interval over seeds and val images."""
-    images = max((record["data"]["matches"]["images"] for record in (*a, *b)), default=0)
-    weights = image_weights(images, RESAMPLES)
-    first, second = (np.array([resampled_ap(r["data"]["matches"], weights) for r in side]) for side in (a, b))
-    return statistics.seeds_and_images(first - second)
+class Resampled:
+    """The trainings that share a val set: AP of each on the same draws of its images, taken once."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        images = max((record["data"]["matches"]["images"] for record in records), default=0)
+        self.weights = image_weights(images, RESAMPLES)
+        self._taken: dict[int, np.ndarray] = {}
+
+    def difference(self, a: list[Record], b: list[Record]) -> statistics.Interval:
+        """AP of `a` minus AP of `b`, trainings paired by seed, with an interval over seeds and val images."""
+        first, second = (np.array([self._ap(record) for record in side]) for side in (a, b))
+        return statistics.seeds_and_images(first - second)
+
+    def _ap(self, record: Record) -> np.ndarray:
+        if id(record) not in self._taken:
+            self._taken[id(record)] = resampled_ap(record["data"]["matches"], self.weights)
+        return self._taken[id(record)]
 
 
 def image_weights(images: int, resamples: int, seed: int = 0) -> np.ndarray:
@@ -121,33 +134,63 @@ def resampled_ap(matches: dict[str, Any], weights: np.ndarray) -> np.ndarray:
 
 
 def _category_ap(category: dict[str, Any], weights: np.ndarray) -> np.ndarray:
-    """Mean over the IoU thresholds; not a number where the drawn images hold no box of the category."""
+    """Mean over the IoU thresholds; not a number where the drawn images hold no box of the category.
+
+    Precision rises at a hit alone, so the envelope need be known there and nowhere else: of a hundred detections of an
+    image few are hits.
+    """
     positives = np.zeros(len(weights))
     for image, count in category["positives"]:
         positives += count * weights[:, image]
     image = np.asarray(category["image"], dtype=int)
     if len(image) == 0:
         return np.where(positives > 0, 0.0, np.nan)
-    each = weights[:, image]  # (R, detections)
     bits = 1 << np.arange(THRESHOLDS)
     hits = (np.asarray(category["hits"])[:, None] & bits) > 0
-    counted = (np.asarray(category["ignored"])[:, None] & bits) == 0
-    total = np.zeros(len(weights))
+    ignored = (np.asarray(category["ignored"])[:, None] & bits) > 0
+    places = np.flatnonzero(hits.any(axis=1))
+    found, counts_as_hit = _running_counts(image, places, weights), (hits & ~ignored)[places]
+    total, left_out = np.zeros(len(weights)), np.array([-1])
     for threshold in range(THRESHOLDS):
-        right = np.cumsum(each * (hits & counted)[:, threshold], axis=1)
-        found = np.cumsum(each * counted[:, threshold], axis=1)
-        total += _interpolated(right, found, positives)
+        before = left_out
+        left_out = np.flatnonzero(ignored[:, threshold])
+        if not np.array_equal(left_out, before):
+            not_counted = _running(weights[:, image[left_out]])
+        mine = np.flatnonzero(counts_as_hit[:, threshold])
+        right = _running(weights[:, image[places[mine]]])[:, 1:]
+        counted = found[:, mine] - not_counted[:, np.searchsorted(left_out, places[mine], side="right")]
+        total += _interpolated(right, counted, positives)
     return np.where(positives > 0, total / THRESHOLDS, np.nan)
 
 
+def _running_counts(image: np.ndarray, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How many detections there are up to each of these places, for each row of weights: (R, places)."""
+    slot = np.asarray(np.searchsorted(places, np.arange(len(image))))  # the first place that a detection is not after
+    kept = slot < len(places)
+    by_image = np.zeros((weights.shape[1], len(places)))
+    np.add.at(by_image, (image[kept], slot[kept]), 1)
+    return weights @ by_image.cumsum(axis=1)
+
+
+def _running(counts: np.ndarray) -> np.ndarray:
+    """Their sums up to each place, from none at all: (R, places + 1)."""
+    return np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+
+
 def _interpolated(right: np.ndarray, found: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """The mean of the 101 interpolated precisions, of running counts (R, detections)."""
+    """The mean of the 101 interpolated precisions, of running counts (R, hits)."""
     precision = right / np.maximum(found, np.spacing(1.0))
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    recall = right / np.maximum(positives, 1)[:, None]
-    reached = np.searchsorted(RECALLS, recall, side="right")  # recall points that lie at or below it
-    points = np.diff(reached, axis=1, prepend=0)
+    points = np.diff(_reached(right / np.maximum(positives, 1)[:, None]), axis=1, prepend=0)
     return (points * envelope).sum(axis=1) / len(RECALLS)
+
+
+def _reached(recall: np.ndarray) -> np.ndarray:
+    """How many of the recall points lie at or below each recall."""
+    last = len(RECALLS) - 1
+    count: np.ndarray = (recall * last).astype(int)  # rounded either way
+    count += RECALLS[np.minimum(count, last)] <= recall
+    return count + ((count <= last) & (RECALLS[np.minimum(count, last)] <= recall))
 
 
 def drift_table(records: Iterable[Record]) -> pd.DataFrame:

@@ -242,7 +242,8 @@ class Matches(Part):
     @model_validator(mode="after")
     def _among_the_images(self) -> Self:
         for one in self.categories:
-            if any(image >= self.images for image in (*one.image, *(image for image, _ in one.positives))):
+            last = max(max(one.image, default=-1), max((image for image, _ in one.positives), default=-1))
+            if last >= self.images:
                 raise ValueError(f"a detection or a box in an image beyond the {self.images} that there are")
         return self
 

@@ -7,14 +7,19 @@ left out, so that it costs itself alone.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from focalbench_suite.results import content
 
 DEEPEST = 64  # of lists and objects within each other; a record of ours has 8
+LONG_NUMBER = re.compile(rb"(?<![\d.])\d{19,}")  # 2^63 has 19 digits; those after a decimal point do not count
+OPENING, CLOSING = b"[{", b"]}"
+NO_BRACKET = bytes(set(range(256)) - set(OPENING + CLOSING))
 
 
 class StoredCell(BaseModel):
@@ -77,7 +82,7 @@ def read_environment(text: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("holds no object")
     _validated(lambda: StoredEnvironment.model_validate(found, strict=True))
-    if objection := _objection(found):
+    if objection := _objection(text, found):
         raise ValueError(objection)
     return found
 
@@ -93,7 +98,7 @@ def read(line: bytes) -> dict[str, Any]:
     """
     record = _plain(line)
     _validated(lambda: _validate(record))
-    if objection := _objection(record):
+    if objection := _objection(line, record):
         raise ValueError(objection)
     return record
 
@@ -127,8 +132,13 @@ def _validated(validate: Callable[[], object]) -> None:
         raise ValueError("too deeply nested") from None
 
 
-def _objection(record: Any) -> str:
-    """Why tables cannot hold a record's content: its depth, or a whole number of more than 64 bits; else empty."""
+def _objection(text: bytes, record: Any) -> str:
+    """Why tables cannot hold a record's content: its depth, or a whole number of more than 64 bits; else empty.
+
+    A record holds thousands of numbers, so its text is asked first whether it could be so at all.
+    """
+    if _deepest(text) <= DEEPEST and not LONG_NUMBER.search(text):
+        return ""
     level, depth = [record], 0
     while level:
         depth += 1
@@ -138,6 +148,12 @@ def _objection(record: Any) -> str:
             return "holds a number of more than 64 bits"
         level = [child for part in level for child in _children(part)]
     return ""
+
+
+def _deepest(text: bytes) -> int:
+    """How deep the brackets of a text go; those within its strings count, too, which only costs a second look."""
+    brackets = np.frombuffer(text.translate(None, NO_BRACKET), dtype=np.uint8)
+    return int(np.where(np.isin(brackets, list(OPENING)), 1, -1).cumsum().max(initial=0))
 
 
 def _children(part: Any) -> list[Any]:

@@ -24,6 +24,7 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._read: tuple[tuple[int, int], list[tuple[dict[str, Any] | None, str]]] = (0, 0), []
 
     @classmethod
     def create(cls, folder: str | Path, environment: dict[str, Any]) -> Run:
@@ -120,16 +121,20 @@ class Run:
         return [objection for record, objection in self._lines() if record is None]
 
     def _lines(self) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Every line, read once for as long as the file is the same: a record may hold a million characters."""
         from focalbench_suite.results.reading import read
 
         if not self.records_file.is_file():
             return
-        for number, line in enumerate(self.records_file.read_bytes().split(b"\n"), 1):
-            if line.strip():
+        stamp = self.records_file.stat()
+        if self._read[0] != (stamp.st_mtime_ns, stamp.st_size):
+            self._read = (stamp.st_mtime_ns, stamp.st_size), []
+            for number, line in enumerate(self.records_file.read_bytes().split(b"\n"), 1):
                 try:
-                    yield read(line), ""
+                    self._read[1].extend([(read(line), "")] if line.strip() else [])
                 except ValueError as error:
-                    yield None, f"line {number}: {' '.join(str(error).split())}"
+                    self._read[1].append((None, f"line {number}: {' '.join(str(error).split())}"))
+        yield from self._read[1]
 
     def keys(self) -> set[str]:
         """The cells that have a record."""
