@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_convert
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils.torch_utils import unwrap_model
 
 from .losses import cross_entropy_loss, distribution_focal_loss
 from .v8_detection import terms
@@ -32,7 +33,12 @@ class Criterion:
 
     Args:
         model: an Ultralytics detection model; its last module has strides, and its `args` the gains box, cls and dfl.
+            Where it has class weights, as `cls_pw` gives it, these are taken, too.
         classification, distribution: those of `v8_detection`.
+
+    Raises:
+        ValueError: outputs that a detection head has none of, such as masks or an end-to-end head's second branch, and
+            sides without a distribution (`reg_max` 1).
 
     One image of one cell and a box that fills it, as in `v8_detection`; the image is 8 pixels wide:
 
@@ -55,6 +61,7 @@ class Criterion:
     ) -> None:
         self.strides = model.model[-1].stride.tolist()
         self.gains = {"box": model.args.box, "cls": model.args.cls, "dfl": model.args.dfl}
+        self.class_weights = getattr(model, "class_weights", None)
         self.classification, self.distribution = classification, distribution
 
     def __call__(self, outputs: Any, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -67,6 +74,7 @@ class Criterion:
                 height as fractions of the image.
         """
         outputs = outputs[1] if isinstance(outputs, tuple) else outputs
+        _refuse_what_is_not_trained(outputs)
         shapes = [level.shape[2:] for level in outputs["feats"]]
         found = terms(
             [outputs["boxes"]],
@@ -77,6 +85,7 @@ class Criterion:
             self.gains,
             self.classification,
             self.distribution,
+            self.class_weights,
         )
         loss = torch.stack(list(found.values()))
         return loss * len(outputs["scores"]), {f"{name}_loss": term.detach() for name, term in found.items()}
@@ -88,6 +97,17 @@ class Criterion:
         labels, image = batch["cls"].view(-1).long(), batch["batch_idx"].view(-1)
         rows = [image == index for index in range(images)]
         return [boxes[row] for row in rows], [labels[row] for row in rows]
+
+
+def _refuse_what_is_not_trained(outputs: dict[str, Any]) -> None:
+    """Raises `ValueError` for outputs of which a part would be left out of the loss without a word."""
+    if more := sorted(set(outputs) - {"feats", "boxes", "scores"}):
+        raise ValueError(
+            f"the model's head also gives {', '.join(more)}, which this criterion does not train; "
+            "take a detection model without it, or Ultralytics' own trainer"
+        )
+    if outputs["boxes"].shape[1] == 4:
+        raise ValueError("the model's head has reg_max 1, no distribution of its sides; take one of reg_max 2 or more")
 
 
 class Trainer(DetectionTrainer):
@@ -106,4 +126,14 @@ class Trainer(DetectionTrainer):
     def set_model_attributes(self) -> None:
         """Gives the model our criterion, after what Ultralytics gives it."""
         super().set_model_attributes()
-        self.model.criterion = Criterion(self.model, self.classification, self.distribution)
+        self._give_criterion()
+
+    def set_class_weights(self) -> None:
+        """Gives the model our criterion again, since `cls_pw` makes the class weights that it takes from the model."""
+        super().set_class_weights()
+        self._give_criterion()
+
+    def _give_criterion(self) -> None:
+        model = unwrap_model(self.model)
+        model = getattr(model, "student_model", model)  # a distilled model's own criterion is its student's
+        model.criterion = Criterion(model, self.classification, self.distribution)

@@ -32,6 +32,7 @@ def v8_detection(
     gains: Mapping[str, float] = GAINS,
     classification: Callable[..., Tensor] = cross_entropy_loss,
     distribution: Callable[..., Tensor] = distribution_focal_loss,
+    class_weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The terms box, cls and dfl of a batch, each a scalar times its gain.
 
@@ -42,17 +43,19 @@ def v8_detection(
         labels: an image each, (G,) class index.
         strides: pixels a cell, a level each.
         classification: what is asked of class logits (B, C, A) and soft targets (B, C, A), with ``avg_factor``; the
-            mean or sum of a loss per element.
+            mean or sum of a loss per element. With class weights it is asked with ``reduction="none"``.
         distribution: what is asked of bins (M, reg_max) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
         num_classes: C; labels lie in 0 … C - 1.
         reg_max: bins of each side.
         gains: the factor of each term.
+        class_weights: (C,) the factor of each class in the class term; its divisor stays as it is. None for 1 each.
 
     Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
     term alone; the other two are 0.
 
     Raises:
-        ValueError: labels outside 0 … C - 1, or boxes and labels whose shapes do not fit.
+        ValueError: labels outside 0 … C - 1, boxes and labels whose shapes do not fit, or other than one class weight
+            a class.
 
     One image of one cell, 8 pixels wide, and a box that fills it. Two bins at even odds put each side at half a cell
     from the centre, where it is: the box costs nothing, its score should be 1 and is 1/2, and DFL is log 2.
@@ -67,7 +70,8 @@ def v8_detection(
     parts = [level.flatten(2).split((4 * reg_max, num_classes), dim=1) for level in feats]
     sides, scores = zip(*parts, strict=True)
     shapes = [level.shape[2:] for level in feats]
-    return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, strides, gains, classification, distribution)
+    asked = (strides, gains, classification, distribution, class_weights)
+    return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, *asked)
 
 
 def terms(
@@ -80,6 +84,7 @@ def terms(
     gains: Mapping[str, float],
     classification: Callable[..., Tensor],
     distribution: Callable[..., Tensor],
+    class_weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """`v8_detection` of outputs that are split into boxes and classes already.
 
@@ -97,6 +102,7 @@ def terms(
     {'box': 0.0, 'cls': 0.693, 'dfl': 0.693}
     """
     checks.ground_truth(boxes, labels, scores.shape[1])
+    checks.class_weights("class_weights", class_weights, scores.shape[1])
     at_least = torch.promote_types(scores.dtype, torch.float32)
     sides, scores = [part.to(at_least) for part in sides], scores.to(at_least)
     cells, scale = grid(shapes, strides, scores)
@@ -119,7 +125,7 @@ def terms(
     at, target_boxes = cells[taken.anchor], taken.box / scale[taken.anchor]
     target_sides = distances(at, target_boxes).clamp(0, reg_max - 1 - MARGIN)
     box = ((1 - ciou(from_distances(at, integral(bins)), target_boxes)) * quality).sum() / total
-    cls = classification(scores, target_scores, avg_factor=total)
+    cls = _class_term(scores, target_scores, total, classification, class_weights)
     dfl = distribution(
         bins.view(-1, reg_max),
         target_sides.view(-1),
@@ -127,3 +133,16 @@ def terms(
         avg_factor=4 * total,
     )
     return {"box": gains["box"] * box, "cls": gains["cls"] * cls, "dfl": gains["dfl"] * dfl}
+
+
+def _class_term(
+    scores: Tensor,
+    targets: Tensor,
+    total: Tensor,
+    classification: Callable[..., Tensor],
+    weights: Tensor | None,
+) -> Tensor:
+    if weights is None:
+        return classification(scores, targets, avg_factor=total)
+    each = classification(scores, targets, reduction="none")  # (B, C, A)
+    return (each * weights.to(scores).view(-1, 1)).sum() / total

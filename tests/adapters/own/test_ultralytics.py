@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from focalbench_suite.adapters._ultralytics import ensure_quiet
-from focalbench_suite.adapters.own import focal_loss
+from focalbench_suite.adapters.own import cross_entropy_loss, focal_loss
 
 BATCH = {
     "batch_idx": torch.tensor([0, 0, 2]),  # nothing in the second image
@@ -65,6 +65,85 @@ def test_gradients_reach_every_parameter_that_theirs_reach(model, images):
             torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6 * scale)
 
 
+@pytest.fixture
+def weighted(model):
+    """The model with class weights, as the library's trainer makes them under `cls_pw`."""
+    model.class_weights = torch.tensor([0.25, 0.75, 2.0])
+    yield model
+    del model.class_weights
+
+
+@pytest.mark.parametrize("classification", [cross_entropy_loss, partial(focal_loss, gamma=0.0, alpha=None)])
+def test_class_weights_are_those_of_ultralytics(weighted, images, classification):
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    from focalbench_suite.adapters.own.ultralytics import Criterion
+
+    outputs = weighted(images)
+    found, expected = (
+        criterion(outputs, BATCH)[0] for criterion in (Criterion(weighted, classification), v8DetectionLoss(weighted))
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    ours, theirs = (torch.autograd.grad(loss[1], outputs["scores"], retain_graph=True) for loss in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+    del weighted.class_weights
+    plain = Criterion(weighted)(outputs, BATCH)[0]
+    weighted.class_weights = torch.ones(3)
+    assert plain[1].item() != pytest.approx(expected[1].item(), rel=0.01)
+    assert plain[0] == found[0]
+
+
+def test_class_weights_of_other_classes_are_refused(weighted, images):
+    from focalbench_suite.adapters.own.ultralytics import Criterion
+
+    weighted.class_weights = torch.ones(2)
+    with pytest.raises(ValueError, match=r"class_weights holds a weight a class, \(3,\); this one is \(2,\)"):
+        Criterion(weighted)(weighted(images), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("yolov8n-seg.yaml", "mask_coefficient, proto"), ("yolov8n-obb.yaml", "angle"), ("yolov8n-pose.yaml", "kpts")],
+)
+def test_what_a_head_gives_besides_boxes_and_classes_is_refused_by_name(file, told, images):
+    from ultralytics.nn.tasks import DetectionModel
+
+    from focalbench_suite.adapters.own.ultralytics import Criterion
+
+    other = DetectionModel(file, nc=3, verbose=False).train()
+    other.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
+    with pytest.raises(ValueError, match=f"head also gives {told}, which this criterion does not train"):
+        Criterion(other)(other(images), BATCH)
+
+
+class Watched:
+    """Notes under a name which attributes of an object are read."""
+
+    def __init__(self, inner, name, read):
+        vars(self).update(inner=inner, name=name, read=read)
+
+    def __getattr__(self, attribute):
+        self.read.add(f"{self.name}.{attribute}")
+        return getattr(self.inner, attribute)
+
+
+def test_every_setting_of_a_model_that_theirs_reads_ours_reads_or_takes_from_the_outputs(model, images):
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    from focalbench_suite.adapters.own.ultralytics import Criterion
+
+    outputs, read = model(images), {}
+    for kind in (v8DetectionLoss, Criterion):
+        seen = read.setdefault(kind, set())
+        layers = [Watched(model.model[-1], "head", seen)]
+        settings = SimpleNamespace(model=layers, args=Watched(model.args, "args", seen), parameters=model.parameters)
+        settings.class_weights = None
+        kind(Watched(settings, "model", seen))(outputs, BATCH)
+    shapes = {"model.parameters", "head.nc", "head.reg_max"}  # the device, C and the bins are the outputs' own
+    assert read[v8DetectionLoss] - read[Criterion] == shapes
+    assert "model.class_weights" in read[Criterion]
+
+
 def test_validation_outputs_are_taken_too(model, images):
     from focalbench_suite.adapters.own.ultralytics import Criterion
 
@@ -92,3 +171,25 @@ def test_a_trainer_gives_its_model_our_criterion(model):
     assert isinstance(model.criterion, Criterion)
     assert model.criterion.classification.keywords == {"gamma": 1.5, "alpha": 0.25}
     assert model.criterion.distribution.__name__ == "distribution_focal_loss"
+
+
+def test_cls_pw_reaches_our_criterion_through_the_trainer(model):
+    import numpy as np
+
+    from focalbench_suite.adapters.own.ultralytics import Trainer
+
+    class Counted(Trainer):
+        def __init__(self):  # without reading a data set
+            self.model, self.device = model, torch.device("cpu")
+            self.args = SimpleNamespace(**vars(model.args), cls_pw=1.0)
+            self.data = {"nc": 3, "names": {0: "a", 1: "b", 2: "c"}}
+            self.train_loader = SimpleNamespace(dataset=SimpleNamespace(labels=[{"cls": np.array([0, 0, 1, 1, 1, 2])}]))
+
+    before = model.args
+    trainer = Counted()
+    trainer.set_model_attributes()
+    trainer.set_class_weights()
+    # the inverse frequencies 1/2, 1/3, 1 have the mean 11/18
+    torch.testing.assert_close(model.criterion.class_weights.double(), torch.tensor([9, 6, 18]).double() / 11)
+    del model.class_weights
+    model.args, model.criterion = before, None
