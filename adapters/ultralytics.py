@@ -11,6 +11,7 @@ from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, keep_
 
 adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",), prepare=keep_quiet)
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
+EPOCHS = 100  # of the same file; a criterion's weights in the first epoch do not depend on it
 
 
 FOCAL: dict[str, Any] = {"reduction": "mean(1).sum()", "defaults": {"gamma": 1.5, "alpha": 0.25}}
@@ -147,26 +148,45 @@ def _distribution_focal(criterion, logits, targets, weight, reduction):
 def v8_detection(feats, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
     """Terms box, cls, dfl with their gains, before Ultralytics multiplies them by the number of images.
 
-    `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image.
+    `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image. With
+    `reg_max` 1 the third term is l1.
     """
-    criterion = _v8_criterion(tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device)
+    asked = (tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device)
+    criterion = _criterion("v8DetectionLoss", *asked)
     batch = batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
-    predictions = outputs_of(feats, reg_max)
-    terms = criterion.get_assigned_targets_and_loss(predictions, batch)[1]
-    return dict(zip(("box", "cls", "dfl"), terms, strict=True))
+    return _named(*criterion.get_assigned_targets_and_loss(outputs_of(feats, reg_max), batch)[1:])
+
+
+@adapter.loss(
+    "end_to_end_detection", origin="ultralytics.utils.loss:E2ELoss", reduction="terms", defaults={"gains": GAINS}
+)
+def end_to_end_detection(one2many, one2one, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """The terms of both branches, weighted as in the first epoch; the branches' outputs are those of `v8_detection`."""
+    asked = (tuple(strides), num_classes, reg_max, tuple(gains.items()), one2many[0].device)
+    criterion = _criterion("E2ELoss", *asked)
+    batch = batch_of(boxes, labels, *(side * strides[0] for side in one2many[0].shape[2:]))
+    outputs = {"one2many": outputs_of(one2many, reg_max), "one2one": outputs_of(one2one, reg_max)}
+    loss, items = criterion(outputs, batch)
+    return _named(loss / len(one2many[0]), items)
+
+
+def _named(loss, items):
+    """The terms with their gradients, by the names of the criterion's own items."""
+    return {name.removesuffix("_loss"): term for name, term in zip(items, loss, strict=True)}
 
 
 @lru_cache
-def _v8_criterion(strides, num_classes, reg_max, gains, device):
-    """The criterion reads four things of a model; this model has only those."""
+def _criterion(name, strides, num_classes, reg_max, gains, device):
+    """A criterion of that name. It reads a few things of a model; this model has only those."""
     import torch
 
     ensure_quiet()
-    from ultralytics.utils.loss import v8DetectionLoss
+    from ultralytics.utils import loss
 
     head = SimpleNamespace(
         stride=torch.tensor(strides, dtype=torch.float, device=device), nc=num_classes, reg_max=reg_max
     )
     parameter = torch.zeros(1, device=device)
-    model = SimpleNamespace(parameters=lambda: iter([parameter]), args=SimpleNamespace(**dict(gains)), model=[head])
-    return v8DetectionLoss(model)
+    settings = SimpleNamespace(**dict(gains), epochs=EPOCHS)
+    model = SimpleNamespace(parameters=lambda: iter([parameter]), args=settings, model=[head])
+    return getattr(loss, name)(model)

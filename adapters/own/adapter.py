@@ -72,6 +72,13 @@ def v8_detection(feats, boxes, labels, **options):
     return v8_detection(feats, boxes, labels, **options)
 
 
+@adapter.loss("end_to_end_detection", reduction="terms", defaults={"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}})
+def end_to_end_detection(one2many, one2one, boxes, labels, **options):
+    from focalbench_suite.adapters.own.end_to_end import end_to_end_detection
+
+    return end_to_end_detection(one2many, one2one, boxes, labels, **options)
+
+
 @adapter.loss("gfl_head", reduction="terms", defaults={"weights": {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}})
 def gfl_head(cls_scores, bbox_preds, boxes, labels, **options):
     from focalbench_suite.adapters.own.gfl_head import gfl_head

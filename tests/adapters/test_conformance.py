@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL, Loss, Unsupported, discover
 from focalbench_suite.adapters._mmcv import ensure_ops
 from focalbench_suite.adapters._ultralytics import ensure_quiet
@@ -15,8 +16,8 @@ from focalbench_suite.adapters._ultralytics import ensure_quiet
 ADAPTERS = discover()
 READY = [adapter for adapter in ADAPTERS.values() if adapter.absence() is None]
 LOSSES = [loss for adapter in READY for loss in adapter.losses]
-SIMPLE = [loss for loss in LOSSES if CANONICAL[loss.name].inputs != "detector"]
-DETECTORS = [loss for loss in LOSSES if CANONICAL[loss.name].inputs == "detector"]
+SIMPLE = [loss for loss in LOSSES if loss.name not in adapters.DETECTORS]
+DETECTORS = [loss for loss in LOSSES if loss.name in adapters.DETECTORS]
 OPTIONAL = {"optax"}  # installed with an extra only
 COMPILED = {"mmdetection.mmcv"}  # needs the full mmcv
 N, C, BINS = 6, 4, 17
@@ -242,6 +243,13 @@ def test_a_detector_loss_gives_its_terms_with_gradients(loss):
         outputs = [torch.randn(2, 64 + 5, 128 // stride, 128 // stride, requires_grad=True) for stride in (8, 16, 32)]
         terms = loss.call(outputs, boxes, labels, strides=(8, 16, 32), num_classes=5)
         assert list(terms) == ["box", "cls", "dfl"]
+    elif loss.name == "end_to_end_detection":
+        outputs, others = (
+            [torch.randn(2, 4 + 5, 128 // stride, 128 // stride, requires_grad=True) for stride in (8, 16, 32)]
+            for _ in range(2)
+        )
+        terms = loss.call(outputs, others, boxes, labels, strides=(8, 16, 32), num_classes=5, reg_max=1)
+        assert list(terms) == ["box", "cls", "l1"]
     else:
         strides = (8, 16, 32, 64, 128)
         outputs = [torch.randn(2, 5, 128 // stride, 128 // stride, requires_grad=True) for stride in strides]

@@ -8,6 +8,7 @@ import torch
 
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.adapters.own import cross_entropy_loss, focal_loss
+from focalbench_suite.adapters.own.end_to_end import branch_weights
 
 BATCH = {
     "batch_idx": torch.tensor([0, 0, 2]),  # nothing in the second image
@@ -142,6 +143,84 @@ def test_every_setting_of_a_model_that_theirs_reads_ours_reads_or_takes_from_the
     shapes = {"model.parameters", "head.nc", "head.reg_max"}  # the device, C and the bins are the outputs' own
     assert read[v8DetectionLoss] - read[Criterion] == shapes
     assert "model.class_weights" in read[Criterion]
+
+
+@pytest.fixture(scope="module", params=["yolov10n.yaml", "yolo26n.yaml"])
+def end_to_end(request):
+    """A model of two branches in float64, YOLO26's with sides in place of distributions."""
+    ensure_quiet()
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(0)
+    built = DetectionModel(request.param, nc=3, verbose=False).double()
+    built.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5, epochs=4)
+    return built.train()
+
+
+EMPTY = {"batch_idx": torch.zeros(0), "cls": torch.zeros(0, 1), "bboxes": torch.zeros(0, 4)}
+ONE = {name: values[:1] for name, values in BATCH.items()}
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("batch", [EMPTY, ONE, BATCH], ids=["no object", "one object", "several objects"])
+@pytest.mark.parametrize("epoch", range(6))
+def test_an_end_to_end_criterion_is_ultralytics_own_in_every_epoch(end_to_end, images, batch, epoch):
+    from focalbench_suite.adapters.own.ultralytics import EndToEndCriterion, criterion_for
+
+    batch = batch | {"bboxes": batch["bboxes"].double()}
+    outputs = end_to_end(images.double())
+    heads = [outputs[branch][part] for branch in ("one2many", "one2one") for part in ("boxes", "scores")]
+    theirs, ours = end_to_end.init_criterion(), criterion_for(end_to_end)
+    assert isinstance(ours, EndToEndCriterion)
+    for _ in range(epoch):
+        theirs.update()
+        ours.update()
+    (expected, expected_items), (found, items) = (criterion(outputs, batch) for criterion in (theirs, ours))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(items, expected_items, rtol=1e-12, atol=0)
+    assert list(items) == list(expected_items)
+    for term in range(3):
+        wanted, given = (
+            torch.autograd.grad(loss[term], heads, retain_graph=True, materialize_grads=True)
+            for loss in (expected, found)
+        )
+        torch.testing.assert_close(given, wanted, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.usefixtures("double")
+def test_class_weights_reach_both_branches(end_to_end, images):
+    from focalbench_suite.adapters.own.ultralytics import criterion_for
+
+    batch, outputs = BATCH | {"bboxes": BATCH["bboxes"].double()}, end_to_end(images.double())
+    end_to_end.class_weights = torch.tensor([0.25, 0.75, 2.0])
+    try:
+        found, expected = (each(outputs, batch)[0] for each in (criterion_for(end_to_end), end_to_end.init_criterion()))
+    finally:
+        del end_to_end.class_weights
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+def test_the_criterion_of_one_branch_refuses_two_and_names_the_other(end_to_end, images):
+    from focalbench_suite.adapters.own.ultralytics import Criterion
+
+    with pytest.raises(ValueError, match=r"head also gives one2many, one2one, .* take EndToEndCriterion"):
+        Criterion(end_to_end)(end_to_end(images.double()), BATCH)
+
+
+def test_a_trainer_goes_on_with_the_weights_of_its_epoch(end_to_end):
+    from focalbench_suite.adapters.own.ultralytics import EndToEndCriterion, Trainer
+
+    class Resumed(Trainer):
+        def __init__(self):  # in its third epoch, without a checkpoint to read
+            self.model, self.args, self.start_epoch, self.resume = end_to_end, end_to_end.args, 2, False
+
+    theirs = end_to_end.init_criterion()
+    theirs.updates = 1  # as the library's trainer goes on in the third epoch
+    theirs.update()
+    Resumed().resume_training(None)
+    ours, end_to_end.criterion = end_to_end.criterion, None
+    assert isinstance(ours, EndToEndCriterion)
+    assert branch_weights(ours.updates, ours.epochs) == pytest.approx((theirs.o2m, theirs.o2o), rel=1e-15)
 
 
 def test_validation_outputs_are_taken_too(model, images):
