@@ -10,13 +10,13 @@ from focalbench_suite.results.coco_map import conditions_table, drift_table
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites import coco_map as suite
 from focalbench_suite.suites.coco_map.mmdetection import model_config, register
-from focalbench_suite.suites.coco_map.schedules import SMOKE
+from focalbench_suite.suites.coco_map.schedules import SMOKE, STEPS
 from focalbench_suite.suites.coco_map.variants import HOSTS, MMDETECTION, VARIANTS, users
 
 
-def train(variant, dtype="float32", seed=0, iterations=3):
+def train(variant, dtype="float32", seed=0, **schedule):
     """A variant's record as it reads in a run's records."""
-    schedule = dataclasses.replace(SMOKE, iterations=iterations)
+    schedule = dataclasses.replace(SMOKE, **schedule)
     (record,) = suite.execute(suite._task(Selection(), schedule, variant, seed, "cpu", dtype))
     return json.loads(json.dumps(dataclasses.asdict(record)))
 
@@ -35,6 +35,13 @@ def yolo():
     return {name: train(variant(f"yolov8n/{name}"), "float64") for name in ("library", "own")}
 
 
+@pytest.fixture(scope="module", params=["yolov10n", "yolo26n"])
+def end_to_end(request):
+    """Over two epochs, since the weights of the branches move after the first, with SGD as in the schedule `steps`."""
+    slow = {"iterations": 6, "yolo_optimizer": STEPS.yolo_optimizer, "yolo_rate": STEPS.yolo_rate}
+    return {name: train(variant(f"{request.param}/{name}"), "float64", **slow) for name in ("library", "own")}
+
+
 @pytest.mark.parametrize("host", ["gfl", "yolo"])
 def test_library_and_own_start_from_the_same_weights_and_see_the_same_pixels_in_the_same_order(host, request):
     rows = conditions_table(request.getfixturevalue(host).values())
@@ -51,6 +58,15 @@ def test_library_and_own_start_from_the_same_weights_and_see_the_same_pixels_in_
 def test_ours_trains_a_host_as_its_own_losses_do_to_nine_digits(host, terms, request):
     drift = drift_table(request.getfixturevalue(host).values()).set_index("term")["largest"]
     assert set(drift.index) == terms
+    assert (drift < 1e-9).all()
+
+
+def test_ours_trains_an_end_to_end_host_as_its_own_loss_does_to_nine_digits(end_to_end):
+    same = conditions_table(end_to_end.values())["same_as_library"]
+    assert same.tolist() == ["initial_weights data_order augmented_inputs"] * 2
+    drift = drift_table(end_to_end.values()).set_index("term")["largest"]
+    assert set(drift.index) - {"l1", "dfl"} == {"loss", "box", "cls", "grad_norm"}
+    assert len(drift) == 5
     assert (drift < 1e-9).all()
 
 
