@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.results.coco_map import conditions_table, drift_table
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites import coco_map as suite
@@ -68,6 +69,42 @@ def test_ours_trains_an_end_to_end_host_as_its_own_loss_does_to_nine_digits(end_
     assert set(drift.index) - {"l1", "dfl"} == {"loss", "box", "cls", "grad_norm"}
     assert len(drift) == 5
     assert (drift < 1e-9).all()
+
+
+@pytest.mark.parametrize("host", ["yolov10n", "yolo26n"])
+def test_on_the_librarys_course_ours_gives_the_same_numbers_at_each_step(host, monkeypatch):
+    ensure_quiet()
+    from ultralytics.nn.tasks import DetectionModel
+
+    gaps, library = [], DetectionModel.init_criterion
+    monkeypatch.setattr(DetectionModel, "init_criterion", lambda model: Beside(library(model), model, gaps))
+    slow = {"iterations": 6, "yolo_optimizer": STEPS.yolo_optimizer, "yolo_rate": STEPS.yolo_rate}
+    train(variant(f"{host}/library"), "float64", **slow)
+    assert len(gaps) == 6
+    assert max(map(max, gaps)) < 1e-13
+
+
+class Beside:
+    """The library's criterion, beside which ours is asked at each step: how far value and gradients are apart."""
+
+    def __init__(self, theirs, model, gaps):
+        from focalbench_suite.adapters.own.ultralytics import criterion_for
+
+        self.theirs, self.ours, self.gaps = theirs, criterion_for(model), gaps
+
+    def __call__(self, outputs, batch):
+        found = self.theirs(outputs, batch)
+        if found[0].requires_grad:  # not while validating
+            parts = [part for branch in outputs.values() for part in (branch["boxes"], branch["scores"])]
+            losses = [loss.sum() for loss in (found[0], self.ours(outputs, batch)[0])]
+            gradients = [torch.autograd.grad(loss, parts, retain_graph=True) for loss in losses]
+            pairs = [losses, *zip(*gradients, strict=True)]
+            self.gaps.append([float((ours - theirs).norm() / theirs.norm()) for theirs, ours in pairs])
+        return found
+
+    def update(self):
+        self.theirs.update()
+        self.ours.update()
 
 
 @pytest.mark.parametrize("found", [v for v in VARIANTS if v.host in MMDETECTION], ids=lambda v: f"{v.host}/{v.name}")
