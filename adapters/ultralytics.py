@@ -142,6 +142,37 @@ def _distribution_focal(criterion, logits, targets, weight, reduction):
     return criterion(logits, targets)
 
 
+OVERLAP: dict[str, Any] = {"origin": "ultralytics.utils.metrics:bbox_iou", "reduction": "none"}
+
+
+@adapter.loss("iou", **OVERLAP)
+def iou(boxes, targets):
+    return _one_less_overlap(boxes, targets)
+
+
+@adapter.loss("giou", **OVERLAP)
+def giou(boxes, targets):
+    return _one_less_overlap(boxes, targets, GIoU=True)
+
+
+@adapter.loss("diou", **OVERLAP)
+def diou(boxes, targets):
+    return _one_less_overlap(boxes, targets, DIoU=True)
+
+
+@adapter.loss("ciou", **OVERLAP)
+def ciou(boxes, targets):
+    return _one_less_overlap(boxes, targets, CIoU=True)
+
+
+def _one_less_overlap(boxes, targets, **kind):
+    """As ``BboxLoss`` takes it, which weights 1 - CIoU of each positive."""
+    ensure_quiet()
+    from ultralytics.utils.metrics import bbox_iou
+
+    return (1.0 - bbox_iou(boxes, targets, xywh=False, **kind)).squeeze(-1)
+
+
 @adapter.loss(
     "v8_detection", origin="ultralytics.utils.loss:v8DetectionLoss", reduction="terms", defaults={"gains": GAINS}
 )

@@ -27,9 +27,15 @@ each_detector = pytest.mark.parametrize("loss", DETECTORS, ids=lambda loss: f"{l
 
 
 def inputs(loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and dense canonical targets that every library takes: hard labels, one class a row, some background."""
+    """Logits and dense canonical targets that every library takes: hard labels, one class a row, some background.
+
+    Of a loss over pairs, boxes and their targets, which overlap.
+    """
     random = torch.Generator().manual_seed(1)
     form = CANONICAL[loss.name].inputs
+    if form == "boxes":
+        targets = torch.tensor([10.0, 20.0, 60.0, 50.0]).repeat(N, 1)
+        return targets + 8 * torch.rand(N, 4, generator=random), targets
     logits = torch.randn(N, BINS if form == "bins" else C, generator=random)
     if form == "bins":
         return logits, torch.rand(N, generator=random) * (BINS - 2)
@@ -120,7 +126,7 @@ def test_a_value_per_element_or_row_or_a_plain_refusal(loss):
             loss.elementwise(logits, loss.native(targets, logits.shape[1]))
         return
     value = answer(loss, loss.elementwise, logits, targets)
-    shapes = {"dense": {(N, C), (N,)}, "index": {(N, C), (N,)}, "bins": {(N,)}}
+    shapes = {"dense": {(N, C), (N,)}, "index": {(N, C), (N,)}, "bins": {(N,)}, "boxes": {(N,)}}
     assert tuple(value.shape) in shapes[CANONICAL[loss.name].inputs]
 
 
