@@ -115,6 +115,11 @@ def distribution_focal(logits, targets, *, weight=None, reduction):
     return DistributionFocalLoss(reduction=reduction)(logits, targets, weight=weight)
 
 
+@adapter.loss("smooth_l1", origin="mmdet.models.losses:SmoothL1Loss", defaults={"beta": 1.0}, **CHOICES)
+def smooth_l1(boxes, targets, *, reduction):
+    return _box_loss("SmoothL1Loss", reduction)(boxes, targets)
+
+
 @adapter.loss("iou", variant="linear", origin="mmdet.models.losses:IoULoss", **CHOICES)
 def iou_linear(boxes, targets, *, reduction):
     return _box_loss("IoULoss", reduction, mode="linear")(boxes, targets)

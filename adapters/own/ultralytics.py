@@ -38,7 +38,6 @@ class Criterion:
         model: an Ultralytics detection model; its last module has strides, and its `args` the gains box, cls and dfl.
             Where it has class weights, as `cls_pw` gives it, these are taken, too.
         classification, distribution: those of `v8_detection`.
-
         candidates, kept: those of `v8_detection`, too: Ultralytics' tal_topk and tal_topk2.
 
     Raises:

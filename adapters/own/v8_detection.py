@@ -101,6 +101,7 @@ def terms(
         sides: (B, 4 reg_max, A) in any number of parts along A, the anchors, which are the cells of all levels.
         scores: (B, C, A) class logits.
         shapes: (height, width) of each level in cells.
+
     The other arguments, the terms and the errors are those of `v8_detection`, and so is the example:
 
     >>> box, label = torch.tensor([[0.0, 0.0, 8.0, 8.0]]), torch.tensor([0])
@@ -133,7 +134,7 @@ def terms(
     found = {"box": gains["box"] * box, "cls": gains["cls"] * cls}
     if bins.shape[2] > 1:
         return found | {"dfl": gains["dfl"] * _distribution_term(bins, wanted, taken.quality, total, distribution)}
-    height, width = (cells * strides[0] for cells in shapes[0])
+    height, width = (side * strides[0] for side in shapes[0])
     shares = scale[taken.anchor] / bins.new_tensor([width, height, width, height])
     off = ((bins.squeeze(2) - wanted).abs() * shares).mean(1)
     return found | {"l1": gains["dfl"] * ((off * taken.quality).sum() / total)}

@@ -85,7 +85,7 @@ def _of_probe(loss: Loss, probe: Boxes, dtype: str, device: str) -> list[Row]:
     kind = {"dtype": getattr(torch, dtype), "device": device}
     boxes, targets = torch.tensor(probe.boxes, **kind).requires_grad_(), torch.tensor(probe.targets, **kind)
     try:
-        each = loss.elementwise(boxes, targets).reshape(-1)
+        each = loss.elementwise(boxes, targets).reshape(len(boxes), -1).sum(1)  # where there is one a coordinate
         (gradient,) = torch.autograd.grad(each.sum(), boxes)
     except Exception as error:  # whatever a measured library raises is the finding
         refused = isinstance(error, Unsupported)

@@ -5,15 +5,14 @@ from math import atan, log, pi
 import pytest
 import torch
 
-from focalbench_suite.adapters import discover
+from focalbench_suite.adapters import find
 from focalbench_suite.adapters.own.boxes import ciou, giou, iou
 from focalbench_suite.adapters.own.v8_detection import v8_detection
 from tests.adapters.own.scenes import CLASSES, STRIDES, scene
 
 
 def theirs(*arguments, **options):
-    (loss,) = [loss for loss in discover()["ultralytics"].losses if loss.name == "v8_detection"]
-    return loss.call(*arguments, strides=STRIDES, num_classes=CLASSES, **options)
+    return find("v8_detection", "ultralytics").call(*arguments, strides=STRIDES, num_classes=CLASSES, **options)
 
 
 @pytest.mark.usefixtures("double")

@@ -42,6 +42,11 @@ def test_mmdetections_complete_iou_leaves_the_aspect_out_where_boxes_overlap_by_
     assert found["identical", "value"] == "nonfinite"
 
 
+@pytest.mark.parametrize("label", ["torch", "mmdetection"])
+def test_the_smooth_l1_of_torch_and_mmdetection_is_that_of_its_paper(label):
+    assert set(verdicts(find("smooth_l1", label)).values()) == {"agrees"}
+
+
 @pytest.mark.parametrize("factor", [1.001, 0.0])
 def test_a_loss_that_is_off_is_seen(factor):
     adapter = Adapter("mine")
