@@ -37,7 +37,7 @@ from focalbench_suite.results.store import BeingWritten, Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, INPUTS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
-EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.DETECTORS]
+EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.CRITERIA]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 MOST_IMAGES, MOST_CLASSES = 10**8, 10**6  # beyond any data set and any head
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed

@@ -27,6 +27,7 @@ from focalbench_suite.adapters.canon import CANONICAL, Canonical, Unsupported
 
 __all__ = [
     "CANONICAL",
+    "CRITERIA",
     "DETECTORS",
     "Adapter",
     "Canonical",
@@ -42,7 +43,8 @@ __all__ = [
     "source_of",
 ]
 
-DETECTORS = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")  # losses of a whole head
+CRITERIA = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")  # what `check` asks as a whole
+DETECTORS = CRITERIA + tuple(name for name, loss in CANONICAL.items() if loss.inputs == "branches")  # of a whole head
 ENTRY_POINTS = "focalbench.adapters"
 
 

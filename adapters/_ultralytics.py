@@ -59,14 +59,17 @@ def batch_of(boxes: Any, labels: Any, height: float, width: float) -> dict[str, 
     return {"batch_idx": index.to(xywh.dtype), "cls": torch.cat(labels).to(xywh.dtype), "bboxes": xywh}
 
 
-def small_model(classes: int) -> Any:
-    """The smallest detection model that the library builds with a head on strides 8, 16 and 32, with its settings."""
+def small_model(classes: int, **head: Any) -> Any:
+    """The smallest detection model that the library builds with a head on strides 8, 16 and 32, with its settings.
+
+    `head` are the words of a model's file for its head: ``end2end`` and ``reg_max``.
+    """
     ensure_quiet()
     from ultralytics.cfg import get_cfg
     from ultralytics.nn.tasks import DetectionModel
 
     halving = [-1, 1, "Conv", [8, 3, 2]]
     layers = {"backbone": [halving] * 5, "head": [[[2, 3, 4], 1, "Detect", ["nc"]]]}
-    model = DetectionModel({"nc": classes, **layers}, nc=classes, verbose=False)
+    model = DetectionModel({"nc": classes, **layers, **head}, nc=classes, verbose=False)
     model.args = get_cfg()
     return model

@@ -115,6 +115,45 @@ def distribution_focal(logits, targets, *, weight=None, reduction):
     return DistributionFocalLoss(reduction=reduction)(logits, targets, weight=weight)
 
 
+@adapter.loss("smooth_l1", origin="mmdet.models.losses:SmoothL1Loss", defaults={"beta": 1.0}, **CHOICES)
+def smooth_l1(boxes, targets, *, reduction):
+    return _box_loss("SmoothL1Loss", reduction)(boxes, targets)
+
+
+@adapter.loss("iou", variant="linear", origin="mmdet.models.losses:IoULoss", **CHOICES)
+def iou_linear(boxes, targets, *, reduction):
+    return _box_loss("IoULoss", reduction, mode="linear")(boxes, targets)
+
+
+@adapter.loss("iou", origin="mmdet.models.losses:IoULoss", **CHOICES)
+def iou(boxes, targets, *, reduction):
+    """As it is when the user says nothing: minus the logarithm of the IoU (arXiv:1608.01471)."""
+    return _box_loss("IoULoss", reduction)(boxes, targets)
+
+
+@adapter.loss("giou", origin="mmdet.models.losses:GIoULoss", **CHOICES)
+def giou(boxes, targets, *, reduction):
+    return _box_loss("GIoULoss", reduction)(boxes, targets)
+
+
+@adapter.loss("diou", origin="mmdet.models.losses:DIoULoss", **CHOICES)
+def diou(boxes, targets, *, reduction):
+    return _box_loss("DIoULoss", reduction)(boxes, targets)
+
+
+@adapter.loss("ciou", origin="mmdet.models.losses:CIoULoss", **CHOICES)
+def ciou(boxes, targets, *, reduction):
+    return _box_loss("CIoULoss", reduction)(boxes, targets)
+
+
+@lru_cache
+def _box_loss(name, reduction, **options):
+    ensure_ops()
+    from mmdet.models import losses
+
+    return getattr(losses, name)(reduction=reduction, **options)
+
+
 @adapter.loss("gfl_head", origin="mmdet.models.dense_heads:GFLHead", reduction="terms", defaults={"weights": WEIGHTS})
 def gfl_head(cls_scores, bbox_preds, boxes, labels, *, image_size, strides, reg_max=16, weights=WEIGHTS):
     """Terms cls, bbox, dfl of ``GFLHead.loss_by_feat``, summed over the levels.

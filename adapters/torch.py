@@ -37,3 +37,10 @@ def distribution_focal(logits, targets, *, weight=None, reduction):
     bins, share = left.long().unsqueeze(1), (targets - left).unsqueeze(1).to(logits.dtype)
     wanted = zeros_like(logits).scatter(1, bins, 1 - share).scatter(1, bins + 1, share)
     return cross_entropy(logits, wanted, reduction=reduction)
+
+
+@adapter.loss("smooth_l1", origin="torch.nn.functional:smooth_l1_loss", defaults={"beta": 1.0}, **CHOICES)
+def smooth_l1(boxes, targets, *, reduction):
+    from torch.nn.functional import smooth_l1_loss
+
+    return smooth_l1_loss(boxes, targets, reduction=reduction)

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from focalbench_suite.adapters import Adapter, Unsupported
-from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, keep_quiet, outputs_of
+from focalbench_suite.adapters._ultralytics import batch_of, ensure_quiet, keep_quiet, outputs_of, small_model
 
 adapter = Adapter("ultralytics", distribution="ultralytics", modules=("ultralytics",), prepare=keep_quiet)
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of ultralytics/cfg/default.yaml
+EPOCHS = 100  # of the same file; a criterion's weights in the first epoch do not depend on it
 
 
 FOCAL: dict[str, Any] = {"reduction": "mean(1).sum()", "defaults": {"gamma": 1.5, "alpha": 0.25}}
@@ -141,32 +142,138 @@ def _distribution_focal(criterion, logits, targets, weight, reduction):
     return criterion(logits, targets)
 
 
-@adapter.loss(
-    "v8_detection", origin="ultralytics.utils.loss:v8DetectionLoss", reduction="terms", defaults={"gains": GAINS}
-)
+OVERLAP: dict[str, Any] = {"origin": "ultralytics.utils.metrics:bbox_iou", "reduction": "none"}
+
+
+@adapter.loss("iou", **OVERLAP)
+def iou(boxes, targets):
+    return _one_less_overlap(boxes, targets)
+
+
+@adapter.loss("giou", **OVERLAP)
+def giou(boxes, targets):
+    return _one_less_overlap(boxes, targets, GIoU=True)
+
+
+@adapter.loss("diou", **OVERLAP)
+def diou(boxes, targets):
+    return _one_less_overlap(boxes, targets, DIoU=True)
+
+
+@adapter.loss("ciou", **OVERLAP)
+def ciou(boxes, targets):
+    return _one_less_overlap(boxes, targets, CIoU=True)
+
+
+def _one_less_overlap(boxes, targets, **kind):
+    """As ``BboxLoss`` takes it, which weights 1 - CIoU of each positive."""
+    ensure_quiet()
+    from ultralytics.utils.metrics import bbox_iou
+
+    return (1.0 - bbox_iou(boxes, targets, xywh=False, **kind)).squeeze(-1)
+
+
+DETECTION: dict[str, Any] = {"reduction": "terms", "defaults": {"gains": GAINS}}
+
+
+@adapter.loss("v8_detection", origin="ultralytics.utils.loss:v8DetectionLoss", **DETECTION)
 def v8_detection(feats, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
     """Terms box, cls, dfl with their gains, before Ultralytics multiplies them by the number of images.
 
-    `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image.
+    `feats` (B, 4 reg_max + num_classes, H, W) a level; `boxes` (G, 4) xyxy in pixels and `labels` (G,) an image. With
+    `reg_max` 1 the third term is l1.
     """
-    criterion = _v8_criterion(tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device)
-    batch = batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
-    predictions = outputs_of(feats, reg_max)
-    terms = criterion.get_assigned_targets_and_loss(predictions, batch)[1]
-    return dict(zip(("box", "cls", "dfl"), terms, strict=True))
+    criterion = _criterion("v8DetectionLoss", *_settings(feats, strides, num_classes, reg_max, gains))
+    batch = _batch(feats, boxes, labels, strides)
+    return _named(*criterion.get_assigned_targets_and_loss(outputs_of(feats, reg_max), batch)[1:])
+
+
+@adapter.loss("v8_detection", variant="tuple", origin="ultralytics.utils.loss:v8DetectionLoss.__call__", **DETECTION)
+def v8_detection_of_tuple(feats, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """A call with a tuple, of which the criterion takes the second, as while validating."""
+    criterion = _criterion("v8DetectionLoss", *_settings(feats, strides, num_classes, reg_max, gains))
+    return _averaged(criterion((None, outputs_of(feats, reg_max)), _batch(feats, boxes, labels, strides)), feats)
+
+
+@adapter.loss("v8_detection", variant="model", origin="ultralytics.nn.tasks:DetectionModel.loss", **DETECTION)
+def v8_detection_of_model(feats, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """The way of a training: a model's `loss`, which makes its criterion and asks it."""
+    model = _model(*_settings(feats, strides, num_classes, reg_max, gains), end2end=False)
+    return _averaged(model.loss(_batch(feats, boxes, labels, strides), outputs_of(feats, reg_max)), feats)
+
+
+@adapter.loss("end_to_end_detection", origin="ultralytics.utils.loss:E2ELoss", **DETECTION)
+def end_to_end_detection(one2many, one2one, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """The terms of both branches, weighted as in the first epoch; the branches' outputs are those of `v8_detection`."""
+    criterion = _criterion("E2ELoss", *_settings(one2many, strides, num_classes, reg_max, gains))
+    batch = _batch(one2many, boxes, labels, strides)
+    return _averaged(criterion(_branches(one2many, one2one, reg_max), batch), one2many)
+
+
+@adapter.loss(
+    "end_to_end_detection", variant="E2EDetectLoss", origin="ultralytics.utils.loss:E2EDetectLoss", **DETECTION
+)
+def end_to_end_detection_of_old(one2many, one2one, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """The criterion of YOLOv10 before E2ELoss: the branches' plain sum, a box taking one anchor in the second."""
+    criterion = _criterion("E2EDetectLoss", *_settings(one2many, strides, num_classes, reg_max, gains))
+    batch = _batch(one2many, boxes, labels, strides)
+    return _averaged(criterion(_branches(one2many, one2one, reg_max), batch), one2many)
+
+
+@adapter.loss("end_to_end_detection", variant="model", origin="ultralytics.nn.tasks:DetectionModel.loss", **DETECTION)
+def end_to_end_detection_of_model(one2many, one2one, boxes, labels, *, strides, num_classes, reg_max=16, gains=GAINS):
+    """The way of a training: a model's `loss`, whose head has two branches."""
+    model = _model(*_settings(one2many, strides, num_classes, reg_max, gains), end2end=True)
+    batch = _batch(one2many, boxes, labels, strides)
+    return _averaged(model.loss(batch, _branches(one2many, one2one, reg_max)), one2many)
+
+
+def _branches(one2many, one2one, reg_max):
+    return {"one2many": outputs_of(one2many, reg_max), "one2one": outputs_of(one2one, reg_max)}
+
+
+def _batch(feats, boxes, labels, strides):
+    return batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
+
+
+def _settings(feats, strides, num_classes, reg_max, gains):
+    return tuple(strides), num_classes, reg_max, tuple(gains.items()), feats[0].device
+
+
+def _averaged(found, feats):
+    """The terms of a criterion's answer, which it multiplies by the number of images."""
+    loss, items = found
+    return _named(loss / len(feats[0]), items)
 
 
 @lru_cache
-def _v8_criterion(strides, num_classes, reg_max, gains, device):
-    """The criterion reads four things of a model; this model has only those."""
+def _model(strides, num_classes, reg_max, gains, device, end2end):
+    """The smallest model with such a head; its outputs are given, not computed."""
+    model = small_model(num_classes, reg_max=reg_max, end2end=end2end).to(device)
+    if tuple(model.stride.tolist()) != strides:
+        raise Unsupported(f"the smallest model's strides are {model.stride.tolist()}")
+    for name, gain in gains:
+        setattr(model.args, name, gain)
+    return model
+
+
+def _named(loss, items):
+    """The terms with their gradients, by the names of the criterion's own items."""
+    return {name.removesuffix("_loss"): term for name, term in zip(items, loss, strict=True)}
+
+
+@lru_cache
+def _criterion(name, strides, num_classes, reg_max, gains, device):
+    """A criterion of that name. It reads a few things of a model; this model has only those."""
     import torch
 
     ensure_quiet()
-    from ultralytics.utils.loss import v8DetectionLoss
+    from ultralytics.utils import loss
 
     head = SimpleNamespace(
         stride=torch.tensor(strides, dtype=torch.float, device=device), nc=num_classes, reg_max=reg_max
     )
     parameter = torch.zeros(1, device=device)
-    model = SimpleNamespace(parameters=lambda: iter([parameter]), args=SimpleNamespace(**dict(gains)), model=[head])
-    return v8DetectionLoss(model)
+    settings = SimpleNamespace(**dict(gains), epochs=EPOCHS)
+    model = SimpleNamespace(parameters=lambda: iter([parameter]), args=settings, model=[head])
+    return getattr(loss, name)(model)

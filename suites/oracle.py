@@ -1,6 +1,6 @@
 """The truth: the papers' formulas at 50 digits, value and gradient, independent of every adapter.
 
-Each formula stands in the canon, for one element (dense losses) or one row (index and bin losses). An exact number
+Each formula stands in the canon, for one element (dense losses) or one row (index, bin and box losses). An exact number
 leaves this module as an unevaluated sum of two doubles, so that errors can be measured below the last digit of float64.
 """
 
@@ -61,10 +61,11 @@ def _halves(numbers: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
 
 
 def exact(loss: str, logits: Any, targets: Any, **parameters: Any) -> tuple[Exact, Exact]:
-    """The value of each element (dense) or row (index, bins) and the gradient of their sum to the logits.
+    """The value of each element (dense) or row (index, bins, boxes) and the gradient of their sum to the logits.
 
-    `logits` and `targets` are tensors, arrays or nested lists in canonical form; parameters are the canonical ones.
-    Targets outside [0, 1] or beyond the bins give NaN: the papers define nothing there.
+    `logits` and `targets` are tensors, arrays or nested lists in canonical form; parameters are the canonical ones. Of
+    a loss over pairs the logits are the predicted boxes. Targets outside [0, 1] or beyond the bins give NaN: the papers
+    define nothing there.
     """
     logits, targets = _array(logits), _array(targets)
     parameters = {name: _plain(value) for name, value in parameters.items()}
@@ -75,10 +76,11 @@ def exact(loss: str, logits: Any, targets: Any, **parameters: Any) -> tuple[Exac
     weight = parameters.pop("weight", None) or [1.0] * len(targets)
     frozen = tuple(sorted(parameters.items()))
     rows = [
-        _row(loss, tuple(z), y, w, frozen) for z, y, w in zip(logits.tolist(), targets.tolist(), weight, strict=True)
+        _row(loss, tuple(z), _plain(y), w, frozen)
+        for z, y, w in zip(logits.tolist(), targets.tolist(), weight, strict=True)
     ]
     gradients = [pair for _, row in rows for pair in row]
-    return _exact([v for v, _ in rows], targets.shape), _exact(gradients, logits.shape)
+    return _exact([v for v, _ in rows], targets.shape[:1]), _exact(gradients, logits.shape)
 
 
 def _formula(loss: str) -> Callable[..., tuple[Any, Any]]:
@@ -122,7 +124,7 @@ def _element(loss: str, x: float, y: float, parameters: tuple) -> tuple[Pair, Pa
 
 
 @functools.lru_cache(maxsize=50_000)
-def _row(loss: str, z: tuple, y: float, weight: float, parameters: tuple) -> tuple[Pair, list[Pair]]:
+def _row(loss: str, z: tuple, y: float | tuple, weight: float, parameters: tuple) -> tuple[Pair, list[Pair]]:
     with mp.workdps(DIGITS):
         value, gradient = _formula(loss)([mpf(x) for x in z], y, **{name: _number(v) for name, v in parameters})
         return _pair(value * mpf(weight)), [_pair(g * mpf(weight)) for g in gradient]

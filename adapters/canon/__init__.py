@@ -21,7 +21,7 @@ from focalbench_suite.adapters.canon.definition import (
 
 __all__ = ["CANONICAL", "Canonical", "Factors", "Parameter", "Unsupported", "native_targets"]
 
-TOOLS = ("arithmetic", "definition")  # the files of this room that are no loss
+TOOLS = ("arithmetic", "definition", "pairs")  # the files of this room that are no loss
 
 
 def _found() -> dict[str, Canonical]:

@@ -1,6 +1,7 @@
 """Focal Loss and its kin for dense detection, exact and stable at every finite logit."""
 
 from .heads import integral, prior_bias
+from .iou_loss import iou_loss
 from .losses import (
     balanced_cross_entropy_loss,
     cross_entropy_loss,
@@ -19,6 +20,7 @@ __all__ = [
     "focal_loss",
     "generalized_focal_loss",
     "integral",
+    "iou_loss",
     "prior_bias",
     "quality_focal_loss",
     "softmax_focal_loss",

@@ -65,11 +65,44 @@ def generalized_focal(logits, targets, *, beta, reduction):
     return generalized_focal_loss(logits, targets, beta=beta, reduction=reduction)
 
 
+@adapter.loss("iou", **REDUCES)
+def iou(boxes, targets, *, reduction):
+    return _iou_loss(boxes, targets, "iou", reduction)
+
+
+@adapter.loss("giou", **REDUCES)
+def giou(boxes, targets, *, reduction):
+    return _iou_loss(boxes, targets, "giou", reduction)
+
+
+@adapter.loss("diou", **REDUCES)
+def diou(boxes, targets, *, reduction):
+    return _iou_loss(boxes, targets, "diou", reduction)
+
+
+@adapter.loss("ciou", **REDUCES)
+def ciou(boxes, targets, *, reduction):
+    return _iou_loss(boxes, targets, "ciou", reduction)
+
+
+def _iou_loss(boxes, targets, kind, reduction):
+    from focalbench_suite.adapters.own import iou_loss
+
+    return iou_loss(boxes, targets, kind=kind, reduction=reduction)
+
+
 @adapter.loss("v8_detection", reduction="terms", defaults={"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}})
 def v8_detection(feats, boxes, labels, **options):
     from focalbench_suite.adapters.own.v8_detection import v8_detection
 
     return v8_detection(feats, boxes, labels, **options)
+
+
+@adapter.loss("end_to_end_detection", reduction="terms", defaults={"gains": {"box": 7.5, "cls": 0.5, "dfl": 1.5}})
+def end_to_end_detection(one2many, one2one, boxes, labels, **options):
+    from focalbench_suite.adapters.own.end_to_end import end_to_end_detection
+
+    return end_to_end_detection(one2many, one2one, boxes, labels, **options)
 
 
 @adapter.loss("gfl_head", reduction="terms", defaults={"weights": {"cls": 1.0, "bbox": 2.0, "dfl": 0.25}})

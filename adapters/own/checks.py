@@ -57,6 +57,17 @@ def rows(logits: Tensor, targets: Tensor, least: int) -> None:
         raise ValueError(f"targets hold one value a row, {tuple(logits.shape[:-1])}; these are {tuple(targets.shape)}")
 
 
+def box_pairs(boxes: Tensor, targets: Tensor) -> None:
+    """Raises `TypeError` unless the boxes are floating point, and `ValueError` unless both are (..., 4) alike."""
+    if not boxes.dtype.is_floating_point:
+        raise TypeError(f"boxes are floating point; these are {boxes.dtype}")
+    if boxes.shape != targets.shape or boxes.shape[-1:] != (4,):
+        raise ValueError(
+            f"boxes and targets are pairs of corners (..., 4) of one shape; "
+            f"these are {tuple(boxes.shape)} and {tuple(targets.shape)}"
+        )
+
+
 def reduction(name: str, avg_factor: float | Tensor | None) -> None:
     """Raises `ValueError` for an unknown reduction, or an `avg_factor` that is not one number, 0 or more.
 

@@ -37,12 +37,14 @@ def assign(
     boxes: Sequence[Tensor],
     labels: Sequence[Tensor],
     smallest: float,
+    candidates: int = CANDIDATES,
+    kept: int = CANDIDATES,
 ) -> Assigned:
     """Assigns boxes to anchors.
 
     A box takes the anchors inside it that align best, score^½ · CIoU^6; an anchor that several boxes take goes to the
-    one it overlaps most. The target score of an anchor is its alignment, scaled so that the box's best anchor gets
-    that box's best overlap.
+    one it overlaps most. Of what a box then has, it keeps the best aligned, if it may keep fewer than it took. The
+    target score of an anchor is its alignment, scaled so that the box's best anchor gets that box's best overlap.
 
     Args:
         predict: the boxes (P, 4) in pixels of anchors given by image (P,) and anchor (P,).
@@ -50,6 +52,8 @@ def assign(
         points: (A, 2) anchors in pixels.
         boxes, labels: an image each, (G, 4) in pixels and (G,).
         smallest: boxes with shorter sides are widened to this for the choice of anchors, in pixels.
+        candidates: how many anchors a box takes.
+        kept: how many of them a box keeps (Ultralytics' tal_topk2); as many as `candidates` or more for all it has.
     """
     images = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(each) for each in boxes]))
     images = images.to(points.device)
@@ -61,10 +65,14 @@ def assign(
     overlap = ciou(all_boxes[box], predict(image, anchor)).clamp(min=0)
     alignment = scores[image, label, anchor].sigmoid() ** SCORE_POWER * overlap**OVERLAP_POWER
 
-    taken = _best_of_each(alignment, (box, anchor), (len(all_boxes), len(points)))
-    kept = _settled(taken, image * len(points) + anchor, overlap, scores.shape[0] * len(points)).nonzero().squeeze(1)
+    shape = (len(all_boxes), len(points))
+    taken = _best_of_each(alignment, (box, anchor), shape, candidates)
+    taken = _settled(taken, image * len(points) + anchor, overlap, scores.shape[0] * len(points))
+    if kept < candidates:
+        taken &= _best_of_each(alignment * taken, (box, anchor), shape, kept)
+    positive = taken.nonzero().squeeze(1)
     box, image, anchor, label, overlap, alignment = (
-        each[kept] for each in (box, image, anchor, label, overlap, alignment)
+        each[positive] for each in (box, image, anchor, label, overlap, alignment)
     )
     best_overlap, best_alignment = (
         each.new_zeros(len(all_boxes)).scatter_reduce(0, box, each, "amax") for each in (overlap, alignment)
@@ -83,12 +91,12 @@ def _inside(points: Tensor, boxes: Tensor, smallest: float) -> Tensor:
     return inside
 
 
-def _best_of_each(alignment: Tensor, pair: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Tensor:
-    """Whether each pair is among the best aligned of its box, (P,)."""
+def _best_of_each(alignment: Tensor, pair: tuple[Tensor, Tensor], shape: tuple[int, int], count: int) -> Tensor:
+    """Whether each pair is among the `count` best aligned of its box, (P,)."""
     table = alignment.new_zeros(shape).index_put(
         pair, alignment
     )  # with all anchors, to break ties among zeros as Ultralytics does
-    best = table.topk(min(CANDIDATES, shape[1])).indices
+    best = table.topk(min(count, shape[1])).indices
     return torch.zeros_like(table, dtype=torch.bool).scatter(1, best, True)[pair]
 
 

@@ -15,7 +15,7 @@ from . import checks
 from .boxes import ciou, distances, from_distances, grid
 from .heads import gather, integral
 from .losses import cross_entropy_loss, distribution_focal_loss
-from .task_aligned import assign
+from .task_aligned import CANDIDATES, assign
 
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # Ultralytics' default.yaml
 MARGIN = 0.01  # in bins: a side stays this far below the last bin, in Ultralytics' bbox2dist
@@ -32,8 +32,14 @@ def v8_detection(
     gains: Mapping[str, float] = GAINS,
     classification: Callable[..., Tensor] = cross_entropy_loss,
     distribution: Callable[..., Tensor] = distribution_focal_loss,
+    class_weights: Tensor | None = None,
+    candidates: int = CANDIDATES,
+    kept: int = CANDIDATES,
 ) -> dict[str, Tensor]:
     """The terms box, cls and dfl of a batch, each a scalar times its gain.
+
+    With `reg_max` 1 a head gives the sides themselves (YOLO26); the third term is then l1, their mean distance to the
+    box's sides as shares of the image, with the gain of dfl.
 
     Args:
         feats: a level each, (B, 4 reg_max + num_classes, H, W): distributions over `reg_max` bins of the distances to
@@ -42,17 +48,21 @@ def v8_detection(
         labels: an image each, (G,) class index.
         strides: pixels a cell, a level each.
         classification: what is asked of class logits (B, C, A) and soft targets (B, C, A), with ``avg_factor``; the
-            mean or sum of a loss per element.
+            mean or sum of a loss per element. With class weights it is asked with ``reduction="none"``.
         distribution: what is asked of bins (M, reg_max) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
         num_classes: C; labels lie in 0 … C - 1.
-        reg_max: bins of each side.
+        reg_max: bins of each side, or 1 for none.
         gains: the factor of each term.
+        class_weights: (C,) the factor of each class in the class term; its divisor stays as it is. None for 1 each.
+        candidates: how many anchors a box takes.
+        kept: how many a box keeps once each anchor has one box; as many as `candidates` or more for all it has.
 
     Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
     term alone; the other two are 0.
 
     Raises:
-        ValueError: labels outside 0 … C - 1, or boxes and labels whose shapes do not fit.
+        ValueError: labels outside 0 … C - 1, boxes and labels whose shapes do not fit, or other than one class weight
+            a class.
 
     One image of one cell, 8 pixels wide, and a box that fills it. Two bins at even odds put each side at half a cell
     from the centre, where it is: the box costs nothing, its score should be 1 and is 1/2, and DFL is log 2.
@@ -67,7 +77,8 @@ def v8_detection(
     parts = [level.flatten(2).split((4 * reg_max, num_classes), dim=1) for level in feats]
     sides, scores = zip(*parts, strict=True)
     shapes = [level.shape[2:] for level in feats]
-    return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, strides, gains, classification, distribution)
+    asked = (strides, gains, classification, distribution, class_weights, candidates, kept)
+    return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, *asked)
 
 
 def terms(
@@ -80,6 +91,9 @@ def terms(
     gains: Mapping[str, float],
     classification: Callable[..., Tensor],
     distribution: Callable[..., Tensor],
+    class_weights: Tensor | None = None,
+    candidates: int = CANDIDATES,
+    kept: int = CANDIDATES,
 ) -> dict[str, Tensor]:
     """`v8_detection` of outputs that are split into boxes and classes already.
 
@@ -97,33 +111,64 @@ def terms(
     {'box': 0.0, 'cls': 0.693, 'dfl': 0.693}
     """
     checks.ground_truth(boxes, labels, scores.shape[1])
+    checks.class_weights("class_weights", class_weights, scores.shape[1])
     at_least = torch.promote_types(scores.dtype, torch.float32)
     sides, scores = [part.to(at_least) for part in sides], scores.to(at_least)
     cells, scale = grid(shapes, strides, scores)
     cells = cells + 0.5
 
-    def expectation(channels: Tensor) -> Tensor:  # as `integral`, but in float32, which will do for the assignment
-        bins = channels.unflatten(1, (4, -1)).softmax(dim=2)
-        return bins @ torch.arange(bins.shape[2]).to(bins)
-
     def predict(image: Tensor, anchor: Tensor) -> Tensor:
-        return from_distances(cells[anchor], gather(sides, image, anchor, expectation)) * scale[anchor]
+        return from_distances(cells[anchor], gather(sides, image, anchor, _fast_distances)) * scale[anchor]
 
     # Ultralytics widens small boxes to the second level's stride.
-    taken = assign(predict, scores, cells * scale, boxes, labels, strides[min(1, len(strides) - 1)])
-    quality, total = taken.quality, taken.quality.sum().clamp(min=1)
+    smallest = strides[min(1, len(strides) - 1)]
+    taken = assign(predict, scores, cells * scale, boxes, labels, smallest, candidates, kept)
+    total = taken.quality.sum().clamp(min=1)
     target_scores = torch.zeros_like(scores)
-    target_scores[taken.image, taken.label, taken.anchor] = quality
+    target_scores[taken.image, taken.label, taken.anchor] = taken.quality
     bins = gather(sides, taken.image, taken.anchor).unflatten(1, (4, -1))
-    reg_max = bins.shape[2]
     at, target_boxes = cells[taken.anchor], taken.box / scale[taken.anchor]
-    target_sides = distances(at, target_boxes).clamp(0, reg_max - 1 - MARGIN)
-    box = ((1 - ciou(from_distances(at, integral(bins)), target_boxes)) * quality).sum() / total
-    cls = classification(scores, target_scores, avg_factor=total)
-    dfl = distribution(
-        bins.view(-1, reg_max),
-        target_sides.view(-1),
-        weight=quality.repeat_interleave(4),
-        avg_factor=4 * total,
-    )
-    return {"box": gains["box"] * box, "cls": gains["cls"] * cls, "dfl": gains["dfl"] * dfl}
+    wanted = distances(at, target_boxes)
+    box = ((1 - ciou(from_distances(at, _distances(bins)), target_boxes)) * taken.quality).sum() / total
+    cls = _class_term(scores, target_scores, total, classification, class_weights)
+    found = {"box": gains["box"] * box, "cls": gains["cls"] * cls}
+    if bins.shape[2] > 1:
+        return found | {"dfl": gains["dfl"] * _distribution_term(bins, wanted, taken.quality, total, distribution)}
+    height, width = (side * strides[0] for side in shapes[0])
+    shares = scale[taken.anchor] / bins.new_tensor([width, height, width, height])
+    off = ((bins.squeeze(2) - wanted).abs() * shares).mean(1)
+    return found | {"l1": gains["dfl"] * ((off * taken.quality).sum() / total)}
+
+
+def _distances(bins: Tensor) -> Tensor:
+    """The distances (T, 4) of sides (T, 4, reg_max)."""
+    return integral(bins) if bins.shape[2] > 1 else bins.squeeze(2)
+
+
+def _fast_distances(channels: Tensor) -> Tensor:
+    """The distances (P, 4) of channels (P, 4 reg_max): as `_distances`, but in float32, which will do to assign."""
+    bins = channels.unflatten(1, (4, -1))
+    if bins.shape[2] == 1:
+        return channels
+    return bins.softmax(dim=2) @ torch.arange(bins.shape[2]).to(bins)
+
+
+def _class_term(
+    scores: Tensor,
+    targets: Tensor,
+    total: Tensor,
+    classification: Callable[..., Tensor],
+    weights: Tensor | None,
+) -> Tensor:
+    if weights is None:
+        return classification(scores, targets, avg_factor=total)
+    each = classification(scores, targets, reduction="none")  # (B, C, A)
+    return (each * weights.to(scores).view(-1, 1)).sum() / total
+
+
+def _distribution_term(
+    bins: Tensor, wanted: Tensor, quality: Tensor, total: Tensor, distribution: Callable[..., Tensor]
+) -> Tensor:
+    targets = wanted.clamp(0, bins.shape[2] - 1 - MARGIN)
+    weight = quality.repeat_interleave(4)
+    return distribution(bins.flatten(0, 1), targets.view(-1), weight=weight, avg_factor=4 * total)

@@ -18,6 +18,10 @@ from focalbench_suite.suites import errors, oracle
 from focalbench_suite.suites.agreement import measure
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
+# The bins that a loss is asked with: an end-to-end head has distributions (YOLOv10) or the sides themselves (YOLO26).
+BINS = {"v8_detection": (REG_MAX,), "gfl_head": (REG_MAX,), "end_to_end_detection": (REG_MAX, 1)}
+PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
+BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
 # How many roundings a term may be off, as it is a sum over some hundred anchors of numbers that went through an
 # assignment. With 4, our own terms in float32 differ from those in float64; 8 and 16 give the same verdicts on our own,
 # Ultralytics' and MMDetection's terms. 64 is half of bfloat16's digits: there, a total that is off by a quarter passes.
@@ -62,39 +66,44 @@ Terms = dict[str, tuple[numpy.ndarray, numpy.ndarray]]  # of each term its value
 
 
 def rows(loss: Loss, dtype: str, device: str, strict: bool = False) -> list[Row]:
-    """A row for each scene, term and quantity.
+    """A row for each number of bins, scene, term and quantity.
 
     A single number is a multiple of any other, so a scale is one for all scenes: the first scene whose gradient is not
     zero fixes it, and the value there and all the other scenes must bear it out. With `strict`, what a call raises is
     raised.
     """
+    return [row for bins in BINS[loss.name] for row in _rows(loss, dtype, device, strict, bins)]
+
+
+def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[Row]:
     named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
     own = find(loss.name, "own").call
-    answers: list[tuple[GroundTruth, Terms, Terms]] = []
+    answers: list[tuple[str, Terms, Terms]] = []
     found: list[Row] = []
     for scene in SCENES:
+        title = scene.name if bins == REG_MAX else f"{scene.name}, reg_max {bins}"
         try:
-            got = terms_of(loss.call, loss.name, scene, dtype, dtype, device)
+            got = terms_of(loss.call, loss.name, scene, dtype, dtype, device, bins)
         except Exception as error:  # whatever a measured library raises is the finding
             if strict:
                 raise
             verdict = "unsupported" if isinstance(error, Unsupported) else "error"
             reason = str(error) if isinstance(error, Unsupported) else measure.sentence(error)
-            found.append(named | _refused(scene.name, verdict, reason))
+            found.append(named | _refused(title, verdict, reason))
         else:
-            answers.append((scene, got, terms_of(own, loss.name, scene, dtype, "float64", "cpu")))
+            answers.append((title, got, terms_of(own, loss.name, scene, dtype, "float64", "cpu", bins)))
     scales = {term: _scale([(got[term], ours[term]) for _, got, ours in answers], dtype) for term in _names(answers)}
     return found + [
         named
-        | {"probe": f"{scene.name}: {term}", "quantity": quantity}
+        | {"probe": f"{title}: {term}", "quantity": quantity}
         | _compare(got[term][i], ours[term][i], dtype, scales[term])
-        for scene, got, ours in answers
+        for title, got, ours in answers
         for term in ours
         for i, quantity in enumerate(("value", "gradient"))
     ]
 
 
-def _names(answers: list[tuple[GroundTruth, Terms, Terms]]) -> list[str]:
+def _names(answers: list[tuple[str, Terms, Terms]]) -> list[str]:
     return list(answers[0][2]) if answers else []
 
 
@@ -141,16 +150,18 @@ def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str, scale: 
     }
 
 
-def terms_of(call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str) -> Terms:
+def terms_of(
+    call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str, bins: int = REG_MAX
+) -> Terms:
     """Each term and its gradient to all head outputs, flat, as float64; inputs are rounded to `rounded` first."""
     kind = getattr(torch, dtype)
     coarse = getattr(torch, rounded)
-    groups = head_outputs(name, len(batch.boxes))
+    groups = head_outputs(name, len(batch.boxes), bins)
     heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
-    settings = {"strides": STRIDES, "reg_max": REG_MAX}
-    settings |= {"num_classes": CLASSES} if name == "v8_detection" else {"image_size": (SIDE, SIDE)}
+    settings = {"strides": STRIDES, "reg_max": bins}
+    settings |= {"image_size": (SIDE, SIDE)} if name == "gfl_head" else {"num_classes": CLASSES}
     terms = call(*heads, boxes, labels, **settings)
     leaves = [leaf for group in heads for leaf in group]
     return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
@@ -168,16 +179,19 @@ def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
 
 
 @functools.lru_cache
-def head_outputs(name: str, images: int) -> list[list[torch.Tensor]]:
-    """Head outputs of a detector as it starts: class logits at the prior, noisy distributions."""
+def head_outputs(name: str, images: int, bins: int = REG_MAX) -> list[list[torch.Tensor]]:
+    """Head outputs of a detector as it starts: class logits at the prior, noisy distributions or sides."""
     generator = torch.Generator().manual_seed(0)
     sides = [SIDE // stride for stride in STRIDES]
 
-    def noise(channels: int, side: int) -> torch.Tensor:
-        return torch.randn(images, channels, side, side, generator=generator, dtype=torch.float64)
+    def noise(channels: int, shift: float) -> list[torch.Tensor]:
+        shapes = [(images, channels, side, side) for side in sides]
+        return [torch.randn(shape, generator=generator, dtype=torch.float64) + shift for shape in shapes]
 
-    bins = 4 * (REG_MAX if name == "v8_detection" else REG_MAX + 1)
-    classes, distributions = [noise(CLASSES, s) - 4.6 for s in sides], [noise(bins, s) for s in sides]
+    def branch() -> list[torch.Tensor]:
+        classes, distances = noise(CLASSES, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
+        return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
+
     if name == "gfl_head":
-        return [classes, distributions]
-    return [[torch.cat(pair, dim=1) for pair in zip(distributions, classes, strict=True)]]
+        return [noise(CLASSES, PRIOR_BIAS), noise(4 * (bins + 1), 0.0)]
+    return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import CANONICAL, DETECTORS
+from focalbench_suite.adapters import CANONICAL, CRITERIA
 from focalbench_suite.suites.check.binding import SCALE, Binding, Bound, Options
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall
@@ -88,7 +88,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
     """
     reference = function if isinstance(function, str) else reference_of(function)
     given = None if isinstance(function, str) else function
-    if loss in DETECTORS:
+    if loss in CRITERIA:
         if options != Options():
             raise CannotCall(f"{loss} is a whole criterion, asked as it is: leave the options that state something out")
         from focalbench_suite.suites.criterion import check_criterion  # which builds on this room

@@ -203,6 +203,7 @@ def _bases() -> tuple[type, type]:
             for name, part in _parts(self).items():
                 part.load_state_dict(state[name])
             self.start_epoch, self.ema.updates = state["epoch"] + 1, state["updates"]
+            _go_on(_parts(self)["model"], self.start_epoch)
             self.recorder.go_on(state["recorder"])
 
         def final_eval(self) -> None:
@@ -215,6 +216,15 @@ def _parts(trainer) -> dict[str, Any]:
     from ultralytics.utils.torch_utils import unwrap_model
 
     return {"model": unwrap_model(trainer.model), "ema": trainer.ema.ema, "optimizer": trainer.optimizer}
+
+
+def _go_on(model, epoch: int) -> None:
+    """An end-to-end criterion weighs its branches by the epochs that it was told to be over."""
+    criterion = getattr(model, "criterion", None) or model.init_criterion()
+    if hasattr(criterion, "update"):
+        criterion.updates = epoch - 1
+        criterion.update()
+        model.criterion = criterion
 
 
 def _start(trainer) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from focalbench_suite import adapters
 
 MMDETECTION = ("retinanet", "atss", "gfl", "vfnet")
-ULTRALYTICS = ("yolov8n", "yolov8s", "yolo11n", "yolo11s")
+END_TO_END = ("yolov10n", "yolo26n")
+ULTRALYTICS = ("yolov8n", "yolov8s", "yolo11n", "yolo11s", *END_TO_END)
 HOSTS = MMDETECTION + ULTRALYTICS
 PAPERS = {"fl": "arXiv:1708.02002", "gfl": "arXiv:2006.04388", "vfl": "arXiv:2008.13367"}
 
@@ -151,12 +152,22 @@ def yolo(host: str, smallest: str) -> list[Variant]:
     ]
 
 
+def end_to_end(host: str) -> list[Variant]:
+    """Library and own of a YOLO whose head has two branches."""
+    return [
+        Variant(host, "library", "ultralytics", "end_to_end_detection"),
+        Variant(host, "own", "own", "end_to_end_detection", {"own": {}}),
+    ]
+
+
 VARIANTS = [
     *GFL,
     *RETINANET,
     *ATSS,
     *VFNET,
-    *(variant for host in ULTRALYTICS for variant in yolo(host, "core" if host == "yolov8n" else "papers")),
+    *yolo("yolov8n", "core"),
+    *(variant for host in ("yolov8s", "yolo11n", "yolo11s") for variant in yolo(host, "papers")),
+    *(variant for host in END_TO_END for variant in end_to_end(host)),
 ]
 
 SETS = {"smoke": ("core",), "quick": ("core",), "gpu": ("core",), "full": ("core", "reference")}

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import DETECTORS, Adapter
+from focalbench_suite.adapters import CANONICAL, Adapter
 from focalbench_suite.suites.history.releases import Release, nearest, releases_of
 
 
@@ -33,8 +33,8 @@ class Library:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """The losses of logits that any release of it is asked for; a whole detector's are not."""
-        return tuple(dict.fromkeys(form.name for form in self.adapter.forms if form.name not in DETECTORS))
+        """The losses of logits that any release of it is asked for; boxes' and a whole detector's are not."""
+        return tuple(dict.fromkeys(form.name for form in self.adapter.forms if CANONICAL[form.name].of_logits))
 
     @cached_property
     def known(self) -> list[Release]:

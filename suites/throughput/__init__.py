@@ -67,7 +67,9 @@ def _labels(selection: Selection, workload: Workload, loss: str, device: str, dt
     labels = [
         found.label
         for adapter, found, _ in suites.selected(selection)
-        if found.name == loss and (selection.adapters or not usual or adapter.name in usual)
+        if found.name == loss
+        and (selection.adapters or not usual or adapter.name in usual)
+        and not (found.variant and CANONICAL[loss].inputs == "detector")  # other ways to call one criterion
     ]
     if device not in workload.compiled:
         return labels

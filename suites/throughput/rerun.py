@@ -98,7 +98,7 @@ def cells_of(adapters: Sequence[str], losses: Sequence[str]) -> list[PairedCell]
     cells = []
     for name, adapter in found.items():
         for loss in adapter.losses if name in adapters and adapter.absence() is None else ():
-            if (not losses or loss.name in losses) and CANONICAL[loss.name].inputs != "detector":
+            if (not losses or loss.name in losses) and CANONICAL[loss.name].of_logits:
                 cells.append(PairedCell(loss.name, loss.label, *SHAPES[CANONICAL[loss.name].inputs]))
     if not cells:
         raise ValueError(f"nothing to compare: {', '.join(adapters)} has no loss of logits among those asked for")

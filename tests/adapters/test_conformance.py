@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL, Loss, Unsupported, discover
 from focalbench_suite.adapters._mmcv import ensure_ops
 from focalbench_suite.adapters._ultralytics import ensure_quiet
@@ -15,8 +16,8 @@ from focalbench_suite.adapters._ultralytics import ensure_quiet
 ADAPTERS = discover()
 READY = [adapter for adapter in ADAPTERS.values() if adapter.absence() is None]
 LOSSES = [loss for adapter in READY for loss in adapter.losses]
-SIMPLE = [loss for loss in LOSSES if CANONICAL[loss.name].inputs != "detector"]
-DETECTORS = [loss for loss in LOSSES if CANONICAL[loss.name].inputs == "detector"]
+SIMPLE = [loss for loss in LOSSES if loss.name not in adapters.DETECTORS]
+DETECTORS = [loss for loss in LOSSES if loss.name in adapters.DETECTORS]
 OPTIONAL = {"optax"}  # installed with an extra only
 COMPILED = {"mmdetection.mmcv"}  # needs the full mmcv
 N, C, BINS = 6, 4, 17
@@ -26,9 +27,15 @@ each_detector = pytest.mark.parametrize("loss", DETECTORS, ids=lambda loss: f"{l
 
 
 def inputs(loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and dense canonical targets that every library takes: hard labels, one class a row, some background."""
+    """Logits and dense canonical targets that every library takes: hard labels, one class a row, some background.
+
+    Of a loss over pairs, boxes and their targets, which overlap.
+    """
     random = torch.Generator().manual_seed(1)
     form = CANONICAL[loss.name].inputs
+    if form == "boxes":
+        targets = torch.tensor([10.0, 20.0, 60.0, 50.0]).repeat(N, 1)
+        return targets + 8 * torch.rand(N, 4, generator=random), targets
     logits = torch.randn(N, BINS if form == "bins" else C, generator=random)
     if form == "bins":
         return logits, torch.rand(N, generator=random) * (BINS - 2)
@@ -119,7 +126,7 @@ def test_a_value_per_element_or_row_or_a_plain_refusal(loss):
             loss.elementwise(logits, loss.native(targets, logits.shape[1]))
         return
     value = answer(loss, loss.elementwise, logits, targets)
-    shapes = {"dense": {(N, C), (N,)}, "index": {(N, C), (N,)}, "bins": {(N,)}}
+    shapes = {"dense": {(N, C), (N,)}, "index": {(N, C), (N,)}, "bins": {(N,)}, "boxes": {(N,), (N, 4)}}
     assert tuple(value.shape) in shapes[CANONICAL[loss.name].inputs]
 
 
@@ -242,6 +249,13 @@ def test_a_detector_loss_gives_its_terms_with_gradients(loss):
         outputs = [torch.randn(2, 64 + 5, 128 // stride, 128 // stride, requires_grad=True) for stride in (8, 16, 32)]
         terms = loss.call(outputs, boxes, labels, strides=(8, 16, 32), num_classes=5)
         assert list(terms) == ["box", "cls", "dfl"]
+    elif loss.name == "end_to_end_detection":
+        outputs, others = (
+            [torch.randn(2, 4 + 5, 128 // stride, 128 // stride, requires_grad=True) for stride in (8, 16, 32)]
+            for _ in range(2)
+        )
+        terms = loss.call(outputs, others, boxes, labels, strides=(8, 16, 32), num_classes=5, reg_max=1)
+        assert list(terms) == ["box", "cls", "l1"]
     else:
         strides = (8, 16, 32, 64, 128)
         outputs = [torch.randn(2, 5, 128 // stride, 128 // stride, requires_grad=True) for stride in strides]

@@ -9,6 +9,7 @@ import pytest
 from mpmath import diff, mp, mpf
 
 from focalbench_suite.adapters import CANONICAL
+from focalbench_suite.adapters.canon.pairs import Pair
 from focalbench_suite.suites import oracle
 
 X = [-100.0, -8.0, -4.59511985013459, -0.5, 0.0, 0.75, 3.0, 100.0]
@@ -126,6 +127,40 @@ def test_row_gradient_is_the_derivative_of_the_value(loss, parameters, y):
         for j, slope in enumerate(gradient):
             shifted = lambda t, j=j: CANONICAL[loss].exact([*map(mpf, Z[:j]), t, *map(mpf, Z[j + 1 :])], y, **exact)[0]  # noqa: E731
             assert slope == pytest.approx(factor * float(diff(shifted, mpf(Z[j]))), rel=1e-10)
+
+
+BOX, TARGETS = (8.0, 6.0, 40.0, 52.0), ((12.0, 4.0, 44.0, 40.0), (10.0, 8.0, 30.0, 20.0), (90.0, 60.0, 120.0, 95.0))
+
+
+@pytest.mark.parametrize(("loss", "parameters"), cases("boxes"))
+@pytest.mark.parametrize("target", TARGETS, ids=["overlapping", "inside", "apart"])
+def test_pair_gradient_is_the_derivative_of_the_value(loss, parameters, target):
+    """CIoU's trade-off is a constant: its loss is differentiated with that of the pair itself."""
+    gradient = oracle.exact(loss, [BOX], [target], **parameters)[1].high[0]
+
+    def value(box):
+        if loss != "ciou":
+            return CANONICAL[loss].exact(box, target)[0]
+        fixed, moved = (Pair.of(each, target) for each in ([*map(mpf, BOX)], box))
+        trade_off = fixed.aspect().value / (1 - fixed.iou().value + fixed.aspect().value)
+        return 1 - moved.iou().value + moved.distance().value + trade_off * moved.aspect().value
+
+    with mp.workdps(80):
+        for j, slope in enumerate(gradient):
+            shifted = lambda t, j=j: value([*map(mpf, BOX[:j]), t, *map(mpf, BOX[j + 1 :])])  # noqa: E731
+            assert slope == pytest.approx(float(diff(shifted, mpf(BOX[j]))), rel=1e-12, abs=1e-18)
+
+
+def test_boxes_by_hand():
+    """2 x 2 inside 4 x 2, centres 1 apart, in a hull of 4 x 2 whose diagonal squared is 20."""
+    box, target = [[0.0, 0.0, 2.0, 2.0]], [[0.0, 0.0, 4.0, 2.0]]
+    aspect = 4 / math.pi**2 * (math.atan(2) - math.atan(1)) ** 2
+    found = {loss: oracle.exact(loss, box, target)[0].high.item() for loss in ("iou", "giou", "diou", "ciou")}
+    assert found["iou"] == found["giou"] == 0.5
+    assert found["diou"] == pytest.approx(0.5 + 1 / 20, rel=1e-15)
+    assert found["ciou"] == pytest.approx(0.5 + 1 / 20 + aspect**2 / (0.5 + aspect), rel=1e-15)
+    (apart,) = oracle.exact("giou", box, [[4.0, 0.0, 6.0, 2.0]])[0].high
+    assert apart == pytest.approx(1 + 1 / 3, rel=1e-15)
 
 
 def test_poly1_by_hand():

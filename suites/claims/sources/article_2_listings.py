@@ -12,8 +12,6 @@ from focalbench_suite.suites.claims.listings import alpha_factor, batch, four_si
 from focalbench_suite.suites.claims.sources import generalized_focal_loss as gfl
 from focalbench_suite.suites.claims.sources.article_2 import LABELS, NAME
 
-TASKS = ("nn/tasks.py", "DetectionModel.init_criterion")
-
 
 def focal_listing(rows: int, classes: int = 4, gamma: float = 1.5, alpha: float = 0.25) -> float:
     logits, targets = batch(rows, classes)
@@ -135,19 +133,6 @@ def names_in(file: str, name: str, *words: str) -> Shown:
     source = installed.source_of("ultralytics", file, name)
     missing = [word for word in words if word not in source]
     return Shown(not missing, f"no {', '.join(missing)} in it now" if missing else f"{', '.join(words)}: still so")
-
-
-def listing_terms() -> list[str]:
-    """The terms that the installed v8DetectionLoss returns, by our adapter's call of it."""
-    import torch
-
-    from focalbench_suite import adapters
-
-    torch.manual_seed(0)
-    feats = [torch.randn(1, 64 + 2, side, side) for side in (8, 4, 2)]
-    loss = adapters.find("v8_detection", "ultralytics")
-    boxes, labels = [torch.tensor([[8.0, 8.0, 40.0, 48.0]])], [torch.tensor([1])]
-    return list(loss.call(feats, boxes, labels, strides=(8, 16, 32), num_classes=2))
 
 
 FOCAL_LISTING = (
@@ -293,67 +278,4 @@ DFL_LISTING = (
 )
 
 
-YOLO = (
-    Claim(
-        "YOLOv8 listings",
-        "forward returns the loss of a dict and predicts otherwise",
-        "isinstance(x, dict)",
-        lambda read: names_in("nn/tasks.py", "BaseModel.forward", "isinstance(x, dict)", "self.loss", "self.predict"),
-        loss="v8_detection",
-        basis="read",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "the loss makes its criterion once and predicts from batch['img']",
-        "self.criterion, batch['img']",
-        lambda read: names_in(
-            "nn/tasks.py", "BaseModel.loss", "self.criterion = self.init_criterion()", 'batch["img"]'
-        ),
-        loss="v8_detection",
-        basis="read",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "the criterion is E2EDetectLoss for an end-to-end head",
-        "E2EDetectLoss",
-        lambda read: names_in(*TASKS, "E2EDetectLoss"),
-        loss="v8_detection",
-        conditions={"E2ELoss is read for E2EDetectLoss": lambda read: names_in(*TASKS, "E2ELoss")},
-        basis="read",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "the criterion is v8DetectionLoss otherwise",
-        "v8DetectionLoss",
-        lambda read: names_in(*TASKS, "v8DetectionLoss"),
-        loss="v8_detection",
-        basis="read",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "v8DetectionLoss splits the outputs into 4 × reg_max and the classes in its __call__",
-        "split((reg_max * 4, nc), 1)",
-        lambda read: names_in("utils/loss.py", "v8DetectionLoss", "split", "self.reg_max * 4"),
-        loss="v8_detection",
-        note="the head now hands both over apart",
-        basis="read",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "the loss has three terms: box, cls, dfl",
-        "3",
-        lambda read: float(len(listing_terms())),
-        loss="v8_detection",
-    ),
-    Claim(
-        "YOLOv8 listings",
-        "the sum is multiplied by the batch size",
-        "batch size",
-        lambda read: names_in("utils/loss.py", "v8DetectionLoss.loss", "* batch_size"),
-        loss="v8_detection",
-        basis="read",
-    ),
-)
-
-
-SOURCES = (Source(NAME, "articles", (*FOCAL_LISTING, *DFL_LISTING, *YOLO)),)
+SOURCES = (Source(NAME, "articles", (*FOCAL_LISTING, *DFL_LISTING)),)

@@ -5,41 +5,14 @@ from math import atan, log, pi
 import pytest
 import torch
 
-from focalbench_suite.adapters import discover
+from focalbench_suite.adapters import find
 from focalbench_suite.adapters.own.boxes import ciou, giou, iou
 from focalbench_suite.adapters.own.v8_detection import v8_detection
-
-STRIDES, CLASSES, SIDE = (8, 16, 32), 6, 192
-
-
-@pytest.fixture
-def double():
-    """Ultralytics makes its sums and targets in torch's default dtype."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def scene(seed: int, images: int = 3, count: int = 6) -> tuple[list, list, list]:
-    """Head outputs, boxes and labels; later images hold fewer boxes, and some boxes overlap or are tiny."""
-    random = torch.Generator().manual_seed(seed)
-    feats = [
-        (1.5 * torch.randn(images, 64 + CLASSES, SIDE // stride, SIDE // stride, generator=random)).requires_grad_()
-        for stride in STRIDES
-    ]
-    boxes, labels = [], []
-    for image in range(images):
-        number = count - 3 * image
-        corner = torch.rand(number, 2, generator=random) * 0.7 * SIDE
-        size = torch.rand(number, 2, generator=random) * 0.5 * SIDE + 3
-        boxes.append(torch.cat((corner, (corner + size).clamp(max=SIDE)), dim=1))
-        labels.append(torch.randint(CLASSES, (number,), generator=random))
-    return feats, boxes, labels
+from tests.adapters.own.scenes import CLASSES, STRIDES, scene
 
 
 def theirs(*arguments, **options):
-    (loss,) = [loss for loss in discover()["ultralytics"].losses if loss.name == "v8_detection"]
-    return loss.call(*arguments, strides=STRIDES, num_classes=CLASSES, **options)
+    return find("v8_detection", "ultralytics").call(*arguments, strides=STRIDES, num_classes=CLASSES, **options)
 
 
 @pytest.mark.usefixtures("double")

@@ -20,7 +20,9 @@ SOURCES = ("own", "articles", "torchvision", "ultralytics", "torch", "fvcore")
 @pytest.fixture(scope="module")
 def found():
     """Every finding of the sources that import quickly, by adapter and loss."""
-    losses = [loss for name in SOURCES for loss in adapters.load(name).losses if loss.name not in adapters.DETECTORS]
+    losses = [
+        loss for name in SOURCES for loss in adapters.load(name).losses if adapters.CANONICAL[loss.name].of_logits
+    ]
     return {(loss.label, loss.name): findings.of_source(loss, "", "cpu") for loss in losses}
 
 

@@ -79,11 +79,14 @@ def test_a_head_of_easy_negatives_in_bfloat16(adapter, kept):
     assert row["exact"] / row["factor"] == pytest.approx(0.532, rel=1e-3)  # Keras and MONAI average in their sum
 
 
-@pytest.mark.parametrize(("loss", "adapter"), [("v8_detection", "ultralytics"), ("gfl_head", "mmdetection")])
+@pytest.mark.parametrize(
+    ("loss", "adapter"),
+    [("v8_detection", "ultralytics"), ("end_to_end_detection", "ultralytics"), ("gfl_head", "mmdetection")],
+)
 def test_detectors_agree_with_ours_term_by_term(loss, adapter):
     rows = terms.rows(find(loss, adapter), "float32", "cpu")
     assert {row["verdict"] for row in rows} == {"agrees"}
-    assert len(rows) == len(terms.SCENES) * 3 * 2
+    assert len(rows) == len(terms.SCENES) * 3 * 2 * len(terms.BINS[loss])
 
 
 def test_a_term_that_is_off_is_seen():

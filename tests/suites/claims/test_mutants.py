@@ -12,9 +12,11 @@ import torch
 
 from focalbench_suite import adapters
 from focalbench_suite.adapters import own as losses
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.adapters.own import boxes
 from focalbench_suite.suites import claims
 from focalbench_suite.suites.claims.claim import Claim, judge
+from focalbench_suite.suites.claims.sources.article_2_path import CLASSES
 
 OWN_LOSSES = sorted(name for name in vars(losses) if name.endswith("_loss"))
 Loss = Callable[..., torch.Tensor]
@@ -62,6 +64,16 @@ def own_mutants() -> Iterator[AbstractContextManager]:
         yield from (mock.patch.object(losses, name, mutant) for name, mutant in patches.items())
 
 
+class Dice:
+    """A criterion whose terms are random numbers, one for each call."""
+
+    def __init__(self, model) -> None:
+        self.dice = torch.Generator().manual_seed(0)
+
+    def __call__(self, preds, batch):
+        return torch.rand(3, generator=self.dice), {"box_loss": torch.ones(())}
+
+
 def library_mutants() -> Iterator[AbstractContextManager]:
     """Patches of the listings and of what of the libraries is run."""
     found = adapters.find
@@ -77,6 +89,10 @@ def library_mutants() -> Iterator[AbstractContextManager]:
     yield mock.patch("fvcore.nn.sigmoid_focal_loss_star", lambda logits, *_, **__: -7 * logits)
     head = SimpleNamespace(cv2=[[SimpleNamespace(out_channels=64)]], reg_max=15)
     yield mock.patch("ultralytics.nn.modules.head.Detect", return_value=head)
+    ensure_quiet()
+    yield mock.patch.multiple("ultralytics.nn.tasks", v8DetectionLoss=Dice, E2ELoss=Dice)
+    swapped = {"boxes": torch.zeros(2, CLASSES, 84), "scores": torch.zeros(2, 64, 84)}
+    yield mock.patch("ultralytics.nn.modules.head.Detect.forward_head", return_value=swapped)
 
 
 def turned(claim: Claim, source: str, verdict: str) -> bool:

@@ -15,6 +15,7 @@ from focalbench_suite.results.store import Run
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites import coco_map as suite
 from focalbench_suite.suites.coco_map import execute, plan
+from focalbench_suite.suites.coco_map.recording import Recorder
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, SMOKE
 from focalbench_suite.suites.coco_map.variants import VARIANTS, users
 
@@ -83,6 +84,34 @@ def test_a_training_killed_in_its_eighth_step_goes_on_from_the_checkpoint_after_
     assert {name: resumed.data["run"][name] for name in MEASURED} == {
         name: whole.data["run"][name] for name in MEASURED
     }
+
+
+class Stopped(Exception):
+    """What ends a training in the middle, in a test."""
+
+
+@pytest.mark.parametrize("name", ["library", "own"])
+def test_an_end_to_end_training_goes_on_with_the_weights_of_its_epoch(name, tmp_path, monkeypatch):
+    """In its eighth step of nine, where the branches' weights have moved twice."""
+    variant = next(found for found in VARIANTS if (found.host, found.name) == ("yolo26n", name))
+    task = suite._task(Selection(), dataclasses.replace(SMOKE, iterations=9, checkpoint=3), variant, 0, "cpu")
+    kept = dataclasses.replace(task, folder=tmp_path)
+    step = Recorder.step
+
+    def stopping(recorder, *watched):
+        step(recorder, *watched)
+        if len(recorder.curve) == 8:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "step", stopping)
+        with pytest.raises(Stopped):
+            execute(kept)
+    (resumed,), (whole,) = execute(kept), execute(task)
+    assert len(resumed.data["curve"]) == 9
+    assert [without_seconds(point) for point in resumed.data["curve"]] == [
+        without_seconds(point) for point in whole.data["curve"]
+    ]
 
 
 def test_a_training_detects_with_what_it_ended_with_not_with_its_last_checkpoint(tmp_path):

@@ -6,17 +6,18 @@ import json
 import pytest
 import torch
 
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.results.coco_map import conditions_table, drift_table
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites import coco_map as suite
 from focalbench_suite.suites.coco_map.mmdetection import model_config, register
-from focalbench_suite.suites.coco_map.schedules import SMOKE
+from focalbench_suite.suites.coco_map.schedules import SMOKE, STEPS
 from focalbench_suite.suites.coco_map.variants import HOSTS, MMDETECTION, VARIANTS, users
 
 
-def train(variant, dtype="float32", seed=0, iterations=3):
+def train(variant, dtype="float32", seed=0, **schedule):
     """A variant's record as it reads in a run's records."""
-    schedule = dataclasses.replace(SMOKE, iterations=iterations)
+    schedule = dataclasses.replace(SMOKE, **schedule)
     (record,) = suite.execute(suite._task(Selection(), schedule, variant, seed, "cpu", dtype))
     return json.loads(json.dumps(dataclasses.asdict(record)))
 
@@ -33,6 +34,13 @@ def gfl():
 @pytest.fixture(scope="module")
 def yolo():
     return {name: train(variant(f"yolov8n/{name}"), "float64") for name in ("library", "own")}
+
+
+@pytest.fixture(scope="module", params=["yolov10n", "yolo26n"])
+def end_to_end(request):
+    """Over two epochs, since the weights of the branches move after the first, with SGD as in the schedule `steps`."""
+    slow = {"iterations": 6, "yolo_optimizer": STEPS.yolo_optimizer, "yolo_rate": STEPS.yolo_rate}
+    return {name: train(variant(f"{request.param}/{name}"), "float64", **slow) for name in ("library", "own")}
 
 
 @pytest.mark.parametrize("host", ["gfl", "yolo"])
@@ -52,6 +60,51 @@ def test_ours_trains_a_host_as_its_own_losses_do_to_nine_digits(host, terms, req
     drift = drift_table(request.getfixturevalue(host).values()).set_index("term")["largest"]
     assert set(drift.index) == terms
     assert (drift < 1e-9).all()
+
+
+def test_ours_trains_an_end_to_end_host_as_its_own_loss_does_to_nine_digits(end_to_end):
+    same = conditions_table(end_to_end.values())["same_as_library"]
+    assert same.tolist() == ["initial_weights data_order augmented_inputs"] * 2
+    drift = drift_table(end_to_end.values()).set_index("term")["largest"]
+    assert set(drift.index) - {"l1", "dfl"} == {"loss", "box", "cls", "grad_norm"}
+    assert len(drift) == 5
+    assert (drift < 1e-9).all()
+
+
+@pytest.mark.parametrize("host", ["yolov10n", "yolo26n"])
+def test_on_the_librarys_course_ours_gives_the_same_numbers_at_each_step(host, monkeypatch):
+    ensure_quiet()
+    from ultralytics.nn.tasks import DetectionModel
+
+    gaps, library = [], DetectionModel.init_criterion
+    monkeypatch.setattr(DetectionModel, "init_criterion", lambda model: Beside(library(model), model, gaps))
+    slow = {"iterations": 6, "yolo_optimizer": STEPS.yolo_optimizer, "yolo_rate": STEPS.yolo_rate}
+    train(variant(f"{host}/library"), "float64", **slow)
+    assert len(gaps) == 6
+    assert max(map(max, gaps)) < 1e-13
+
+
+class Beside:
+    """The library's criterion, beside which ours is asked at each step: how far value and gradients are apart."""
+
+    def __init__(self, theirs, model, gaps):
+        from focalbench_suite.adapters.own.ultralytics import criterion_for
+
+        self.theirs, self.ours, self.gaps = theirs, criterion_for(model), gaps
+
+    def __call__(self, outputs, batch):
+        found = self.theirs(outputs, batch)
+        if found[0].requires_grad:  # not while validating
+            parts = [part for branch in outputs.values() for part in (branch["boxes"], branch["scores"])]
+            losses = [loss.sum() for loss in (found[0], self.ours(outputs, batch)[0])]
+            gradients = [torch.autograd.grad(loss, parts, retain_graph=True) for loss in losses]
+            pairs = [losses, *zip(*gradients, strict=True)]
+            self.gaps.append([float((ours - theirs).norm() / theirs.norm()) for theirs, ours in pairs])
+        return found
+
+    def update(self):
+        self.theirs.update()
+        self.ours.update()
 
 
 @pytest.mark.parametrize("found", [v for v in VARIANTS if v.host in MMDETECTION], ids=lambda v: f"{v.host}/{v.name}")
