@@ -19,9 +19,9 @@ from focalbench_suite.results.comparison import Comparison, RunChange
 from focalbench_suite.results.frames import Frames
 from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from focalbench_suite.results.store import Run
+from focalbench_suite.results.thresholds import Thresholds
 from focalbench_suite.results.timings import Benchmarks, Source, Timing, timings
 
-MARGIN = 0.10  # how much slower a cell of another day may look and still be called the same
 LEVEL = 0.05
 BUSY = 1.0  # processes that wanted a core beside the timed threads
 WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that is not listed is no judgement
@@ -29,6 +29,7 @@ WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that
     "capability": ("supported", ("True", "False")),
     "claims": ("verdict", ("reproduced", "consistent", "reproduced_if", "not_reproduced")),
 }
+UNANSWERED = ("error", "unsupported")  # verdicts of agreement that say nothing of what a loss computes
 KEYS = {
     "agreement": ["loss", "adapter", "device", "dtype", "form", "quantity", "probe"],
     "capability": ["loss", "adapter", "capability"],
@@ -38,7 +39,7 @@ KEYS = {
 }
 
 
-def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
+def compare(old: Source, new: Source, thresholds: Thresholds = Thresholds()) -> Comparison:  # noqa: B008, frozen
     """What changed from `old` to `new`: of a baseline by the tables that it has, of a benchmark file by the times."""
     result = Comparison()
     before, after = _frames(old), _frames(new)
@@ -56,7 +57,7 @@ def compare(old: Source, new: Source, margin: float = MARGIN) -> Comparison:
         result.changes += [RunChange("vanished", "throughput", key, "not timed") for key in gone]
     if isinstance(old, Benchmarks) and isinstance(new, Benchmarks):  # of a run, its cells have told it
         result.changes += [RunChange("appeared", "throughput", key, "timed") for key in after if key not in before]
-    _speed(result, before, after, margin)
+    _speed(result, before, after, thresholds)
     return result
 
 
@@ -129,12 +130,15 @@ def _step(order: tuple[str, ...], was: str, now: str) -> str:
 def _findings(result: Comparison, old: dict, new: dict, lost: set[str]) -> None:
     """A finding that is new of a loss that was examined before is a regression; one that is gone, an improvement.
 
+    A loss that raised whatever it was asked, and answers now, was not examined: what is found of it appears.
+
     Findings are the same by their code; one with other values is neither, as another machine rounds otherwise. A
     baseline from before the codes is compared by kinds alone.
     """
     coded = all("code" in one["findings"] for one in (old, new))
     before, after = (_by_code(one["findings"], coded) for one in (old, new))
-    known = {(row["loss"], row["adapter"]) for row in old["agreement"].to_dict("records")}
+    answered = [row for row in old["agreement"].to_dict("records") if row["verdict"] not in UNANSWERED]
+    known = {(row["loss"], row["adapter"]) for row in answered}
     for code in sorted(before.keys() | after.keys()):
         was, now = before.get(code, {}), after.get(code, {})
         result.same["findings"] += len(was.keys() & now.keys())
@@ -201,21 +205,30 @@ def _ap(row: dict) -> float:
     return 0.0 if pd.isna(row["ap"]) else float(row["ap"])
 
 
-def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], margin: float) -> None:
+def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], thresholds: Thresholds) -> None:
     """Compare times cell by cell, corrected for their number.
 
-    Slower is a time that is beyond the margin both in ms and in units of the machine's own streaming time, so that a
-    machine that is slow today is not the loss's fault. Where other processes wanted the cores, nothing is: two threads
-    that wait for each other then took 60 times as long as the day before.
+    Slower is a time that is beyond its cell's margin and floor, both in ms and in units of the machine's own streaming
+    time, so that a machine that is slow today is not the loss's fault. Where other processes wanted the cores, nothing
+    is: two threads that wait for each other then took 60 times as long as the day before.
     """
     shared = [key for key in old if key in new and old[key].machine == new[key].machine]
-    for key in old.keys() & new.keys() - set(shared):
+    elsewhere = old.keys() & new.keys() - set(shared)
+    for key in elsewhere:
         detail = f"another machine: {old[key].machine} -> {new[key].machine}"
         result.changes.append(RunChange("undecided", "throughput", key, detail))
+    if elsewhere and not shared:
+        result.undecidable = f"No time is compared: {detail}."
+    limits = [thresholds.of(key) for key in shared]
     differences = [_differences(old[key], new[key]) for key in shared]
-    slower = holm([max(d.p_above(log1p(margin)) for d in both) for both in differences])
-    faster = holm([max(_mirrored(d).p_above(log1p(margin)) for d in both) for both in differences])
-    for key, both, p_slower, p_faster in zip(shared, differences, slower, faster, strict=True):
+    beyond = [log1p(limit.margin) for limit in limits]
+    slower = holm([max(d.p_above(least) for d in both) for least, both in zip(beyond, differences, strict=True)])
+    faster = holm([max(_mirrored(d).p_above(m) for d in both) for m, both in zip(beyond, differences, strict=True)])
+    for key, limit, both, p_slower, p_faster in zip(shared, limits, differences, slower, faster, strict=True):
+        margin = limit.margin
+        if abs(np.median(new[key].launches) - np.median(old[key].launches)) < limit.floor_ms:
+            result.same["throughput"] += 1
+            continue
         center, low, high = (exp(value) for value in both[0].interval())
         detail = f"{center:.2f} times as long [{low:.2f}, {high:.2f}], margin {margin:.0%}"
         others = max(old[key].others, new[key].others)

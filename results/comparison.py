@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from focalbench_suite.results.printing import without_html
 
@@ -33,11 +34,15 @@ class RunChange:
 
 @dataclass
 class Comparison:
-    """What changed between two runs; `same` counts by table what did not."""
+    """What changed between two runs; `same` counts by table what did not.
+
+    `undecidable` is a sentence that says why no time could be compared; empty where some were, or there were none.
+    """
 
     changes: list[RunChange] = field(default_factory=list)
     same: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    undecidable: str = ""
 
     def of(self, kind: str) -> list[RunChange]:
         """The changes of one kind."""
@@ -59,7 +64,7 @@ class Comparison:
     def markdown(self) -> str:
         """The comparison for a reader, worst first."""
         verdict = {
-            FINE: "Nothing got worse.",
+            FINE: self.undecidable or "Nothing got worse.",
             REGRESSION: f"{len(self.regressions)} regression{'s' * (len(self.regressions) > 1)}.",
         }
         lines = [
@@ -67,6 +72,7 @@ class Comparison:
             "",
             verdict.get(self.exit_status, "Nothing measured got worse, but something is missing."),
         ]
+        lines += ["", self.undecidable] if self.undecidable and self.exit_status != FINE else []
         lines += ["", "Unchanged: " + (", ".join(f"{table} {n}" for table, n in self.same.items()) or "nothing") + "."]
         lines += map(without_html, self.notes)
         for kind, heading in WORDS.items():
@@ -76,6 +82,17 @@ class Comparison:
                 lines += [f"| {c.table} | {_cell(c.key)} | {_cell(c.detail)} |" for c in shown]
                 lines += ["", f"and {len(changes) - SHOWN} more."] if len(shown) < len(changes) else []
         return "\n".join(lines) + "\n"
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The comparison as plain data, for programs."""
+        return {
+            "exit_status": self.exit_status,
+            "undecidable": self.undecidable,
+            "same": dict(self.same),
+            "notes": self.notes,
+            "changes": [asdict(change) for change in self.changes],
+        }
 
 
 def _cell(text: str) -> str:

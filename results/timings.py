@@ -14,6 +14,7 @@ from focalbench_suite.results.statistics import BOOTSTRAP_REACH, Interval, launc
 from focalbench_suite.results.store import Run
 from focalbench_suite.results.throughput import is_timed, rounds_of
 
+NAMED_BY = ("machine", "system", "node")  # where a processor has no name of its own, as ARM's have none
 PASSES = ("forward", "forward_backward")
 
 
@@ -39,8 +40,9 @@ class Benchmarks:
         try:
             content = json.loads(self.file.read_text(errors="replace"))
             self.entries: list[dict[str, Any]] = content["benchmarks"]
-            self.machine: str = content["machine_info"]["cpu"]["brand_raw"]
-        except (OSError, json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+            machine = content["machine_info"]
+            self.machine = str(machine["cpu"].get("brand_raw") or " ".join(map(str, map(machine.get, NAMED_BY))))
+        except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{file} is not a file of pytest --benchmark-json: {error!r}") from None
 
     def timings(self) -> dict[str, Timing]:

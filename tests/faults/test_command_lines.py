@@ -50,6 +50,7 @@ BAD = {  # of options that take any text: what none of them can be
     "--from": ("nope", "", "[/red]"),
     "--set": ("novalue", "=1", "1x=2", "", " =3", "a b=1"),
     "--accept": ("missing", "an empty folder", "a file", "binary.py", "a link to itself"),
+    "--thresholds": ("missing", "an empty folder", "a file", "binary.py", "a link to itself", ""),
     "--page": ("an empty folder", "a file/below", "", "x" * 300),
     "--rerun": ("nope", "a file", "an empty folder", "", "HEAD~100000", "--help", "\udcff"),
 }

@@ -11,7 +11,9 @@ import pytest
 
 from focalbench_suite.results.baseline import Baseline, renew
 from focalbench_suite.results.compare import compare
+from focalbench_suite.results.thresholds import read_thresholds
 from focalbench_suite.results.timings import Benchmarks, open_source, timings
+from focalbench_suite.run_all import command_line
 
 
 def timed_record(record, adapter: str, slower: float = 1.0, launches: int = 3, machine: str = "Example CPU") -> dict:
@@ -329,6 +331,81 @@ def test_benchmark_files_are_compared(tmp_path):
     assert [c.key for c in comparison.regressions] == ["b"]
     assert [c.key for c in comparison.of("vanished")] == ["c"]
     assert [c.key for c in comparison.of("appeared")] == ["d"]
+
+
+def test_what_lies_below_the_floor_is_no_change(tmp_path):
+    old = benchmark_file(tmp_path / "old.json", {"nothing": 0.40e-9, "something": 0.40e-6})
+    new = benchmark_file(tmp_path / "new.json", {"nothing": 0.58e-9, "something": 0.80e-6})
+    comparison = compare(open_source(old), open_source(new))
+    assert [c.key for c in comparison.changes] == ["something"]
+    assert comparison.same["throughput"] == 1
+
+
+def test_a_file_says_how_much_slower_which_cell_may_be(tmp_path):
+    old = benchmark_file(tmp_path / "old.json", {"throughput/focal": 0.010, "throughput/other": 0.010})
+    new = benchmark_file(tmp_path / "new.json", {"throughput/focal": 0.017, "throughput/other": 0.017})
+    assert len(compare(open_source(old), open_source(new)).regressions) == 2
+    file = tmp_path / "thresholds.yaml"
+    file.write_text('"throughput/*": {margin: 1}\n"*/focal": {floor_ms: 20}\n')
+    comparison = compare(open_source(old), open_source(new), read_thresholds(file))
+    assert comparison.regressions == []
+    assert comparison.same["throughput"] == 1  # the other lies within a margin of 100 %, which one launch cannot say
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[1, 2]", "holds no thresholds"),
+        ('"a": {margin: -1}', "margin: Input should be greater than or equal to 0"),
+        ('"a": {margin: .inf}', "finite"),
+        ('"a": {slower: 1}', "slower: Extra inputs are not permitted"),
+        ('"a": {', "is no YAML"),
+    ],
+)
+def test_a_file_that_holds_no_thresholds_is_refused(tmp_path, content, told):
+    file = tmp_path / "thresholds.yaml"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=told):
+        read_thresholds(file)
+
+
+def test_times_of_another_machine_decide_nothing_and_that_is_said_first(tmp_path, capsys, monkeypatch):
+    old = benchmark_file(tmp_path / "old.json", {"a": 0.010})
+    content = old.read_text().replace("Example CPU", "Another CPU")
+    (tmp_path / "new.json").write_text(content)
+    comparison = compare(open_source(old), open_source(tmp_path / "new.json"))
+    assert comparison.markdown.splitlines()[2].startswith("No time is compared: another machine: Example CPU")
+    for more, status in (([], 0), (["--require-decision"], 1)):
+        monkeypatch.setattr(
+            "sys.argv", ["run_all.py", "compare", str(old), str(tmp_path / "new.json"), "--json", *more]
+        )
+        with pytest.raises(SystemExit) as ended:
+            command_line()
+        assert (ended.value.code or 0) == status
+        told = json.loads(capsys.readouterr().out)
+        assert [change["kind"] for change in told["changes"]] == ["undecided"]
+        assert "another machine" in told["undecidable"]
+
+
+def test_a_processor_without_a_name_of_its_own_is_told_by_its_machine(tmp_path):
+    file = benchmark_file(tmp_path / "arm.json", {"a": 0.010})
+    content = json.loads(file.read_text())
+    content["machine_info"] = {"cpu": {"arch": "ARM_8"}, "machine": "aarch64", "system": "Linux", "node": "board"}
+    del content["benchmarks"][0]["extra_info"]["device_name"]
+    file.write_text(json.dumps(content))
+    assert [timing.machine for timing in timings(open_source(file)).values()] == ["aarch64 Linux board"]
+
+
+def test_what_is_found_of_a_loss_that_raised_before_is_new_and_no_regression(tmp_path, baseline, write_run):
+    before, after = copy.deepcopy(baseline), copy.deepcopy(baseline)
+    raised = find(before, "agreement", "ultralytics")["rows"]
+    assert raised["findings"]
+    raised["findings"].clear()
+    for row in raised["agreement"]:
+        row["verdict"] = "error"
+    comparison = compare(write_run(tmp_path / "old", before), write_run(tmp_path / "new", after))
+    assert comparison.regressions == []
+    assert {change.kind for change in comparison.changes} == {"appeared", "repaired"}
 
 
 def test_a_busy_machine_decides_nothing(tmp_path):
