@@ -21,46 +21,30 @@ import torch
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites import oracle
+from focalbench_suite.suites.check.form import (
+    APART,
+    BY_ROW,
+    SHOWN,
+    SIDES,
+    TARGETS_SHOWN,
+    TEXT,
+    Form,
+    Labels,
+    Layout,
+    laid_out,
+    need_shown,
+    of_elements,
+    one_side,
+)
 from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
-Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
-Layout = str  # a key of SHOWN
-
-SHOWN = {  # what logits and targets are in each layout, as people write shapes
-    "rows": ("(N, C)", "(N, C)"),
-    "flat": ("(N,)", "(N,)"),
-    "column": ("(N, 1)", "(N, 1)"),
-    "maps": ("(N, C, H, W)", "(N, C, H, W)"),
-    "two_columns": ("0 and x (N, 2)", "(N,)"),
-    "label_column": ("(N, C)", "(N, 1)"),
-    "sides": ("(N, 4, K)", "(N, 4)"),
-    "side_rows": ("(4 N, K)", "(N, 4)"),
-    "side_by_side": ("(N, 4 K)", "(N, 4)"),
-}
 FOUR_SIDES = re.compile(r"[(\[][^()\[\]]*,\s*4\s*,[^()\[\]]*[)\]]")  # in a docstring: (N, 4, K)
 TWO_COLUMNS = re.compile(r"[(\[]\s*\w+\s*,\s*2\s*[)\]]")  # (N, 2)
-SIDES = ("sides", "side_rows", "side_by_side")  # layouts of boxes
-TEXT = "loss"
 SCALE = 0.25  # a class weight of one number, to see what it weighs
-BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
-TARGETS_SHOWN = {
-    "dense": "targets",
-    "hard": "targets of 0 and 1",
-    "index": "class index",
-    "label_score": "the pair (class index, quality)",
-    "label_score_after_background": "the pair (class index from 1, 0 for background, and quality)",
-    "one_hot": "one-hot targets",
-    "sign_score": "the pair (1 for a positive, 0 for a negative, and quality)",
-}
-APART = {  # what the second of three tensors is where the third is the quality
-    "label_score": "class index",
-    "label_score_after_background": "class index from 1, 0 for background",
-    "sign_score": "1 for a positive, 0 for a negative",
-}
 
 
 @dataclass(frozen=True)
@@ -79,23 +63,6 @@ class Options:
     given: tuple[tuple[str, Any], ...] = ()
     dtype: str | None = None
     device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Form:
-    """One way to call: the order, what the logits become, the layout, the targets' form, what weights are given as."""
-
-    swapped: bool = False
-    inputs: Inputs = "logits"
-    layout: Layout = "rows"
-    labels: Labels = "dense"
-    class_weights: str = "tensor"  # or list, number; of two sides, number (as "tensor") or pair
-    element_weight: str = "elements"  # or rows
-    sums_sides: bool = False
-    background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
-    unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
-    counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
-    counts_background: bool = False  # its count of classes is C+1
 
 
 @dataclass(frozen=True)
@@ -191,7 +158,7 @@ class Bound:
             targets = targets.masked_fill(targets == IGNORED, self.roles.ignored)
         try:
             out = _tensor(self._called(self.form, logits, targets, parameters)) / self.form.unit
-            return _one_side(out, len(logits), self.form) if self.form.layout in SIDES else out
+            return one_side(out, len(logits), self.form) if self.form.layout in SIDES else out
         except SystemExit as end:
             raise RuntimeError(f"it ends the process: SystemExit({end.code!r})") from None
 
@@ -426,7 +393,7 @@ class Bound:
         beyond = [False, True] if inputs == "dense" and "classes" in roles.needed.values() else [False]
         choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond)
         found = [
-            Form(o, p, lay, _of_elements(lab) if lay in ("flat", "column") else lab, w, e,
+            Form(o, p, lay, of_elements(lab) if lay in ("flat", "column") else lab, w, e,
                  counts_to_last=last, counts_background=more)
             for lay, lab, e, w, p, o, last, more in choices
             if lay != "two_columns" or lab == "dense"
@@ -463,7 +430,7 @@ class Bound:
     def _called(self, form: Form, logits: torch.Tensor, targets: Any, parameters: dict[str, Any]) -> Any:
         classes = logits.shape[-1]
         given = self._parameters(form, parameters, logits) | dict(self.options.given)
-        x, y = _laid_out(form, CANONICAL[self.loss].inputs, logits, targets)
+        x, y = laid_out(form, CANONICAL[self.loss].inputs, logits, targets)
         given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
         if "quality" in self.roles.needed.values():
             y = y[0]  # the pair is given as two arguments
@@ -546,23 +513,13 @@ class Bound:
             parts[-1] += " (a list: a tensor is refused)"
         if self.form.class_weights == "pair":
             parts = [f"{part} = [1-alpha, alpha]" if part == self._balance() else part for part in parts]
-        parts += [f"{name} = {_need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
+        parts += [f"{name} = {need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
         places = [self.roles.canonical[name] for name in self.scales]
         undone = "" if self.form.unit == 1 else f", and the loss divided by {self.form.unit:g}"
         given = (None if p.default is None else f"{self.form.unit:g}" for p in places)
         parts += [f"{p.name} = {one}, one number for all classes{undone}" for p, one in zip(places, given, strict=True)]
         return f"{_function_name(self.function)}({', '.join(parts)})"
-
-
-def _need_shown(meant: str, form: Form) -> str:
-    return {
-        "classes": "C+1" if form.counts_background else "C", "bins": "K-1" if form.counts_to_last else "K",
-        "normaliser": "1", "settings": "None", "text": repr(TEXT),
-        "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
-        "quality_of_elements": "targets (N, C)",
-        "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
-    }[meant]  # fmt: skip
 
 
 def _function_name(function: Any) -> str:
@@ -577,11 +534,6 @@ def _other_arrays(function: Any) -> str | None:
     names = getattr(inner, "__globals__", names)
     modules = {value.__name__.partition(".")[0] for value in names.values() if inspect.ismodule(value)}
     return None if "torch" in modules else next((name for name in ARRAYS if name in modules), None)
-
-
-def _of_elements(labels: Labels) -> Labels:
-    """The form of the targets where every element stands alone: a class index says no more than positive or not."""
-    return "sign_score" if labels == "label_score" else labels
 
 
 def _by_layout(forms: Iterator[Form]) -> list[list[Form]]:
@@ -622,54 +574,6 @@ def _weights_as(form: str, value: Any) -> Any:
         return None
     tensor = value if torch.is_tensor(value) else torch.as_tensor(value)
     return tensor.tolist() if form == "list" else tensor
-
-
-def _laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
-    """Logits (N, C) and targets in the function's layout and form."""
-    x = logits
-    if form.labels == "sign_score":
-        sign, score = targets
-        shape = (-1,) if form.layout == "flat" else (-1, 1)
-        x = _as_given(x, form.inputs, "dense")
-        return x.reshape(shape), (sign.reshape(shape), score.reshape(shape))
-    x = _as_given(x, form.inputs, inputs)
-    if inputs == "index" and form.labels == "one_hot":
-        targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
-    if form.layout == "rows" or not torch.is_tensor(targets):
-        return x, targets
-    if form.layout == "label_column":
-        return x, targets[:, None] if targets.dim() == 1 else targets
-    if form.layout == "flat":
-        return x.flatten(), targets.flatten()
-    if form.layout == "two_columns":
-        return torch.stack([torch.zeros_like(x), x], dim=-1).reshape(-1, 2), targets.flatten()
-    if form.layout == "column":
-        return x.reshape(-1, 1), targets.reshape(-1, 1)
-    if form.layout == "maps":
-        maps = x[:, :, None, None]
-        return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
-    # every row stands for a box of four equal sides
-    sides, four = x.repeat_interleave(4, dim=0), targets[:, None].expand(-1, 4)
-    if form.layout == "sides":
-        return sides.reshape(-1, 4, x.shape[-1]), four
-    return sides.reshape(-1, 4 * x.shape[-1]) if form.layout == "side_by_side" else sides, four
-
-
-def _as_given(logits: torch.Tensor, given: Inputs, inputs: str) -> torch.Tensor:
-    """What the function takes in the place of the logits, of elements that stand alone or of classes."""
-    alone = inputs == "dense"
-    if given == "probabilities":
-        return logits.sigmoid() if alone else logits.softmax(-1)
-    if given == "log-probabilities":
-        return torch.nn.functional.logsigmoid(logits) if alone else logits.log_softmax(-1)
-    return logits
-
-
-def _one_side(out: torch.Tensor, rows: int, form: Form) -> torch.Tensor:
-    """What one of the four equal sides of each box gives; a sum over boxes counts each of them four times."""
-    if out.numel() == 4 * rows:
-        return out.reshape(rows, 4)[:, 0]
-    return out / 4 if form.sums_sides else out
 
 
 def _by_kind(

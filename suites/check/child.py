@@ -25,7 +25,8 @@ from typing import Any, Self
 import torch
 
 from focalbench_suite import adapters
-from focalbench_suite.suites.check.binding import Binding, Bound, Form, Options
+from focalbench_suite.suites.check.binding import Binding, Bound, Options
+from focalbench_suite.suites.check.form import Form
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.calls import Answer, Call
 from focalbench_suite.suites.explainer.here import Here, sentence
