@@ -132,6 +132,7 @@ def test_wilson_gives_the_published_example():
     # Newcombe 1998, table I: 15 of 148 by the score method without continuity correction: 0.0624 to 0.1605
     interval = statistics.wilson(15, 148)
     assert (interval.low, interval.high) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert interval.center == 15 / 148
     assert statistics.wilson(0, 0)[1:] == (0.0, 1.0)
 
 
@@ -191,6 +192,12 @@ def test_gate_rarely_raises_an_alarm_where_it_cannot_see():
 def test_gate_needs_both_clocks():
     assert statistics.gate_verdict([(0.2, 0.0), (0.21, 0.001), (0.19, -0.001)], 0.05) == "same"
     assert statistics.gate_verdict([(0.2, 0.2), (0.21, 0.21), (0.19, 0.19)], 0.05) == "slower"
+
+
+def test_what_one_clock_sees_faster_and_the_other_at_the_threshold_is_not_the_same():
+    launches = [(-0.02 + scatter, -0.1 + scatter) for scatter in (-1e-4, 0.0, 1e-4, 2e-4)]
+    assert statistics.gate_verdict(launches, 0.05) == "unclear"
+    assert statistics.gate_verdict(launches, 0.05, last=True) == "undecided"
 
 
 def test_gate_waits_for_three_launches_and_ends_undecided():
