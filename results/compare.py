@@ -167,7 +167,11 @@ def _by_code(frame: pd.DataFrame, coded: bool) -> dict[str, dict[tuple, dict]]:
 
 
 def _precision(result: Comparison, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
-    """Compare AP by variant over the seeds that both runs have; without an AP, as when it diverged, it is 0."""
+    """Compare AP by variant over the seeds that both runs have; without an AP, as when it diverged, it is 0.
+
+    The same is what is equal seed by seed, or whose interval lies within the margin; a small difference of few seeds is
+    undecided.
+    """
     before, after = _by_seed(old), _by_seed(new)
     for key, was in before.items():
         now = after.get(key, {})
@@ -188,7 +192,7 @@ def _variant(result: Comparison, key: str, now: list[dict], was: list[dict]) -> 
         )
     elif high < 0 or low > 0:
         result.changes.append(RunChange("regressed" if high < 0 else "improved", "coco_map", key, detail))
-    elif abs(difference.center) < AP_MARGIN:
+    elif [_ap(row) for row in now] == [_ap(row) for row in was] or (low > -AP_MARGIN and high < AP_MARGIN):
         result.same["coco_map"] += 1
     else:
         result.changes.append(RunChange("undecided", "coco_map", key, detail))
