@@ -1,8 +1,8 @@
 """The user's code runs in a process of its own that does nothing but answer calls. Stage two of a check.
 
 What the function prints, changes, breaks or never finishes touches no verdict: what its file prints goes to standard
-error, what its calls print goes nowhere, a call that takes too long or ends the process is a sentence, and the process
-that explains has never run the code.
+error, what its calls print goes nowhere, a call that takes too long or all memory, or that ends the process, is a
+sentence, and the process that explains has never run the code.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from focalbench_suite.suites.explainer.here import Here, sentence
 PATIENCE_S = 60.0  # a round of some hundred calls on a few numbers each takes less than a second
 LEAVE_S = 5.0  # for a process whose end of the pipe is closed
 REFUSED, RAISED = "refused", "raised"  # why a question has no answer
+MEMORY_SHARE = 0.75  # of what the machine has, for the process that runs the code
 METHOD = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"  # a fork has torch imported already
 
 
@@ -149,9 +150,22 @@ def _serve(converse: Callable[[Connection], None], talk: Connection, other_end: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     faulthandler.disable()  # pytest's own: a crash is one sentence
     torch.set_num_threads(1)  # on calls of a few numbers each, threads wait for each other
+    _limit_memory()
     with contextlib.suppress(EOFError, OSError):  # the other end has closed, or the function has closed this one
         converse(talk)
     os._exit(0)  # what the function left running or registered for the end is not waited for
+
+
+def _limit_memory() -> None:
+    """Beyond this an allocation raises, where else the kernel would end some process, not always the one that asks.
+
+    Linux alone counts what a process has mapped to write to.
+    """
+    if sys.platform == "linux":
+        import resource
+
+        most = int(MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _converse(asked: Asked, talk: Connection) -> None:

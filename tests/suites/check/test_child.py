@@ -35,6 +35,7 @@ IN_THE_FUNCTION = {
     "SystemExit": ("raise SystemExit(0)", "it ends the process: SystemExit(0)"),
     "warns": ("import warnings; warnings.simplefilter('error'); warnings.warn('careful')", "UserWarning: careful"),
     "needs a package": ("import no_such_library", "No module named 'no_such_library'"),
+    "takes all memory": ("kept = [torch.empty(1 << 27) for _ in range(1 << 20)]", "can't allocate memory"),
     "closes the pipe": ("import os; os.closerange(3, 200)", "ended the process"),
 }
 AT_IMPORT = {
