@@ -92,6 +92,13 @@ def test_each_class_has_its_precision_by_size_and_what_was_found_of_it(tmp_path)
     assert cat["ap_small"] is not None
 
 
+def test_a_picture_with_more_boxes_than_ten_counts_them_all(tmp_path):
+    boxes = [(1, 8 * number, 8 * number, 6, 6) for number in range(12)]
+    annotations, found = truth(tmp_path, boxes), [detection(1, list(box), 0.9) for _, *box in boxes]
+    (thing,) = by_class(annotations, found, confusion(annotations, found))
+    assert thing["ap"] == average_precision(annotations, found)["ap"] == 1.0
+
+
 def test_where_nothing_is_found_every_box_is_missed(tmp_path):
     annotations = truth(tmp_path, [CAT, DOG], classes=("cat", "dog"))
     assert counted(confusion(annotations, [])) == [("cat", "background", 1), ("dog", "background", 1)]
