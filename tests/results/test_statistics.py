@@ -200,6 +200,18 @@ def test_what_one_clock_sees_faster_and_the_other_at_the_threshold_is_not_the_sa
     assert statistics.gate_verdict(launches, 0.05, last=True) == "undecided"
 
 
+def test_gate_takes_the_error_of_a_median_for_what_it_is():
+    # their median absolute deviation stands for a standard deviation of 0.02, so the median's error is 0.0125
+    launches = [0.06 + 0.009 * step for step in (-2, -1, 1, 2)]
+    assert statistics.gate_verdict([(ratio, ratio) for ratio in launches], 0.05) == "slower"
+
+
+def test_a_difference_lies_above_its_own_center_as_often_as_not():
+    difference = statistics.Difference(center=0.2, error=0.05, freedom=4)
+    assert difference.p_above(0.2) == pytest.approx(0.5)
+    assert difference.p_above(0.2 - 0.05 * 2.132) == pytest.approx(0.05, abs=1e-4)  # t tables: 2.132 at 4 degrees
+
+
 def test_gate_waits_for_three_launches_and_ends_undecided():
     assert statistics.gate_verdict([(0.2, 0.2)] * 2, 0.05) == "unclear"
     edge = math.log(1.05) / 2

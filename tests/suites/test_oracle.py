@@ -195,8 +195,9 @@ def test_the_bins_of_a_label_on_a_bin_are_that_one_and_the_next():
     assert found == pytest.approx([math.log(3) / 9, 0.0, math.log(3)], rel=1e-14, abs=1e-300)
 
 
-def test_a_scaled_exact_number_is_exact_to_32_digits():
-    third, rest, factor = 1 / 3, 1.2e-17, 0.1
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_a_scaled_exact_number_is_exact_to_32_digits(size):
+    third, rest, factor = size / 3, size * 1.2e-17, 0.1 * size
     scaled = oracle.Exact(numpy.array([third, -third]), numpy.array([rest, -rest])).scaled(factor)
     with mp.workdps(60):
         wanted = (mpf(third) + mpf(rest)) * mpf(factor)

@@ -92,6 +92,17 @@ def test_each_class_has_its_precision_by_size_and_what_was_found_of_it(tmp_path)
     assert cat["ap_small"] is not None
 
 
+def test_a_crowd_is_no_box_that_could_be_missed(tmp_path):
+    annotations = truth(tmp_path, [*BOXES, (1, 20, 60, 30, 30)])
+    content = json.loads(annotations.read_text())
+    content["annotations"][-1]["iscrowd"] = 1
+    annotations.write_text(json.dumps(content))
+    found = [detection(1, [0, 0, 10, 8], 0.9)]
+    again = resampled_ap(matches(annotations, found), np.ones((1, 1), dtype=int))
+    assert again[0] == pytest.approx(average_precision(annotations, found)["ap"], abs=1e-12)
+    assert again[0] == pytest.approx(0.7 * 51 / 101, abs=1e-12)
+
+
 def test_a_picture_with_more_boxes_than_ten_counts_them_all(tmp_path):
     boxes = [(1, 8 * number, 8 * number, 6, 6) for number in range(12)]
     annotations, found = truth(tmp_path, boxes), [detection(1, list(box), 0.9) for _, *box in boxes]
