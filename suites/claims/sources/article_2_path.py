@@ -101,7 +101,17 @@ def criterion_name(printed: str, **head: Any) -> Shown:
     return Shown(name == printed, name)
 
 
-def split() -> Shown:
+def takes_joined() -> Shown:
+    """Whether the criterion takes boxes and classes of a level in one tensor, which it would have to split."""
+    built, batch = model()
+    try:
+        loss, _ = built.init_criterion()(outputs(), batch)
+    except Exception as error:  # what the library raises is the finding
+        return Shown(False, f"one tensor a level raises {type(error).__name__}")
+    return Shown(loss.shape == (3,), "one tensor a level is taken")
+
+
+def handed_apart() -> Shown:
     """The channels of what a head gives, against 4 reg_max and the number of classes."""
     built, batch = model()
     found = built(batch["img"])
@@ -265,9 +275,9 @@ PATH = (
         "YOLOv8 listings",
         "v8DetectionLoss splits the outputs into 4 × reg_max and the classes",
         "split((reg_max * 4, nc), 1)",
-        lambda read: split(),
+        lambda read: takes_joined(),
         loss="v8_detection",
-        note="the head now hands both over apart",
+        conditions={"the head does, which hands both over apart": lambda read: handed_apart()},
     ),
     Claim(
         "YOLOv8 listings",
