@@ -99,14 +99,15 @@ def ending(futures: dict[Future[list[Record]], Task]) -> Iterator[Future[list[Re
 
     On a busy machine a training takes many times as long, and is none the worse for it.
     """
-    waiting, since = set(futures), dict.fromkeys(futures, time.time())
+    trainings = {future: time.time() for future, task in futures.items() if task.suite == TRAININGS}
+    waiting = set(futures)
     while waiting:
-        ended, waiting = wait(waiting, timeout=LOOKED_S, return_when=FIRST_COMPLETED)
+        ended, waiting = wait(waiting, timeout=LOOKED_S if trainings else None, return_when=FIRST_COMPLETED)
         yield from ended
-        for future in waiting:
+        for future in waiting & trainings.keys():
             task, now = futures[future], time.time()
-            since[future] = max(progress.last_step(task.own_folder), since[future]) if future.running() else now
-            if task.suite == TRAININGS and now - since[future] > task.timeout_s:
+            trainings[future] = max(progress.last_step(task.own_folder), trainings[future]) if future.running() else now
+            if now - trainings[future] > task.timeout_s:
                 future.cancel()
 
 

@@ -259,7 +259,7 @@ class Bound:
         A number that multiplies takes a tensor, too: then a row is weighed with those of all classes.
         """
         one = replace(form, class_weights="number")
-        place = self.roles.canonical.get(self._weights_name())
+        place = self.roles.canonical.get(self._named("class_weights"))
         if form.class_weights != "tensor" or place is None or not isinstance(place.default, (int, float)):
             return form
         self.form = form
@@ -267,7 +267,7 @@ class Bound:
         label, others = torch.tensor([0], device=row.device), torch.arange(1, row.shape[1] + 1, dtype=dtype)
         try:
             alike, apart = (
-                self(row, label, **{self._weights_name(): weights.to(row.device)}).sum()
+                self(row, label, **{self._named("class_weights"): weights.to(row.device)}).sum()
                 for weights in (torch.ones_like(others), others)
             )
         except Exception:  # a user's function may raise anything, which the explanation will say
@@ -276,7 +276,7 @@ class Bound:
 
     def _of_equal_weights(self, form: Form, dtype: torch.dtype) -> Form:
         """The form, or with a class weight of a half where 1 leaves classes out: it weighs a class, the rest 1 - it."""
-        if form.class_weights != "number" or self.roles.canonical[self._weights_name()].default is None:
+        if form.class_weights != "number" or self.roles.canonical[self._named("class_weights")].default is None:
             return form
         of_one, of_half = self._losses_by_class(form, dtype), self._losses_by_class(replace(form, unit=0.5), dtype)
         apart = min(of_one) == 0 < max(of_one) and 0 < max(of_half) <= min(of_half) * (1 + 1e-6)
@@ -385,7 +385,7 @@ class Bound:
         if inputs == "dense" and _tells(self.function, TWO_COLUMNS):
             layouts.insert(0, "two_columns")
         weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
-        if self._balance() in roles.canonical:
+        if self._named("balance") in roles.canonical:
             weights = ["tensor", "pair"]
         elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
         counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
@@ -413,17 +413,12 @@ class Bound:
         return len(place.default) if place is not None and several else None
 
     def _has_class_weights(self) -> bool:
-        return self._weights_name() in self.roles.canonical
+        return self._named("class_weights") in self.roles.canonical
 
-    def _weights_name(self) -> str:
-        """The canonical name of the class weights; empty where the loss has none."""
-        weights = CANONICAL[self.loss].of_role("class_weights")
-        return "" if weights is None else weights.name
-
-    def _balance(self) -> str:
-        """The canonical name of the weight of positives against negatives; empty where the loss has none."""
-        balance = CANONICAL[self.loss].of_role("balance")
-        return "" if balance is None else balance.name
+    def _named(self, role: str) -> str:
+        """The canonical name of the loss's parameter of this role; empty where it has none."""
+        found = CANONICAL[self.loss].of_role(role)
+        return "" if found is None else found.name
 
     # how a call is made
 
@@ -461,7 +456,7 @@ class Bound:
                 continue
             elif name not in parameters:
                 value = CANONICAL[self.loss][name].asked
-            if name == self._balance() and form.class_weights == "pair" and value is not None:
+            if name == self._named("balance") and form.class_weights == "pair" and value is not None:
                 value = torch.tensor([1 - value, value], dtype=logits.dtype, device=logits.device)
             found[place.name] = value
         return found
@@ -512,7 +507,7 @@ class Bound:
         if self.form.class_weights == "list":
             parts[-1] += " (a list: a tensor is refused)"
         if self.form.class_weights == "pair":
-            parts = [f"{part} = [1-alpha, alpha]" if part == self._balance() else part for part in parts]
+            parts = [f"{part} = [1-alpha, alpha]" if part == self._named("balance") else part for part in parts]
         parts += [f"{name} = {need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
         places = [self.roles.canonical[name] for name in self.scales]

@@ -43,7 +43,7 @@ QUALITIES = ("score", "scores", "quality", "qualities", "quality_score", "qualit
 NORMALISERS = ("avg_factor", "normalizer", "normaliser", "n_pos", "npos")
 COUNTED = ("num_", "n_")  # what is counted, boxes or masks or lines, is a normaliser, unless it is classes or bins
 NUMBER, CLASS = "(n|num|number|count)", "(class|classes|cls|labels|categories)"
-CLASS_COUNTS = re.compile(f"{NUMBER}_?(of_)?{CLASS}|{CLASS}_?{NUMBER}|classes|nc|C")  # in a name, nothing but this
+CLASS_COUNT_NAME = re.compile(f"{NUMBER}_?(of_)?{CLASS}|{CLASS}_?{NUMBER}|classes|nc|C")  # in a name, nothing but this
 TEXTS = ("loss_name", "name")  # what a project's registry calls a loss
 SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
@@ -146,7 +146,7 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     named = {p.name: p for p in rest}
     canonical = _canonical(loss, rest, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
     free = {name: p for name, p in named.items() if p not in canonical.values()}
-    counts = {name: "classes" for name in free if CLASS_COUNTS.fullmatch(name)}
+    counts = {name: "classes" for name in free if CLASS_COUNT_NAME.fullmatch(name)}
     counts |= {name: "bins" for name in free if name in BIN_COUNTS and CANONICAL[loss].inputs == "bins"}
     required = [
         name for name, p in free.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
@@ -269,7 +269,7 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
     """Whether a parameter of an unknown name may be meant for a number such as gamma."""
     if (
         parameter.name in OTHER
-        or CLASS_COUNTS.fullmatch(parameter.name)
+        or CLASS_COUNT_NAME.fullmatch(parameter.name)
         or "smooth" in parameter.name
         or _of_ignored(parameter.name)
         or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
