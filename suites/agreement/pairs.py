@@ -13,9 +13,9 @@ import numpy
 import torch
 
 from focalbench_suite.adapters import Loss, Unsupported
-from focalbench_suite.suites import errors, oracle
+from focalbench_suite.suites import oracle
 from focalbench_suite.suites.agreement import measure
-from focalbench_suite.suites.agreement.terms import ROUNDINGS
+from focalbench_suite.suites.agreement.terms import compare
 
 Row = dict[str, Any]
 Box = tuple[float, float, float, float]
@@ -103,17 +103,7 @@ def _numbers(tensor: torch.Tensor) -> numpy.ndarray:
 
 
 def _compare(actual: numpy.ndarray, exact: oracle.Exact, dtype: str) -> Row:
-    found = errors.errors_of(actual, exact, dtype)
-    row = {"points": int(actual.size), **found.worst}
-    if found.nonfinite.any():
-        return row | {"verdict": "nonfinite", "relation": f"{int(found.nonfinite.sum())} numbers are not finite"}
-    size, error = (float(numpy.linalg.norm(numbers)) for numbers in (exact.high, exact.error(actual)))
-    for rounding in dict.fromkeys((dtype, "float32")):
-        if error <= ROUNDINGS * errors.epsilon(rounding) * size:
-            note = "" if rounding == dtype else "; to float32's rounding only"
-            return row | {"verdict": "agrees", "relation": "= the paper's loss" + note}
-    share = error / size if size else error
-    return row | {"verdict": "differs", "relation": f"its error's norm is {share:.3g} of the paper's"}
+    return compare(actual, exact, dtype, ("the paper's loss", "the paper's"))
 
 
 def _finite(actual: numpy.ndarray, exact: oracle.Exact, dtype: str) -> Row:

@@ -96,7 +96,7 @@ def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[
     return found + [
         named
         | {"probe": f"{title}: {term}", "quantity": quantity}
-        | _compare(got[term][i], ours[term][i], dtype, scales[term])
+        | compare(got[term][i], _whole(ours[term][i]), dtype, ("our own term", "ours"), scales[term])
         for title, got, ours in answers
         for term in ours
         for i, quantity in enumerate(("value", "gradient"))
@@ -123,31 +123,42 @@ def _scale(
 
 def _near(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> bool:
     """Whether numbers differ by roundings alone, counted against the size of what is expected."""
-    error = float(numpy.linalg.norm(actual - expected))
-    return error <= ROUNDINGS * errors.epsilon(dtype) * float(numpy.linalg.norm(expected))
+    return _of_roundings(float(numpy.linalg.norm(actual - expected)), float(numpy.linalg.norm(expected)), dtype)
+
+
+def _of_roundings(error: float, size: float, dtype: str) -> bool:
+    return error <= ROUNDINGS * errors.epsilon(dtype) * size
 
 
 def _refused(probe: str, verdict: str, reason: str) -> Row:
     return {"probe": probe, "quantity": "value", "points": 0, "verdict": verdict, "relation": reason}
 
 
-def _compare(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str, scale: float | None) -> Row:
-    found = errors.errors_of(actual, oracle.Exact(expected, numpy.zeros_like(expected)), dtype)
+def _whole(numbers: numpy.ndarray) -> oracle.Exact:
+    """Doubles that are meant as they are."""
+    return oracle.Exact(numbers, numpy.zeros_like(numbers))
+
+
+def compare(
+    actual: numpy.ndarray, expected: oracle.Exact, dtype: str, named: tuple[str, str], scale: float | None = None
+) -> Row:
+    """The columns of a row that judge numbers; `named` is what is expected and whose it is, as a reader is told.
+
+    Where they differ by the factor `scale` in every batch, that is the relation.
+    """
+    found = errors.errors_of(actual, expected, dtype)
     row = {"points": int(actual.size), **found.worst}
     if found.nonfinite.any():
         return row | {"verdict": "nonfinite", "relation": f"{int(found.nonfinite.sum())} numbers are not finite"}
+    size, error = (float(numpy.linalg.norm(numbers)) for numbers in (expected.high, expected.error(actual)))
     for rounding in dict.fromkeys((dtype, "float32")):
-        if _near(actual, expected, rounding):
+        if _of_roundings(error, size, rounding):
             note = "" if rounding == dtype else "; to float32's rounding only"
-            return row | {"verdict": "agrees", "relation": "= our own term" + note}
+            return row | {"verdict": "agrees", "relation": f"= {named[0]}{note}"}
     if scale is not None:
-        return row | {"verdict": "agrees_up_to_scale", "relation": f"= {scale:.6g} x our own term, in every batch"}
-    size = float(numpy.linalg.norm(expected))
-    error = float(numpy.linalg.norm(actual - expected))
-    return row | {
-        "verdict": "differs",
-        "relation": f"its error's norm is {error / size if size else error:.3g} of ours",
-    }
+        return row | {"verdict": "agrees_up_to_scale", "relation": f"= {scale:.6g} x {named[0]}, in every batch"}
+    share = error / size if size else error
+    return row | {"verdict": "differs", "relation": f"its error's norm is {share:.3g} of {named[1]}"}
 
 
 def terms_of(
