@@ -25,6 +25,7 @@ THRESHOLDS = 10
 RECALLS = np.linspace(0, 1, 101)
 FIRST_STEPS = 100  # of a training that are kept whole and compared one by one
 BASELINE = "library"
+HALF = ("bfloat16", "float16")
 TRAINED = ["host", "variant", "dataset", "schedule", "device", "dtype"]  # what one variant's seeds have in common
 BACKGROUND = "background"  # the class of a false alarm, and what a missed box was taken for
 
@@ -34,25 +35,27 @@ Record = dict[str, Any]
 def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     """Every variant of a host against the library's own: mean AP difference a - b, its interval, the verdict.
 
-    One row a pair that shares data set, schedule, device, dtype and seeds. A training that diverged counts as AP 0.
+    One row a pair that shares data set, schedule, device, dtype and seeds; and one for each variant in half precision
+    against itself in float32, with the dtype beside its name. A training that diverged counts as AP 0.
     Fewer than `FEWEST_SEEDS` seeds decide nothing. The more pairs a run compares, the more of them differ by chance, so
     `p_value` is corrected by Holm's method for all pairs of the run that have seeds enough, and `different` follows it;
     the intervals are each pair's own.
     """
     rows = []
-    for (host, dataset, schedule, device, dtype), by_variant in _groups(records).items():
-        resampled = Resampled(record for trainings in by_variant.values() for record in trainings.values())
-        for a, b in _pairs(by_variant):
-            seeds = sorted(by_variant[a].keys() & by_variant[b].keys())
-            if seeds:
-                margin = equivalence_margin([by_variant[b][s]["data"]["run"]["ap"] or 0.0 for s in seeds])
-                sides = ([by_variant[name][seed] for seed in seeds] for name in (a, b))
-                difference = resampled.difference(*sides)
+    for (host, dataset, schedule, device), by_dtype in _by_dtype(records).items():
+        trainings = [record for by_seed in by_dtype.values() for record in by_seed.values()]
+        resampled = Resampled(trainings)
+        for (a, dtype_a), (b, dtype_b) in _compared(by_dtype):
+            one, other = by_dtype[a, dtype_a], by_dtype[b, dtype_b]
+            if seeds := sorted(one.keys() & other.keys()):
+                margin = equivalence_margin([other[seed]["data"]["run"]["ap"] or 0.0 for seed in seeds])
+                difference = resampled.difference([one[seed] for seed in seeds], [other[seed] for seed in seeds])
+                mixed = dtype_a != dtype_b
                 rows.append(
                     {
                         "host": host,
-                        "variant_a": a,
-                        "variant_b": b,
+                        "variant_a": f"{a} in {dtype_a}" if mixed else a,
+                        "variant_b": f"{b} in {dtype_b}" if mixed else b,
                         "seeds": len(seeds),
                         "mean_difference": difference.center,
                         "ci_low": difference.low,
@@ -60,13 +63,13 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
                         "verdict": _verdict(difference, margin, len(seeds)),
                         "p_value": statistics.p_value(difference, len(seeds)),
                         "margin": margin,
-                        "mean_ap_a": _mean_ap(by_variant[a], seeds),
-                        "mean_ap_b": _mean_ap(by_variant[b], seeds),
-                        "same_conditions": all(_same_conditions(by_variant[a][s], by_variant[b][s]) for s in seeds),
+                        "mean_ap_a": _mean_ap(one, seeds),
+                        "mean_ap_b": _mean_ap(other, seeds),
+                        "same_conditions": all(_same_conditions(one[seed], other[seed]) for seed in seeds),
                         "dataset": dataset,
                         "schedule": schedule,
                         "device": device,
-                        "dtype": dtype,
+                        "dtype": dtype_a,
                     }
                 )
     _correct([row for row in rows if row["seeds"] >= FEWEST_SEEDS])
@@ -237,8 +240,9 @@ def conditions_table(records: Iterable[Record]) -> pd.DataFrame:
         for trainings in by_variant.values():
             for seed, record in trainings.items():
                 run, baseline = record["data"]["run"], by_variant.get(BASELINE, {}).get(seed)
-                names = ("host", "variant", "dataset", "schedule", "seed", "device", "dtype", *CONDITIONS)
-                rows.append({name: run[name] for name in names} | {"same_as_library": _same(record, baseline)})
+                names = ("host", "variant", "dataset", "schedule", "seed", "device", "dtype")
+                told = {name: run[name] for name in names} | {name: _hash(record, name) for name in CONDITIONS}
+                rows.append(told | {"same_as_library": _same(record, baseline)})
     return pd.DataFrame(rows)
 
 
@@ -277,20 +281,24 @@ def _of_every_training(records: Iterable[Record], part: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-CONDITIONS = ("initial_weights", "data_order", "augmented_inputs")
+CONDITIONS = ("initial_weights", "data_order", "augmented_inputs", "optimizer")
+
+
+def _hash(record: Record, name: str) -> str:
+    """One of a training's conditions; empty where an older run did not keep it."""
+    return record["data"]["run"].get(name, "")
 
 
 def _same(record: Record, baseline: Record | None) -> str:
     if baseline is None:
         return ""
-    return " ".join(name for name in CONDITIONS if record["data"]["run"][name] == baseline["data"]["run"][name])
+    return " ".join(name for name in CONDITIONS if _hash(record, name) and _hash(record, name) == _hash(baseline, name))
 
 
 def _same_conditions(one: Record, other: Record) -> bool:
-    """Same weights, same order, same augmentation; of a training that ended early only the weights can be compared."""
-    first, second = one["data"]["run"], other["data"]["run"]
-    names = CONDITIONS if first["iterations"] == second["iterations"] else CONDITIONS[:1]
-    return all(first[name] == second[name] for name in names)
+    """Same in all but the loss; of a training that ended early only the initial weights can be compared."""
+    whole = one["data"]["run"]["iterations"] == other["data"]["run"]["iterations"]
+    return all(_hash(one, name) == _hash(other, name) for name in (CONDITIONS if whole else CONDITIONS[:1]))
 
 
 def _groups(records: Iterable[Record]) -> dict[tuple, dict[str, dict[int, Record]]]:
@@ -302,6 +310,24 @@ def _groups(records: Iterable[Record]) -> dict[tuple, dict[str, dict[int, Record
             group = tuple(run[name] for name in ("host", "dataset", "schedule", "device", "dtype"))
             groups[group][run["variant"]][run["seed"]] = record
     return groups
+
+
+def _by_dtype(records: Iterable[Record]) -> dict[tuple, dict[tuple[str, str], dict[int, Record]]]:
+    """Trainings by (host, data set, schedule, device), then (variant, dtype), then seed."""
+    found: dict[tuple, dict[tuple[str, str], dict[int, Record]]] = defaultdict(dict)
+    for (*group, dtype), by_variant in _groups(records).items():
+        found[tuple(group)] |= {(variant, dtype): by_seed for variant, by_seed in by_variant.items()}
+    return found
+
+
+def _compared(by_dtype: dict[tuple[str, str], Any]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """The pairs of each dtype, and each variant of half precision with itself in float32."""
+    for dtype in dict.fromkeys(dtype for _, dtype in by_dtype):
+        for a, b in _pairs({variant: None for variant, other in by_dtype if other == dtype}):
+            yield (a, dtype), (b, dtype)
+    for variant, dtype in by_dtype:
+        if dtype in HALF and (variant, "float32") in by_dtype:
+            yield (variant, dtype), (variant, "float32")
 
 
 def _pairs(by_variant: dict[str, Any]) -> list[tuple[str, str]]:

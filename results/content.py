@@ -282,6 +282,7 @@ class Compared(TrainingRow):
     initial_weights: str
     data_order: str
     augmented_inputs: str
+    optimizer: str = ""  # not kept by older runs
 
 
 class Trained(Part):

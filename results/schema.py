@@ -162,9 +162,9 @@ TABLES = {
             "What was equal between the trainings, as hashes",
             _words(
                 "host variant dataset schedule seed device dtype initial_weights data_order augmented_inputs"
-                " same_as_library"
+                " optimizer same_as_library"
             ),
-            _words("host variant seed dtype initial_weights data_order augmented_inputs same_as_library"),
+            _words("host variant seed dtype initial_weights data_order augmented_inputs optimizer same_as_library"),
             derive="focalbench_suite.results.coco_map:conditions_table",
         ),
         Table(

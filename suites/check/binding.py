@@ -6,14 +6,17 @@ What is asked later is canonical: logits (N, C), targets in the form of the loss
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import itertools
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,7 +39,7 @@ from focalbench_suite.suites.check.form import (
     of_elements,
     one_side,
 )
-from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature
+from focalbench_suite.suites.check.signature import CannotCall, Inputs, Roles, as_pair, read_signature, weighed
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
@@ -109,6 +112,8 @@ class Bound:
         self.classes = options.classes or _own_classes(function) or self._weighted_classes() or self.roles.own_classes
         if form is not None and form.labels in ("label_score", "sign_score"):
             self.roles = as_pair(self.roles)
+        if form is not None and form.weighed:
+            self.roles = weighed(self.roles)
         self.form = form or self._either()
 
     @property
@@ -179,16 +184,21 @@ class Bound:
     # how the form is found
 
     def _either(self) -> Form:
-        """The form; three tensors that are no two of elements with a mask are a class index and its quality."""
+        """The form; three tensors that are no two of elements with a mask are a class index and its quality.
+
+        A function that gives no number without its optional weights is given them.
+        """
         if (fixed := self._of_fixed_classes()) is not None:
             return fixed
-        try:
-            return self._found()
-        except CannotCall:
-            if "quality_of_elements" not in self.roles.needed.values():
-                raise
-            self.roles = as_pair(self.roles)
-            return self._found()
+        roles = self.roles
+        readings = [roles]
+        readings += [as_pair(roles)] if as_pair(roles).needed != roles.needed else []
+        readings += [weighed(roles), replace(roles, weights=())] if roles.weights else []
+        for self.roles in readings[:-1]:
+            with contextlib.suppress(CannotCall):
+                return replace(self._found(), weighed=bool(roles.weights and not self.roles.weights))
+        self.roles = readings[-1]
+        return self._found()
 
     def _of_fixed_classes(self) -> Form | None:
         """The plain form with the number of classes that the function is made for, where only that is answered."""
@@ -203,8 +213,12 @@ class Bound:
         return None
 
     def _found(self) -> Form:
-        """The form in which most of a few plain calls are answered; another layout where the plain one never is."""
+        """The form in which most of a few plain calls are answered; another layout where the plain one never is.
+
+        Where it is answered without being a loss of its targets, another layout that is one is what was meant.
+        """
         first_error, undefined = "", None
+        chosen: tuple[Form, torch.dtype] | None = None
         tries = itertools.product((torch.float64, torch.float32), _by_layout(self._forms()))
         for dtype, forms in tries:
             best, most = None, 0
@@ -215,17 +229,55 @@ class Bound:
                     best, most = form, finite
                 if not error:
                     break
-            if best is not None:
-                first = best.labels == "label_score" and self._background_first(best, dtype)
-                best = self._of_probabilities(self._of_all_bins(best, dtype), dtype)
-                best = self._of_equal_weights(self._of_one_weight(best, dtype), dtype)
-                return replace(best, sums_sides=self._adds(best, dtype), background_first=first)
-        if undefined is not None:
+            if best is not None and self._reads_targets(best, dtype):
+                return self._settled(best, dtype)
+            if best is not None and chosen is None:
+                chosen = best, dtype
+        if chosen is not None:
+            return self._settled(*chosen)
+        if undefined is not None and not self.roles.weights:
             return undefined  # it returns NaN whatever it is given, which the explanation will say
         said = first_error or "it takes no form that is known"
         if arrays := _other_arrays(self.function):
             said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
         raise CannotCall(f"no call of the function gives a loss: {said}")
+
+    def _settled(self, form: Form, dtype: torch.dtype) -> Form:
+        """The form with what only further calls tell."""
+        first = form.labels == "label_score" and self._background_first(form, dtype)
+        form = self._of_probabilities(self._of_all_bins(form, dtype), dtype)
+        form = self._of_equal_weights(self._of_one_weight(form, dtype), dtype)
+        return replace(form, sums_sides=self._adds(form, dtype), background_first=first)
+
+    def _reads_targets(self, form: Form, dtype: torch.dtype) -> bool:
+        """Whether a form's answers are those of a loss: broadcasting and indexing answer many a form by chance.
+
+        A class index must matter, and two classes may be exchanged together with their labels. Where every element has
+        a target, a row's gradient must change with its own, also where all rows together keep theirs.
+        """
+        self.form = form
+        logits = torch.randn(3, self.classes or 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        logits = logits.to(self.options.device, dtype).requires_grad_()
+        label = torch.tensor([1, 2, 1], device=logits.device)
+        inputs, by_class = CANONICAL[self.loss].inputs, form.labels == "index"
+        if inputs == "bins" or logits.shape[1] < 3 or not (inputs == "index" or by_class or form.labels == "dense"):
+            return True
+        usual = _usual(self.loss, logits)
+        try:
+            if inputs == "index":
+                return not torch.equal(self(logits, label, **usual), self(logits, 3 - label, **usual))
+            hot = torch.nn.functional.one_hot(label, logits.shape[1]).to(dtype)
+            if by_class:
+                exchanged = [0, 2, 1, *range(3, logits.shape[1])]
+                one, other = self(logits, hot, **usual), self(logits[:, exchanged], hot[:, exchanged], **usual)
+                return bool(torch.isclose(one.sum(), other.sum(), rtol=1e-5))
+            one, other = (
+                torch.autograd.grad(self(logits, hot[rows], **usual).sum(), logits)[0][0]
+                for rows in ([0, 1, 2], [1, 0, 2])
+            )
+            return not torch.allclose(one, other, rtol=1e-5)
+        except Exception:  # a user's function may raise anything, which the explanation will say
+            return True
 
     def _of_probabilities(self, form: Form, dtype: torch.dtype) -> Form:
         """The form, or with probabilities where what lies beyond 0 and 1 is cut off and no name speaks of logits.
@@ -354,7 +406,7 @@ class Bound:
                     given = (logits.to(self.options.device, copy=True), targets.to(self.options.device, copy=True))
                     out = self(*given, **_usual(self.loss, given[0]))
             except Exception as error:  # a user's function may raise anything
-                first_error = first_error or sentence(error)
+                first_error = first_error or sentence(error) + _place(error)
                 continue
             answered += 1
             if torch.isfinite(out).any():
@@ -378,12 +430,12 @@ class Bound:
         if options.labels is not None:
             labels = ["dense" if options.labels == "hard" else options.labels]
         layouts: list[Layout] = {
-            "dense": ["rows", "flat", "column", "maps"],
-            "index": ["rows", "maps", "label_column"],
+            "dense": ["rows", "flat", "column", "maps", "channel", "two_columns"],
+            "index": ["rows", "maps", "label_column", "label_maps"],
             "bins": [*SIDES, "rows"] if _tells(self.function, FOUR_SIDES) else ["rows", *SIDES],
         }[inputs]
         if inputs == "dense" and _tells(self.function, TWO_COLUMNS):
-            layouts.insert(0, "two_columns")
+            layouts.sort(key=lambda layout: layout != "two_columns")
         weights = ["tensor", "list", "number"] if self._has_class_weights() else ["tensor"]
         if self._named("balance") in roles.canonical:
             weights = ["tensor", "pair"]
@@ -393,7 +445,7 @@ class Bound:
         beyond = [False, True] if inputs == "dense" and "classes" in roles.needed.values() else [False]
         choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond)
         found = [
-            Form(o, p, lay, of_elements(lab) if lay in ("flat", "column") else lab, w, e,
+            Form(o, p, lay, of_elements(lab) if lay in ("flat", "column", "channel") else lab, w, e,
                  counts_to_last=last, counts_background=more)
             for lay, lab, e, w, p, o, last, more in choices
             if lay != "two_columns" or lab == "dense"
@@ -429,6 +481,8 @@ class Bound:
         given |= {name: self._needed(form, meant, x, y, classes) for name, meant in self.roles.needed.items()}
         if "quality" in self.roles.needed.values():
             y = y[0]  # the pair is given as two arguments
+        if "label" in self.roles.needed.values():
+            y = y[1]
         if "quality_of_elements" in self.roles.needed.values():
             y = (y > 0).to(x.dtype)  # the third of the tensors holds what the targets would
         made = {name: value for name, value in given.items() if name in self.roles.constructor}
@@ -475,8 +529,8 @@ class Bound:
             return None
         if meant == "cross_entropy":
             return torch.nn.BCEWithLogitsLoss()
-        if meant == "quality":
-            return y[1]
+        if meant in ("label", "quality"):
+            return y[meant == "quality"]
         if meant == "quality_of_elements":
             return y
         if meant == "positives":
@@ -495,6 +549,8 @@ class Bound:
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
         form = "label_score_after_background" if self.form.background_first else self.form.labels
         meant = (APART if "quality" in self.roles.needed.values() else TARGETS_SHOWN)[form]
+        if "label" in self.roles.needed.values():
+            meant = "quality"
         if "quality_of_elements" in self.roles.needed.values():
             meant = "1 where targets > 0, else 0"
         second = f"{target} = {meant} {told}"
@@ -520,6 +576,14 @@ class Bound:
 def _function_name(function: Any) -> str:
     name = getattr(function, "name", None) if isinstance(function, torch.jit.ScriptFunction) else None
     return str(name or getattr(function, "__name__", type(function).__name__))
+
+
+def _place(error: BaseException) -> str:
+    """Where a function raised, in its own code: the file, the line and what stands there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    calls = [i for i, frame in enumerate(frames) if frame.name == _by_kind.__name__ and frame.filename == __file__]
+    own = [frame for frame in frames[calls[-1] + 1 :] if "site-packages" not in frame.filename] if calls else []
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
 
 
 def _other_arrays(function: Any) -> str | None:

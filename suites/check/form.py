@@ -16,9 +16,11 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "rows": ("(N, C)", "(N, C)"),
     "flat": ("(N,)", "(N,)"),
     "column": ("(N, 1)", "(N, 1)"),
+    "channel": ("(N, 1)", "(N,)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
     "two_columns": ("0 and x (N, 2)", "(N,)"),
     "label_column": ("(N, C)", "(N, 1)"),
+    "label_maps": ("(N, C, H, W)", "(N, 1, H, W)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
     "side_by_side": ("(N, 4 K)", "(N, 4)"),
@@ -57,6 +59,7 @@ class Form:
     unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
     counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
     counts_background: bool = False  # its count of classes is C+1
+    weighed: bool = False  # its optional weights of elements are given
 
 
 def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
@@ -70,6 +73,9 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
     x = _as_given(x, form.inputs, inputs)
     if inputs == "index" and form.labels == "one_hot":
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
+    if form.layout == "maps" and not torch.is_tensor(targets):
+        label, score = targets
+        return x[:, :, None, None], (label[:, None, None], score[:, None, None])
     if form.layout == "rows" or not torch.is_tensor(targets):
         return x, targets
     if form.layout == "label_column":
@@ -78,8 +84,10 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
         return x.flatten(), targets.flatten()
     if form.layout == "two_columns":
         return torch.stack([torch.zeros_like(x), x], dim=-1).reshape(-1, 2), targets.flatten()
-    if form.layout == "column":
-        return x.reshape(-1, 1), targets.reshape(-1, 1)
+    if form.layout in ("column", "channel"):
+        return x.reshape(-1, 1), targets.reshape(-1, 1) if form.layout == "column" else targets.flatten()
+    if form.layout == "label_maps":
+        return x[:, :, None, None], targets[:, None, None, None]
     if form.layout == "maps":
         maps = x[:, :, None, None]
         return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
@@ -113,10 +121,14 @@ def of_elements(labels: Labels) -> Labels:
 
 
 def need_shown(meant: str, form: Form) -> str:
+    """What a parameter that must be given is given, as people read it."""
+    rows = BY_ROW.get(form.layout, "(N,)")
+    if meant == "label":
+        return f"{APART['label_score_after_background' if form.background_first else form.labels]} {rows}"
     return {
         "classes": "C+1" if form.counts_background else "C", "bins": "K-1" if form.counts_to_last else "K",
         "normaliser": "1", "settings": "None", "text": repr(TEXT),
-        "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": "quality (N,)",
+        "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": f"quality {rows}",
         "quality_of_elements": "targets (N, C)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
     }[meant]  # fmt: skip

@@ -39,7 +39,14 @@ WEIGHTS = (  # of elements or rows
     "element_weights", "label_weight", "label_weights", "bbox_weight", "target_weight", "weight_mask", "loss_weights",
 )  # fmt: skip
 POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
-QUALITIES = ("score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores")
+QUALITIES = (
+    "score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores",
+    "target_score", "target_scores", "iou", "ious", "iou_target", "iou_targets", "target_iou", "target_ious",
+)  # fmt: skip
+CLASS_LABELS = (
+    "label", "labels", "target_label", "target_labels", "gt_label", "gt_labels", "cls_label", "cls_labels",
+    "class_label", "class_labels", "class_ids", "cls_ids",
+)  # fmt: skip
 NORMALISERS = ("avg_factor", "normalizer", "normaliser", "n_pos", "npos")
 COUNTED = ("num_", "n_")  # what is counted, boxes or masks or lines, is a normaliser, unless it is classes or bins
 NUMBER, CLASS = "(n|num|number|count)", "(class|classes|cls|labels|categories)"
@@ -78,9 +85,11 @@ class Roles:
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
     by what they must be given: ``weight``, ``settings``, ``text``, ``positives``, ``normaliser``, ``classes``,
-    ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, or
+    ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, ``label``,
+    its first half where the second of `data` is the quality, or
     ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
-    `own_bins` and `own_classes` are counts that the function has a default for. `constructor` holds the names that a
+    `own_bins` and `own_classes` are counts that the function has a default for. `weights` are weights of elements that
+    are None by default. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
     class label of its own for rows that do not count.
     """
@@ -95,6 +104,7 @@ class Roles:
     counts: dict[str, str] = field(default_factory=dict)
     own_classes: int | None = None
     own_bins: int | None = None
+    weights: tuple[str, ...] = ()
     constructor: frozenset[str] = frozenset()
     call: tuple[inspect.Parameter, ...] = ()
     reduction: bool = False
@@ -154,7 +164,11 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     needed = {name: meant for name in required if (meant := _needed(name, counts, name in made_names))}
     if CANONICAL[loss].inputs == "dense":
         found = [name for name in required if name in QUALITIES and name not in needed][:1]
-        if _inputs(data)[1].name in POSITIVES:
+        second = _inputs(data)[1].name
+        labels = [name for name in required if name in CLASS_LABELS and name not in needed][:1]
+        if second in QUALITIES and labels and CANONICAL[loss].soft:
+            needed |= {labels[0]: "label"}
+        elif second in (*POSITIVES, *CLASS_LABELS):
             needed |= dict.fromkeys(found, "quality")
         elif CANONICAL[loss].soft:
             needed |= dict.fromkeys(found, "quality_of_elements")
@@ -164,13 +178,14 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
         data,
         _swapped(data),
         next((inputs for inputs, names in INPUT_NAMES.items() if _inputs(data)[0].name.lower() in names), "logits"),
-        any(p.name in PAIRS for p in data) or "quality" in needed.values(),
+        any(p.name in PAIRS for p in data) or not {"quality", "label"}.isdisjoint(needed.values()),
         canonical,
         needed,
         tuple(name for name in required if name not in needed),
         {name: meant for name, meant in counts.items() if name in needed},
         own.get("classes"),
         own.get("bins"),
+        tuple(name for name, p in free.items() if name in (*WEIGHTS, "pos_weight") and p.default is None),
         frozenset(made_names),
         tuple(called),
         reduction is not None,
@@ -179,9 +194,15 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     )
 
 
+def weighed(roles: Roles) -> Roles:
+    """The same roles where the weights of elements must be given, for a function that raises without them."""
+    return replace(roles, needed=roles.needed | dict.fromkeys(roles.weights, "weight"), weights=())
+
+
 def as_pair(roles: Roles) -> Roles:
-    """The same roles where the third tensor is the quality of each row's class, not of each element."""
-    needed = {name: "quality" if meant == "quality_of_elements" else meant for name, meant in roles.needed.items()}
+    """The same roles where two of the tensors are the class of each row and its quality, and not of each element."""
+    by_row = {"quality_of_elements": "quality", "positives": "label"}
+    needed = {name: by_row.get(meant, meant) for name, meant in roles.needed.items()}
     return replace(roles, pair=True, needed=needed)
 
 

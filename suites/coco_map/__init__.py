@@ -60,7 +60,8 @@ def plan(selection: Selection) -> list[Task]:
     _check_backbone(selection, schedule, chosen)
     if selection.normalise:
         _check_normalise(chosen)
-    dtypes = [dtype for dtype in selection.dtypes or DTYPES[selection.profile] if dtype in ("float32", "float64")]
+    dtypes = selection.dtypes or DTYPES[selection.profile]
+    _check_half(selection, schedule, chosen, dtypes)
     tasks = []
     for device in selection.devices:
         for seed in range(selection.seed, selection.seed + (selection.seeds or schedule.seeds)):
@@ -76,6 +77,19 @@ def _check_processes(selection: Selection, schedule: Schedule, chosen: list[Vari
         raise ValueError(f"--schedule {schedule.name}: {count()} processes cannot share a batch of {schedule.batch}")
     if count() > 1 and "cpu" in selection.devices and any(v.host in ULTRALYTICS for v in chosen):
         raise ValueError("Ultralytics' trainer has several processes on GPUs alone: name other hosts by --variant")
+
+
+def _check_half(selection: Selection, schedule: Schedule, chosen: list[Variant], dtypes: tuple[str, ...]) -> None:
+    """What cannot be trained in half precision, before anything is trained."""
+    others = [variant.host for variant in chosen if variant.host in ULTRALYTICS]
+    if "float16" in dtypes and others:
+        raise ValueError(f"--dtype float16: {others[0]} trains in bfloat16; name other hosts by --variant")
+    # A convolution of stride 2 over a map of one point: its weights' gradient is memory that nobody wrote (torch 2.13)
+    if "bfloat16" in dtypes and "cpu" in selection.devices and schedule.size <= 64 and len(others) < len(chosen):
+        raise ValueError(
+            f"--dtype bfloat16: pictures of {schedule.size} px leave maps of one point, whose convolution torch "
+            "differentiates wrongly in bfloat16 on a CPU; choose another --schedule, such as quick"
+        )
 
 
 def _check_backbone(selection: Selection, schedule: Schedule, chosen: list[Variant]) -> None:

@@ -5,6 +5,7 @@ Losses enter by MMDetection's registry and everything that is watched by hooks; 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import os
@@ -106,7 +107,7 @@ def train(training: Training) -> Trained:
     register()
     _be_deterministic()
     categories = training.dataset.categories()
-    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.dtype):
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.weights):
         runner = _runner(training, str(training.recorder.folder or scratch))
         if training.backbone and not is_source(training.backbone):
             _check_fit(training.backbone, getattr(runner.model, "module", runner.model).backbone)
@@ -155,7 +156,7 @@ def _runner(training: Training, folder: str) -> Any:
         val_cfg={},
         val_evaluator={"type": "CollectDetections", "collect_device": "gpu"},  # by the group, not by files
         train_cfg={"by_epoch": False, "max_iters": steps, "val_begin": steps + 1},  # never: it detects when it is done
-        optim_wrapper=_optimizer(schedule),
+        optim_wrapper=_optimizer(schedule) | _autocast(training),
         param_scheduler=_learning_rate(schedule),
         default_hooks={"checkpoint": _checkpoints(schedule), "logger": None},
         custom_hooks=[{"type": "RecordingHook", "recorder": recorder, "seed": training.seed}],
@@ -219,6 +220,12 @@ def _optimizer(schedule: Schedule) -> dict[str, Any]:
     }
 
 
+def _autocast(training: Training) -> dict[str, Any]:
+    if training.autocast is None:
+        return {}
+    return {"type": "AutocastOptimWrapper", "device": training.device, "dtype": training.autocast}
+
+
 def _learning_rate(schedule: Schedule) -> list[dict[str, Any]]:
     warmup = max(2, round(schedule.iterations * schedule.warmup))
     milestones = [round(schedule.iterations * share) for share in schedule.milestones]
@@ -236,11 +243,12 @@ def register() -> None:
     import mmdet.models  # noqa: F401 - importing them is what registers the library's own losses, and then ours
     from mmdet.models.dense_heads import GFLHead, VFNetHead
     from mmdet.models.losses import FocalLoss
-    from mmdet.registry import HOOKS, METRICS, MODELS
+    from mmdet.registry import HOOKS, METRICS, MODELS, OPTIM_WRAPPERS
     from mmengine.dist import all_reduce_params
     from mmengine.evaluator import BaseMetric
     from mmengine.hooks import Hook
     from mmengine.model import BaseModule
+    from mmengine.optim import OptimWrapper
     from torchvision.ops import DeformConv2d
 
     import focalbench_suite.adapters.own.mmdetection  # noqa: F401
@@ -279,6 +287,36 @@ def register() -> None:
         def forward(self, pictures):
             return self.kept(pictures)
 
+    class AutocastOptimWrapper(OptimWrapper):
+        """Mixed precision on any device; mmengine's own is for accelerators alone. float16 gets its loss scaled."""
+
+        def __init__(self, device: str, dtype: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.casting = {"device_type": device, "dtype": getattr(torch, dtype)}
+            self.scaler = torch.amp.GradScaler(device, enabled=dtype == "float16")
+
+        @contextlib.contextmanager
+        def optim_context(self, model):
+            with super().optim_context(model), torch.autocast(**self.casting):
+                yield
+
+        def backward(self, loss, **options) -> None:
+            self.scaler.scale(loss).backward(**options)
+            self._inner_count += 1
+
+        def step(self, **options) -> None:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+            self.scaler.step(self.optimizer, **options)
+            self.scaler.update()
+
+        def state_dict(self) -> dict:
+            return super().state_dict() | {"loss_scaler": self.scaler.state_dict()}
+
+        def load_state_dict(self, state_dict: dict) -> None:
+            self.scaler.load_state_dict(state_dict.pop("loss_scaler"))
+            super().load_state_dict(state_dict)
+
     class RecordingHook(Hook):
         """Feeds a `Recorder`, and starts every run's random draws at the same point whatever its model drew."""
 
@@ -286,14 +324,15 @@ def register() -> None:
             self.recorder, self.seed = recorder, seed
 
         def before_train(self, runner) -> None:
-            self.recorder.start(getattr(runner.model, "module", runner.model), runner.max_iters)
+            model = getattr(runner.model, "module", runner.model)
+            self.recorder.start(model, runner.optim_wrapper.optimizer, runner.max_iters)
             np.random.seed(self.seed + runner.rank)
             torch.manual_seed(self.seed + runner.rank)
 
         def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
             samples = data_batch["data_samples"]
-            boxes = [sample.gt_instances.bboxes.tensor for sample in samples]
-            self.recorder.batch([sample.img_id for sample in samples], data_batch["inputs"], boxes)
+            objects = [t for one in samples for t in (one.gt_instances.bboxes.tensor, one.gt_instances.labels)]
+            self.recorder.batch([sample.img_id for sample in samples], data_batch["inputs"], objects)
 
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
             terms = {name.removeprefix("loss_"): v.item() for name, v in outputs.items() if name.startswith("loss_")}
@@ -378,6 +417,7 @@ def register() -> None:
         MODELS.register_module(module=module)
     HOOKS.register_module(module=RecordingHook)
     METRICS.register_module(module=CollectDetections)
+    OPTIM_WRAPPERS.register_module(module=AutocastOptimWrapper)
 
 
 def _coco_results(sample: dict[str, Any]) -> list[dict[str, Any]]:

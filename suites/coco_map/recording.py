@@ -19,7 +19,7 @@ from focalbench_suite.suites.progress import Progress
 
 LOSS_BOUND = 1e4  # beyond it a run has diverged: no host's loss starts above a few hundred
 CURVE_POINTS = 200  # kept of a longer curve
-WATCHED = ("weights", "images", "inputs", "curve")  # the fields of a recorder that a checkpoint keeps
+WATCHED = ("weights", "images", "inputs", "optimizer", "curve")  # the fields of a recorder that a checkpoint keeps
 
 
 class Diverged(Exception):
@@ -39,17 +39,21 @@ class Recorder:
     weights: str = ""
     images: str = ""
     inputs: str = ""
+    optimizer: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
     progress: Progress | None = None
     began: float = field(default_factory=time.perf_counter)
     _started: float = 0.0
 
-    def start(self, model: torch.nn.Module, steps: int) -> None:
-        """Take the hash of the initial weights of a training of so many steps."""
+    def start(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+        """Take the hashes of the initial weights and of the optimizer's settings of a training of so many steps."""
         if not self.weights:  # else it goes on from a checkpoint
             weights = [part for name, t in sorted(model.state_dict().items()) for part in (name.encode(), _bytes(t))]
             self.weights = _chained("", *weights)
+            groups = [group | {"params": [tuple(p.shape) for p in group["params"]]} for group in optimizer.param_groups]
+            told = [sorted((name, str(value)) for name, value in group.items()) for group in groups]
+            self.optimizer = _chained("", type(optimizer).__name__.encode(), repr(told).encode())
         self.steps = steps
 
     def state(self) -> dict[str, Any]:
@@ -66,13 +70,18 @@ class Recorder:
         """What the training took so far, without the time from a checkpoint to the going on."""
         return time.perf_counter() - self.began
 
-    def batch(self, identifiers: Iterable[Any], pixels: Iterable[torch.Tensor], boxes: Iterable[torch.Tensor]) -> None:
-        """Take in a batch before its step: which images in which order, and what augmentation made of them."""
+    def batch(
+        self, identifiers: Iterable[Any], pixels: Iterable[torch.Tensor], objects: Iterable[torch.Tensor]
+    ) -> None:
+        """Take in a batch before its step: which images in which order, and what augmentation made of them.
+
+        `objects` are boxes, class labels, and which image each is of.
+        """
         if self.progress is None:  # not before: mmengine may have gone through the batches before a checkpoint again
             told = self.folder if rank() == 0 else None
             self.progress = Progress(told, self.title, len(self.curve), self.steps)
         self.images = _chained(self.images, repr(list(identifiers)).encode())
-        self.inputs = _chained(self.inputs, *map(_bytes, (*pixels, *boxes)))
+        self.inputs = _chained(self.inputs, *map(_bytes, (*pixels, *objects)))
         self._started = time.perf_counter()
 
     def step(self, terms: Mapping[str, float], rate: float, gradient_norm: float) -> None:
@@ -80,6 +89,7 @@ class Recorder:
         terms = mean(terms)
         total = sum(terms.values())
         seconds = time.perf_counter() - self._started
+        self.optimizer = _chained(self.optimizer, repr(float(rate)).encode())
         self.curve.append({"loss": total, **terms, "lr": rate, "grad_norm": gradient_norm, "seconds": seconds})
         if self.progress:
             self.progress.step(len(self.curve))
@@ -89,6 +99,7 @@ class Recorder:
     def conditions(self) -> dict[str, str]:
         """The hashes that two runs share when all but the loss is equal."""
         hashes = {"initial_weights": self.weights, "data_order": self.images, "augmented_inputs": self.inputs}
+        hashes |= {"optimizer": self.optimizer}
         return {name: digest[:16] for name, digest in hashes.items()}
 
     def thinned(self) -> list[dict[str, float | None]]:

@@ -10,13 +10,16 @@ from focalbench_suite.suites.coco_map.data import Dataset
 from focalbench_suite.suites.coco_map.recording import Recorder
 from focalbench_suite.suites.coco_map.schedules import Schedule
 
+HALF = ("bfloat16", "float16")
+
 
 @dataclass(frozen=True)
 class Training:
     """One training of a detector; a host is a function `train` from it to what was `Trained`.
 
     `change` is what takes the place of the host's own loss (`suites.coco_map.variants` says in which words). `backbone`
-    names a checkpoint to start from, None trains from scratch.
+    names a checkpoint to start from, None trains from scratch. In half precision the weights stay float32 and autocast
+    chooses what is computed in it, as both hosts' own switches for mixed precision do.
     """
 
     host: str
@@ -28,6 +31,16 @@ class Training:
     dtype: str
     backbone: str | None
     recorder: Recorder
+
+    @property
+    def autocast(self) -> str | None:
+        """The dtype of autocast; None where all is computed in the dtype of the weights."""
+        return self.dtype if self.dtype in HALF else None
+
+    @property
+    def weights(self) -> str:
+        """The dtype of the weights."""
+        return "float32" if self.autocast else self.dtype
 
 
 @dataclass

@@ -29,14 +29,14 @@ def train(training: Training) -> Trained:
     """Train a YOLO (``yolov8n``) from scratch, then detect on the val split.
 
     The change is empty for the library's own criterion; ``own`` takes ours (its value holds what of ours differs);
-    ``bce`` puts any adapter's loss in the place of the class term's cross entropy. With float64 only the training is in
-    float64; Ultralytics validates in float32.
+    ``bce`` puts any adapter's loss in the place of the class term's cross entropy. With another dtype than float32 only
+    the training is in it; Ultralytics validates in float32.
 
     Its own checkpoints are rounded to half precision, so the trainer keeps and takes up its state itself: what goes on
     from there ends as what was never stopped.
     """
     ensure_quiet()
-    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.dtype):
+    with tempfile.TemporaryDirectory() as scratch, default_dtype(training.weights):
         folder = training.recorder.folder or Path(scratch)
         trainer = trainer_class(training.change)(overrides=_settings(training, folder))
         trainer.watch(training, folder / "checkpoint.pt")
@@ -70,7 +70,7 @@ def _settings(training: Training, folder: Path) -> dict[str, Any]:
         "imgsz": schedule.size,
         "seed": training.seed,
         "deterministic": True,
-        "amp": False,
+        "amp": "bf16" if training.autocast and training.device == "cuda" else False,
         "val": False,
         "save": bool(schedule.checkpoint),
         "plots": False,
@@ -153,7 +153,8 @@ def _bases() -> tuple[type, type]:
 
         def watch(self, training: Training, file: Path) -> None:
             self.recorder, self.start_seed = training.recorder, training.seed
-            self.precision = getattr(torch, training.dtype)
+            self.autocast = training.autocast is not None
+            self.precision = getattr(torch, training.weights)
             self.checkpoint, self.file = training.schedule.checkpoint, file
             self.add_callback("on_train_start", _start)
             self.add_callback("on_train_epoch_start", _draw_anew)
@@ -176,7 +177,8 @@ def _bases() -> tuple[type, type]:
 
         def preprocess_batch(self, batch):
             stems = [Path(file).stem for file in batch["im_file"]]
-            self.recorder.batch(stems, batch["img"], batch["bboxes"])
+            objects = [batch[name] for name in ("bboxes", "cls", "batch_idx")]
+            self.recorder.batch(stems, batch["img"], objects)
             batch = super().preprocess_batch(batch)
             return batch | {name: batch[name].to(self.precision) for name in ("img", "bboxes")}
 
@@ -228,7 +230,8 @@ def _go_on(model, epoch: int) -> None:
 
 
 def _start(trainer) -> None:
-    trainer.recorder.start(_parts(trainer)["model"], trainer.epochs * len(trainer.train_loader))
+    trainer.amp = trainer.autocast  # on a CPU Ultralytics has no word for bfloat16, but casts where this is set
+    trainer.recorder.start(_parts(trainer)["model"], trainer.optimizer, trainer.epochs * len(trainer.train_loader))
 
 
 def _draw_anew(trainer) -> None:

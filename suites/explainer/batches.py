@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy
@@ -192,7 +192,15 @@ def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch
     weight, modulation, entropy = (factor.expand(rows, 1)[:, 0] for factor in (weight, modulation, entropy))
     ones = torch.ones(rows, dtype=x.dtype)
     kept = seen.share[:, 0] if seen.share is not None and seen.share.shape == (rows, 1) else ones
-    return Batch(weight, modulation, entropy, ones, kept, _power(loss, call), x.shape[-1])
+    by_class = _class_weights(loss, parameters, y)
+    return Batch(weight, modulation, entropy, ones, kept, _power(loss, call), x.shape[-1], class_weights=by_class)
+
+
+def _class_weights(loss: str, parameters: Mapping[str, torch.Tensor | None], y: torch.Tensor) -> torch.Tensor | None:
+    """Each row's class weight (N,), where the call gives any."""
+    place = CANONICAL[loss].of_role("class_weights")
+    given = None if place is None else parameters.get(place.name)
+    return None if given is None else given.gather(1, y.long())[:, 0]
 
 
 def gradient_of(whole: Whole, batches: Batches, i: int) -> numpy.ndarray:

@@ -32,6 +32,7 @@ MISSED: dict[str, tuple[tuple[float | None, float], ...]] = {
     "dense": ((1.0, -1.0), (0.0, 1.0)),
     "index": ((None, -1.0),),
 }
+EASY = (18.0, 21.0)  # where 1-p_t is below 1e-7 and float64 still has digits of the cross entropy
 NEAR = 10.0  # a limit below this logit is met in training
 FAR = {"float64": (20.0, 50.0, 100.0), "float32": (20.0, 50.0, 89.0)}
 
@@ -46,6 +47,8 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
         model = semantics.terms(points).sum(-1).numpy()
     alone = CANONICAL[case.loss].inputs in MISSED and elements.layout == "one" and not share
     added = _cut_off(case, semantics) if alone else 0.0
+    if alone and case.questions.dtype == "float64":
+        _floored(case, semantics)
     _coarse(case, model, elements, added)
     _undefined(case, model, elements)
     paper = all(told.kind == "soft_labels" for told in semantics.changes)
@@ -123,7 +126,10 @@ def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
 
 
 def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: float) -> None:
-    """A float64 result that is not as accurate as float64, but for what an epsilon that is `added` to p_t explains."""
+    """A float64 result that is not as accurate as float64, but for what an epsilon that is `added` to p_t explains.
+
+    That a float32 result is no more accurate follows from its dtype, which is told.
+    """
     with numpy.errstate(all="ignore"):
         distance = numpy.abs(elements.values - model)
         error = distance / numpy.abs(model)
@@ -133,9 +139,34 @@ def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: 
     i = int(error.argmax())
     if error[i] <= 1e-9 or case.questions.dtype != "float64":
         return
-    half = elements.tolerance.relative > 1e-2
-    told = change("precision", "half_inside" if half else "single_inside", error=float(error[i]))
+    worst = float(error[i])
+    if elements.tolerance.relative > 1e-2:
+        told = change("precision", "half_inside", error=worst)
+    elif any(one.change.code == "dtype_narrowed" for one in case.findings):
+        return
+    elif rounded := _rounded(elements, error, numpy.abs(model) > 1e-9):
+        told = change("precision", "rounded_to_single", what=rounded, error=worst)
+    else:
+        told = change("precision", "single_inside", error=worst)
     case.show(told, "fragile", elements.calls[i], repr(float(model[i])), repr(float(elements.values[i])))
+
+
+def _rounded(elements: Elements, error: numpy.ndarray, asked: numpy.ndarray) -> str:
+    """What alone is rounded to float32, ``targets`` or a parameter: calls whose own float32 holds show no error."""
+    coarse = error > 1e-9
+    given = [{"targets": call.targets} | call.parameters for call in elements.calls]
+    found = []
+    for name in given[0]:
+        held = numpy.array([_held(one[name]) for one in given])
+        if (asked & held).any() and not (coarse & held).any():
+            found.append(name)
+    return found[0] if len(found) == 1 else ""
+
+
+def _held(numbers: Any) -> bool:
+    """Whether float32 holds the numbers as they are."""
+    exact = numpy.asarray(0.0 if numbers is None else numbers, dtype=float)
+    return bool((exact.astype("float32") == exact).all())
 
 
 def _over_smallest(elements: Elements) -> numpy.ndarray:
@@ -181,7 +212,7 @@ def _cut_off(case: Examination, semantics: Semantics) -> float:
     that lies within |logit| < 10, where elements are in training, makes another loss. An epsilon that is added to a
     probability bends the loss instead of cutting it, and is returned; 0 where there is none.
     """
-    added = 0.0
+    added, limits = 0.0, []
     for y, sign in MISSED[CANONICAL[case.loss].inputs]:
         calls = [_missed(case, sign * x, y) for x in (60.0, 80.0)]
         seen = [answer.value for answer in case.ask(calls)]
@@ -194,10 +225,34 @@ def _cut_off(case: Examination, semantics: Semantics) -> float:
             if not bends and not _follows(case, _missed(case, sign * (limit - 0.5), y), semantics):
                 continue  # it leaves that function's line elsewhere, so that no limit lies where the two cross
             passed = limit if y is not None else seen[0] / slope
-            told = change("precision", "cut_off", label=y, logit=sign * passed, epsilon=math.exp(-passed))
-            case.show(told, "different" if limit < NEAR else "fragile", calls[0], repr(expected), repr(seen[0]))
+            limits.append((y, sign * passed, limit < NEAR, calls[0], expected, seen[0]))
             added = math.exp(-passed) if bends else added
+    alike = (
+        len(limits) == 2 and math.isclose(-limits[0][1], limits[1][1], rel_tol=1e-3) and limits[0][2] == limits[1][2]
+    )
+    for y, logit, near, call, expected, got in limits[: 1 if alike else 2]:
+        told = change("precision", "cut_off", label="both" if alike else y, logit=logit, epsilon=math.exp(-abs(logit)))
+        case.show(told, "different" if near else "fragile", call, repr(expected), repr(got))
     return added
+
+
+def _floored(case: Examination, semantics: Semantics) -> None:
+    """A modulating factor that stops falling while the cross entropy falls on: p is clamped in the factor alone."""
+    power = CANONICAL[case.loss].of_role("power")
+    gamma = float(case.settings[0].get(power.name, power.absent)) if power is not None else 0.0
+    for y, sign in MISSED[CANONICAL[case.loss].inputs]:
+        calls = [_missed(case, -sign * x, y) for x in EASY]
+        with torch.no_grad():
+            found = [semantics.factors(questions.points(case.loss, [call]))[:3] for call in calls]
+        rest = [float((weight * entropy).sum()) for weight, _, entropy in found]
+        if not gamma or not all(rest) or any(factor.numel() != 1 for factors in found for factor in factors):
+            continue
+        first, second = (answer.value / one for answer, one in zip(case.ask(calls), rest, strict=True))
+        if math.isclose(first, second, rel_tol=1e-3) and second > 10 * float(found[1][1].sum()) > 0:
+            told = change("precision", "factor_floored", factor=second, epsilon=second ** (1 / gamma))
+            expected, got = rest[1] * float(found[1][1].sum()), rest[1] * second
+            case.show(told, "note", calls[1], repr(expected), repr(got))
+            return
 
 
 def _bends(case: Examination, limit: float, y: float | None, most: float, slope: float, semantics: Semantics) -> bool:

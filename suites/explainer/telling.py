@@ -38,6 +38,8 @@ def tell_changes(
     for told in semantics.changes:
         if case.has("state") and told.kind == "normaliser":
             continue  # a factor that grows from call to call is what it remembers
+        if told.code == "class_weights_ignored" and whole is not None and whole.reduction.weighs_classes:
+            continue  # they weigh the mean, which is told
         among = ~elements.hard if told.kind == "soft_labels" else numpy.ones(len(paper), bool)
         i = _first_apart(elements, paper, among)
         i = _first_apart(elements, paper, numpy.ones(len(paper), bool)) if i is None else i

@@ -175,6 +175,13 @@ GAMMA = {
     "loss)",
     "asymmetric_with_margin": "computes the asymmetric loss: the power is {positive} for positives and {negative} for "
     "negatives, whose p is lowered by {margin:g} first",
+    "asymmetric_margin_in_factor": "computes the asymmetric loss: the power is {positive} for positives and {negative} "
+    "for negatives, whose p is lowered by {margin:g} in the modulating factor, not in the cross entropy",
+    "asymmetric_margin_in_cross_entropy": "computes the asymmetric loss: the power is {positive} for positives and "
+    "{negative} for negatives, whose p is lowered by {margin:g} in the cross entropy, not in the modulating factor",
+    "asymmetric_power_of_sure_negatives": "computes the asymmetric loss (the power is {positive} for positives and "
+    "{negative} for negatives, whose p is lowered by {margin:g} first), but raises 1-p of a negative to its power in "
+    "place of p: sure negatives weigh most",
     "distance_without_absolute": "the modulating factor takes y-p without its absolute value",
     "distance_negated_without_absolute": "the modulating factor takes p-y without its absolute value",
     "distance_cut_at_zero": "the modulating factor cuts y-p off at 0, so that confident negatives weigh nothing",
@@ -518,6 +525,8 @@ REDUCTION = {
     "root_of_mean_square": "returns the root of the mean squared loss",
     "hardest_only": "uses the hardest {share:.0%} of the batch only",
     "modulated_after_mean": _FIRST.format("averaged", "the batch", "mean"),
+    "modulated_after_mean_by_class": "the cross entropy is averaged with the class weights over the batch before it is "
+    "modulated, so the modulating factor is one number for all",
     "modulated_after_weighted_mean": "the cross entropy is averaged with the class weights over the batch before it is "
     "modulated, with p_t = exp(-mean)",
     "modulated_after_sum": _FIRST.format("summed", "the batch", "sum"),
@@ -600,9 +609,10 @@ def _easy_digits_lost(values: Values) -> str:
 
 
 def _cut_off(values: Values) -> str:
-    of = {1.0: "positives", 0.0: "negatives", None: "a row"}[values["label"]]
-    where = "-log p_t" if values["label"] is None else "the logit"
-    passes = abs(values["logit"]) if values["label"] is None else values["logit"]
+    label, logit = values["label"], values["logit"]
+    of = {1.0: "positives", 0.0: "negatives", "both": "missed elements", None: "a row"}[label]
+    where = {None: "-log p_t", "both": "|logit|"}.get(label, "the logit")
+    passes = abs(logit) if label in (None, "both") else logit
     return (
         f"the loss of {of} is cut off where {where} passes {passes:.3g} (an epsilon of "
         f"{values['epsilon']:.1g} in the logarithm, or clamped logits), with no gradient beyond"
@@ -733,7 +743,13 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "digits_lost": _digits_lost,
     "easy_digits_lost": _easy_digits_lost,
     "cut_off": _cut_off,
+    "factor_floored": "the modulating factor of easy elements falls no further than {factor:.1g}: p is clamped at "
+    "{epsilon:.1g} in it, and not in the cross entropy",
     "half_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float16 or bfloat16",
+    "rounded_to_single": lambda values: (
+        f"{values['what']} {'are' if values['what'] == 'targets' else 'is'} rounded to float32 for float64 logits "
+        f"(relative error {values['error']:.1g})"
+    ),
     "single_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float32, or an "
     "epsilon is added",
     # what is measured where nothing known fits, and what is left

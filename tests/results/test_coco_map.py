@@ -168,6 +168,23 @@ def test_dtypes_are_compared_apart():
     assert compare_table(records).empty
 
 
+def test_half_precision_is_compared_with_the_same_loss_in_single():
+    aps = {("library", "float32"): 18, ("library", "bfloat16"): 1, ("own", "float32"): 9, ("own", "bfloat16"): 9}
+    records = [record(v, seed, n, dtype=d) for seed in range(5) for (v, d), n in aps.items()]
+    rows = {
+        (row["variant_a"], row["variant_b"], row["dtype"]): row for row in compare_table(records).to_dict("records")
+    }
+    assert set(rows) == {
+        ("own", "library", "float32"),
+        ("own", "library", "bfloat16"),
+        ("library in bfloat16", "library in float32", "bfloat16"),
+        ("own in bfloat16", "own in float32", "bfloat16"),
+    }
+    lost = rows["library in bfloat16", "library in float32", "bfloat16"]
+    assert (lost["mean_ap_a"], lost["mean_ap_b"], lost["verdict"]) == (1 / IMAGES, 18 / IMAGES, "different")
+    assert rows["own in bfloat16", "own in float32", "bfloat16"]["verdict"] == "equivalent"
+
+
 def test_nothing_in_nothing_out():
     assert compare_table([]).empty
     assert drift_table([]).empty

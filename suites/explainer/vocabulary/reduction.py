@@ -24,6 +24,7 @@ class Batch:
     gamma: float = 0.0
     classes: int = 1
     labels: Tensor | None = None  # class labels (N,), where the function takes them
+    class_weights: Tensor | None = None  # each row's own (N,), where the loss has them
     parameters: Mapping[str, Tensor | None] = field(default_factory=dict)
     cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -31,6 +32,11 @@ class Batch:
     def label(self) -> Tensor:
         """The class labels, NaN where the function takes none: no normaliser that counts them then fits."""
         return torch.full((len(self.targets),), torch.nan) if self.labels is None else self.labels.double()
+
+    @property
+    def class_weight(self) -> Tensor:
+        """The class weight of every row, NaN where there is none: no mean that it weighs then fits."""
+        return torch.full_like(self.entropy, torch.nan) if self.class_weights is None else self.class_weights
 
 
 BATCH = Namespace(
@@ -44,6 +50,7 @@ BATCH = Namespace(
         "gamma": "gamma",
         "classes": "C",
         "label": "label",
+        "class_weight": "alpha[y]",
     },
     quantities={
         "terms": ("loss", "weight*modulation*entropy*kept"),
@@ -102,6 +109,11 @@ class Reduction:
     def detached(self) -> bool:
         """Whether the divisor is left out of the gradient."""
         return self.change is not None and self.change.code in DETACHED
+
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether class weights are in it, and not in the elements."""
+        return "class_weight" in self.text
 
     def apply(self, batch: Batch) -> Tensor:
         return self.expression.value(batch)
@@ -175,6 +187,10 @@ EARLY: dict[str, tuple[str, str]] = {
     "modulated_after_weighted_mean": (
         "weighted mean of the cross entropy, then modulation",
         _modulated("(sum(entropy*weight)/sum(weight))"),
+    ),
+    "modulated_after_mean_by_class": (
+        "mean of the cross entropy weighted by class, then modulation",
+        f"mean({_modulated('(sum(entropy*class_weight)/sum(class_weight))')}*weight)",
     ),
     "modulated_after_sum": ("sum of the cross entropy, then modulation", _modulated("sum(entropy*weight)")),
     "modulated_after_mean_then_weighted": (

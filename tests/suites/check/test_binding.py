@@ -265,6 +265,17 @@ def test_a_label_that_no_comparison_meets_has_no_loss_but_what_a_clamp_leaves():
     assert told[0] == "elements with a label between 0 and 1 have no loss"
 
 
+def test_what_a_function_raises_is_told_with_its_line():
+    def careless(logits, targets, gamma=2.0):
+        assert logits.size == targets.size()
+        return logits.sum()
+
+    with pytest.raises(
+        CannotCall, match=r"AssertionError: .*\(test_binding.py:\d+: assert logits.size == targets.size\("
+    ):
+        check(careless, "focal")
+
+
 def test_arrays_of_another_library_are_named():
     with pytest.raises(CannotCall, match="computes with numpy, and a check calls with torch's tensors; wrap it"):
         check(numpy_alone(), "focal")
@@ -285,8 +296,10 @@ def test_what_both_sides_are_clamped_to_is_told_of_both():
         return (targets * positive + (1 - targets) * (1 - alpha) * p**gamma * -(1 - p).log()).mean()
 
     told = [finding.plain["statement"] for finding in check(clamped, "focal").findings]
-    assert any(one.startswith("the loss of positives is cut off where the logit passes -13.8") for one in told)
-    assert any(one.startswith("the loss of negatives is cut off where the logit passes 13.8") for one in told)
+    assert [one for one in told if "cut off" in one] == [
+        "the loss of missed elements is cut off where |logit| passes 13.8 (an epsilon of 1e-06 in the logarithm, or "
+        "clamped logits), with no gradient beyond"
+    ]
 
 
 def test_a_loss_that_turns_nan_at_both_targets_is_told_of_both():

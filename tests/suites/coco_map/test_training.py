@@ -46,7 +46,7 @@ def end_to_end(request):
 @pytest.mark.parametrize("host", ["gfl", "yolo"])
 def test_library_and_own_start_from_the_same_weights_and_see_the_same_pixels_in_the_same_order(host, request):
     rows = conditions_table(request.getfixturevalue(host).values())
-    assert rows["same_as_library"].tolist() == ["initial_weights data_order augmented_inputs"] * 2
+    assert rows["same_as_library"].tolist() == ["initial_weights data_order augmented_inputs optimizer"] * 2
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,39 @@ def test_ours_trains_a_host_as_its_own_losses_do_to_nine_digits(host, terms, req
     assert (drift < 1e-9).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype", "size"), [("retinanet", "bfloat16", 96), ("gfl", "float16", 96), ("yolov8n", "bfloat16", 64)]
+)
+def test_half_precision_changes_the_course_a_little_and_nothing_else(name, dtype, size):
+    half, single = (train(variant(f"{name}/own"), one, size=size, iterations=1) for one in (dtype, "float32"))
+    rows = conditions_table([half, single])
+    assert (rows.drop(columns=["dtype", "same_as_library"]).nunique() == 1).all()
+    a, b = (one["data"]["curve"][0] for one in (half, single))
+    assert 0 < abs(a["loss"] / b["loss"] - 1) < 0.03
+
+
+def test_a_smaller_rate_is_another_condition():
+    one, other = (train(variant("retinanet/own"), lr=rate) for rate in (SMOKE.lr, SMOKE.lr / 2))
+    rows = conditions_table([one, other | {"data": other["data"] | {"run": other["data"]["run"] | {"seed": 1}}}])
+    assert rows["optimizer"].nunique() == 2
+    assert rows["augmented_inputs"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"variants": ("yolov8n/own",), "dtypes": ("float16",)}, "yolov8n trains in bfloat16"),
+        ({"variants": ("gfl/own",), "dtypes": ("bfloat16",)}, "64 px leave maps of one point"),
+    ],
+)
+def test_half_precision_that_no_host_has_is_refused_before_training(asked, said):
+    with pytest.raises(ValueError, match=said):
+        suite.plan(Selection(profile="smoke", devices=("cpu",), **asked))
+
+
 def test_ours_trains_an_end_to_end_host_as_its_own_loss_does_to_nine_digits(end_to_end):
     same = conditions_table(end_to_end.values())["same_as_library"]
-    assert same.tolist() == ["initial_weights data_order augmented_inputs"] * 2
+    assert same.tolist() == ["initial_weights data_order augmented_inputs optimizer"] * 2
     drift = drift_table(end_to_end.values()).set_index("term")["largest"]
     assert set(drift.index) - {"l1", "dfl"} == {"loss", "box", "cls", "grad_norm"}
     assert len(drift) == 5

@@ -38,7 +38,7 @@ RIGHT = {
     "sample_weight": Said("focal", "fragile", "mean", {"nonfinite_from"}),
     "labels_first": Said("focal", "fragile", "mean", {"nonfinite_from"}),
     "Counted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
-    "list_only": Said("softmax_focal", "fragile", "mean", {"single_inside", "nonfinite_from"}),
+    "list_only": Said("softmax_focal", "fragile", "mean", {"rounded_to_single", "nonfinite_from"}),
     "of_maps": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "one_hot_wanted": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "of_probabilities": Said("focal", "different", "none", {"sides_blended", "cut_off", "nonfinite_from"}),
@@ -199,6 +199,19 @@ RIGHT = {
     "added_to_what_was_picked": Said("softmax_focal", "fragile", "mean", {"cut_off", "nonfinite_from"}),
     "ThreeByDefault": Said("softmax_focal", "fragile", "mean", {"default_of_classes", "nonfinite_from"}),
     "SidesByWord": Said("distribution_focal", "fragile", "none"),
+    "AveragedByClass": Said(
+        "softmax_focal",
+        "different",
+        "mean of the cross entropy weighted by class, then modulation",
+        {"constant_weight", "modulated_after_mean_by_class", "nonfinite_at"},
+    ),
+    "clamped_in_its_factor": Said("focal", "fragile", "mean", {"factor_floored"}),
+    "single_weights": Said("softmax_focal", "fragile", "mean", {"rounded_to_single", "nonfinite_from"}),
+    "WithoutNumberUnlessWeighed": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
+    "adds_the_channel": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
+    "second_of_two": Said("focal", "different", "mean", {"sides_blended", "digits_lost", "nonfinite_from"}),
+    "scattered": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
+    "quality_before_class": Said("quality_focal", "fragile", "sum", {"nonfinite_from"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -225,6 +238,14 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "NamedAndCountedWithBackground": ("loss_name = 'loss'", "num_classes = C+1"),
     "OfTwoLogits": ("x = logits 0 and x (N, 2)", "y = targets (N,)", "alpha = [1-alpha, alpha]"),
     "SidesByWord": ("x = logits (N, 4, K)", "distance = targets (N, 4)"),
+    "WithoutNumberUnlessWeighed": ("weight = ones (N, C)",),
+    "adds_the_channel": ("output = logits (N, 1)", "target = targets (N,)"),
+    "second_of_two": ("predict = logits 0 and x (N, 2)", "target = targets (N,)"),
+    "scattered": ("y_pred = logits (N, C, H, W)", "y_true = class index (N, 1, H, W)"),
+    "quality_before_class": (
+        "target_scores = quality (N, H, W)",
+        "target_labels = class index from 1, 0 for background (N, H, W)",
+    ),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold

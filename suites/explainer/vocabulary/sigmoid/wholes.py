@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
@@ -20,6 +22,14 @@ POLY_ONE, POLY_EPSILONS = "+ e*miss**(g + 1)", (1.0, 2.0, 0.5, 0.1, -1.0)
 # the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
 ASYMMETRIC = "-(y*q + (1 - y)*max(p - m, 0))**(a*y + b*(1 - y))*(y*log_p + (1 - y)*log(min(q + m, 1)))"
 MARGINS, ASYMMETRIC_POWERS = (0.05, 0.1, 0.2), ((1, 4), (0, 4), (0, 2), (2, 2), (1, 2))
+# code: (what of a negative is raised to its power, whose logarithm is its cross entropy), each side by itself
+ASYMMETRIC_SIDES: dict[str, tuple[str, str]] = {
+    "asymmetric_with_margin": ("max(p - m, 0)", "min(q + m, 1)"),
+    "asymmetric_margin_in_factor": ("max(p - m, 0)", "q"),
+    "asymmetric_margin_in_cross_entropy": ("p", "min(q + m, 1)"),
+    "asymmetric_power_of_sure_negatives": ("min(q + m, 1)", "min(q + m, 1)"),
+}
+ASYMMETRIC_BLENDED = "-(y*q**a*log_p + (1 - y)*(negative)**b*log(sure))"
 # (kind, code): weight and modulation in one, where the paper's are chosen by y > 0
 JOINT_BLENDS: dict[tuple[str, str], str] = {
     ("soft_labels", "cases_blended"): "y*y + (1 - y)*alpha*p**g",
@@ -75,16 +85,17 @@ def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:
     """Powers and a margin of the asymmetric loss; where the function takes a power, it may be either side's."""
     pairs = [(f"{one:g}", f"{zero:g}") for one, zero in ASYMMETRIC_POWERS]
     if power.name in accepts:
-        pairs += [(power.name, power.name), (power.name, "4"), ("0", power.name), ("1", power.name)]
-    return [
-        option(
-            put(ASYMMETRIC, a=positive, b=negative, m=f"{margin!r}"),
-            SIGMOID,
-            change("gamma", "asymmetric_with_margin", positive=positive, negative=negative, margin=margin),
-        )
-        for positive, negative in pairs
-        for margin in MARGINS
-    ]
+        pairs += [(power.name, power.name), (power.name, "4"), (power.name, "2"), ("0", power.name), ("1", power.name)]
+    found = []
+    for (positive, negative), margin in itertools.product(pairs, MARGINS):
+        values = {"positive": positive, "negative": negative, "margin": margin}
+        text = put(ASYMMETRIC, a=positive, b=negative, m=f"{margin!r}")
+        found.append(option(text, SIGMOID, change("gamma", "asymmetric_with_margin", **values)))
+        for code, (raised, sure) in ASYMMETRIC_SIDES.items():
+            text = put(ASYMMETRIC_BLENDED, negative=raised, sure=sure)
+            told = change("gamma", code, **values), change("soft_labels", "sides_blended")
+            found.append(option(put(text, a=positive, b=negative, m=f"{margin!r}"), SIGMOID, *told))
+    return found
 
 
 def joint(loss: Canonical, accepts: set[str]) -> list[Option]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from focalbench_suite.adapters.canon import Canonical
-from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import SOFTMAX
 
 # code: the weight of a row, where alpha of its class is meant
@@ -41,11 +41,16 @@ def weights(loss: Canonical, accepts: set[str]) -> list[Option]:
         *(option(text, SOFTMAX, change("alpha", code)) for code, text in CLASS_WEIGHTS.items()),
         _over_classes(loss.made_of.weight),
         *(_constant(c, f"*{loss.made_of.weight}") for c in CONSTANTS),
+        *(option(f"{c:g}", SOFTMAX, change("alpha", "class_weights_ignored"), _times(c)) for c in CONSTANTS),
     ]
 
 
 def _constant(value: float, times: str = "") -> Option:
-    return option(f"{value:g}{times}", SOFTMAX, change("normaliser", "constant_weight", value=value))
+    return option(f"{value:g}{times}", SOFTMAX, _times(value))
+
+
+def _times(value: float) -> Change:
+    return change("normaliser", "constant_weight", value=value)
 
 
 def _over_classes(weight: str) -> Option:

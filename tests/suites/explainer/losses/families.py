@@ -239,3 +239,27 @@ def powers_by_target(x, y, gamma):
 def reduced(x, y, gamma):
     p_t = (-bce(x, y)).exp()
     return torch.where(p_t < 0.5, 1.0, ((1 - p_t) / 0.5) ** gamma) * bce(x, y)
+
+
+@example("focal", "asymmetric_margin_in_factor", "sides_blended")
+def asymmetric_in_factor(x, y, gamma):
+    p, q = x.sigmoid(), torch.sigmoid(-x)
+    return -y * q**gamma * p.log() - (1 - y) * (p - 0.05).clamp(min=0) ** 4 * q.log()
+
+
+@example("focal", "asymmetric_margin_in_cross_entropy", "sides_blended")
+def asymmetric_in_cross_entropy(x, y):
+    p, q = x.sigmoid(), torch.sigmoid(-x)
+    return -y * q * p.log() - (1 - y) * p**4 * (q + 0.1).clamp(max=1).log()
+
+
+@example("focal", "asymmetric_power_of_sure_negatives", "sides_blended")
+def asymmetric_of_sure_negatives(x, y):
+    p, q = x.sigmoid(), (torch.sigmoid(-x) + 0.05).clamp(max=1)
+    return -y * p.log() - (1 - y) * q**4 * q.log()
+
+
+@example("softmax_focal", "class_weights_ignored", "constant_weight")
+def half_without_weights(z, y, gamma, alpha):
+    log_p = z.log_softmax(-1).gather(-1, y.long())
+    return -0.5 * (1 - log_p.exp()) ** gamma * log_p

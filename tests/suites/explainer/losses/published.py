@@ -606,3 +606,63 @@ class SidesByWord(nn.Module):
         left = F.cross_entropy(rows, low.flatten(), reduction="none") * (1 - share)
         right = F.cross_entropy(rows, low.flatten() + 1, reduction="none") * share
         return (left + right).reshape(distance.shape).mean(-1)
+
+
+class AveragedByClass(nn.Module):
+    def __init__(self, alpha=0.5, gamma=2.0, weight=None):
+        super().__init__()
+        self.alpha, self.gamma, self.entropy = alpha, gamma, nn.CrossEntropyLoss(weight=weight)
+
+    def forward(self, x, y):
+        h = self.entropy(x, y)
+        return self.alpha * (1 - (-h).exp()) ** self.gamma * h
+
+
+def clamped_in_its_factor(x, y, gamma=2.0, alpha=0.25):
+    p = x.sigmoid().clamp(1e-5, 1 - 1e-5)
+    miss = y * (1 - p) + (1 - y) * p
+    h = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    return ((alpha * y + (1 - alpha) * (1 - y)) * miss**gamma * h).mean()
+
+
+def single_weights(x, y, gamma=2.0, alpha=None):
+    log_p = x.log_softmax(-1).gather(-1, y[:, None])[:, 0]
+    share = 1.0 if alpha is None else alpha.float()[y]
+    return (-share * (1 - log_p.exp()) ** gamma * log_p).mean()
+
+
+class WithoutNumberUnlessWeighed(nn.Module):
+    def __init__(self, gamma=2.0, weight=None):
+        super().__init__()
+        self.gamma, self.weight = gamma, torch.tensor([]) if weight is None else weight
+
+    def forward(self, x, y):
+        h = F.binary_cross_entropy_with_logits(x, y, pos_weight=self.weight.to(x), reduction="none")
+        return ((1 - (-h).exp()) ** self.gamma * h).mean()
+
+
+def adds_the_channel(output, target, gamma=2.0, alpha=0.25):
+    y = target.unsqueeze(1)
+    h = F.softplus(output) - output * y
+    return ((alpha * y + (1 - alpha) * (1 - y)) * (1 - (-h).exp()) ** gamma * h).mean()
+
+
+def second_of_two(predict, target, gamma=2.0, alpha=0.25):
+    p = predict.softmax(1)[:, 1]
+    positive, negative = alpha * (1 - p) ** gamma * p.log(), (1 - alpha) * p**gamma * (1 - p).log()
+    return -(target * positive + (1 - target) * negative).mean()
+
+
+def scattered(y_pred, y_true, gamma=2.0):
+    b, _, h, w = y_pred.shape
+    hot = torch.zeros_like(y_pred).scatter_(1, y_true.long(), 1.0)
+    p = y_pred.softmax(1)
+    return -(hot * (1 - p) ** gamma * p.log()).sum() / (b * h * w)
+
+
+def quality_before_class(pred_logits, target_scores, target_labels, beta=2.0):
+    b, c, h, w = pred_logits.shape
+    x, y = pred_logits.permute(0, 2, 3, 1).reshape(-1, c), torch.zeros(b * h * w, c).to(pred_logits)
+    found = target_labels.reshape(-1) > 0
+    y[found, target_labels.reshape(-1)[found] - 1] = target_scores.reshape(-1)[found]
+    return (F.binary_cross_entropy_with_logits(x, y, reduction="none") * (y - x.sigmoid()).abs() ** beta).sum()
