@@ -61,7 +61,6 @@ def plan(selection: Selection) -> list[Task]:
     if selection.normalise:
         _check_normalise(chosen)
     dtypes = selection.dtypes or DTYPES[selection.profile]
-    _check_half(selection, schedule, chosen, dtypes)
     tasks = []
     for device in selection.devices:
         for seed in range(selection.seed, selection.seed + (selection.seeds or schedule.seeds)):
@@ -77,19 +76,6 @@ def _check_processes(selection: Selection, schedule: Schedule, chosen: list[Vari
         raise ValueError(f"--schedule {schedule.name}: {count()} processes cannot share a batch of {schedule.batch}")
     if count() > 1 and "cpu" in selection.devices and any(v.host in ULTRALYTICS for v in chosen):
         raise ValueError("Ultralytics' trainer has several processes on GPUs alone: name other hosts by --variant")
-
-
-def _check_half(selection: Selection, schedule: Schedule, chosen: list[Variant], dtypes: tuple[str, ...]) -> None:
-    """What cannot be trained in half precision, before anything is trained."""
-    others = [variant.host for variant in chosen if variant.host in ULTRALYTICS]
-    if "float16" in dtypes and others:
-        raise ValueError(f"--dtype float16: {others[0]} trains in bfloat16; name other hosts by --variant")
-    # A convolution of stride 2 over a map of one point: its weights' gradient is memory that nobody wrote (torch 2.13)
-    if "bfloat16" in dtypes and "cpu" in selection.devices and schedule.size <= 64 and len(others) < len(chosen):
-        raise ValueError(
-            f"--dtype bfloat16: pictures of {schedule.size} px leave maps of one point, whose convolution torch "
-            "differentiates wrongly in bfloat16 on a CPU; choose another --schedule, such as quick"
-        )
 
 
 def _check_backbone(selection: Selection, schedule: Schedule, chosen: list[Variant]) -> None:
@@ -226,6 +212,8 @@ def execute(task: Task) -> list[Record]:
 
     (cell,), selection = task.cells, task.selection
     variant, schedule, seed = (task.options[name] for name in ("variant", "schedule", "seed"))
+    if refusal := _refusal(variant.host, schedule, cell.device, cell.dtype):
+        return [Record(cell, "unsupported", refusal)]
     if selection.coco:
         dataset, faults = prepare(locate(Path(selection.coco)), selection.images, selection.seed, selection.categories)
     else:
@@ -281,6 +269,17 @@ def execute(task: Task) -> list[Record]:
         "faults": [str(fault) for fault in faults if fault.fatal],
     }
     return [Record(cell, rows={"coco_map": [row]}, data=data | {"run": row}, reason=trained.reason)]
+
+
+def _refusal(host: str, schedule: Schedule, device: str, dtype: str) -> str:
+    """Why a host cannot be trained in a dtype; empty where it can."""
+    if dtype == "float16" and host in ULTRALYTICS:
+        return "Ultralytics trains in float16 on a GPU alone, after fetching a model to try it on"
+    # A convolution of stride 2 over a map of one point: its weights' gradient is memory that nobody wrote (torch 2.13).
+    if dtype == "bfloat16" and host in MMDETECTION and device == "cpu" and schedule.size <= 64:
+        size = f"pictures of {schedule.size} px"
+        return f"{size} leave maps of one point, whose convolution torch differentiates wrongly in bfloat16 on a CPU"
+    return ""
 
 
 @contextlib.contextmanager

@@ -29,7 +29,10 @@ def test_the_full_profile_trains_five_seeds_in_float32_and_in_float64():
 
 
 def test_only_what_a_host_can_train_in_is_trained():
-    assert {t.cells[0].dtype for t in plan(Selection("quick", dtypes=("bfloat16", "float64")))} == {"float64"}
+    assert {t.cells[0].dtype for t in plan(Selection("quick", dtypes=("bfloat16", "float64")))} == {
+        "bfloat16",
+        "float64",
+    }
     tasks = plan(Selection("full", variants=("vfnet/own",), seeds=1))
     assert {task.cells[0].dtype for task in tasks} == {"float32"}
 
