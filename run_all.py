@@ -29,7 +29,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from focalbench_suite import adapters, suites
 from focalbench_suite.installation import CHECKOUT, Incomplete, need
@@ -642,7 +642,7 @@ def data_command(folder, file):
 
 def show_rows(title: str, head: tuple[str, ...], rows) -> None:
     """A table on the terminal."""
-    table = Table(*head, title=title)
+    table = Table(*(Column(name, overflow="fold") for name in head), title=title)
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)
@@ -728,6 +728,43 @@ def losses_of(library, asked: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := set(asked) - set(library.losses):
         raise click.UsageError(f"{library.package} has no {min(unknown)}; choose from {', '.join(library.losses)}")
     return asked or library.losses
+
+
+@main.command("trend")
+@click.argument("folder", metavar="FOLDER", callback=filled)
+@click.argument("sources", metavar="[RUN] ...", nargs=-1)
+def trend_command(folder, sources):
+    """Runs of many commits in one folder as curves, with the steps in them; each RUN is kept there first.
+
+    A RUN is a run, a baseline, or a file of pytest --benchmark-json or check --json.
+    """
+    need("trend", "results")
+    from focalbench_suite.results import trend
+    from focalbench_suite.suites.environment import project_commit
+
+    place = Path(folder)
+    try:
+        for source in sources:
+            if Run(source).records_file.is_file():
+                open_run(source)  # which says how many of its lines are no records
+            trend.keep(place, source, project_commit())
+        if not place.is_dir():
+            raise click.UsageError(f"{folder} is no folder; `trend {folder} RUN` makes it of a run")
+        points, objections = trend.read(place)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"{folder} cannot be read or written: {error.strerror}") from None
+    if points.empty:
+        raise click.UsageError(
+            objections[0] if objections else f"{folder} holds no run; `trend {folder} RUN` keeps one"
+        )
+    for objection in objections:
+        click.echo(f"{Path(sys.argv[0]).name}: {objection}", err=True)
+    trend.write(points, place / "trend.html")
+    for table, rows in trend.tables(points):
+        show_rows(table.title, table.printed, rows[[*table.printed]].itertuples(index=False))
+    console.print(f"Curves: {place / 'trend.html'}")
 
 
 @main.command("site")

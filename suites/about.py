@@ -13,9 +13,9 @@ from focalbench_suite.results.site import About
 def every_loss() -> dict[tuple[str, str], About]:
     """By loss and label, each in the form in which the installed release is called; no library is imported.
 
-    >>> said = every_loss()["focal", "torchvision"]
+    >>> said = every_loss()["focal", "kornia"]
     >>> said.source, said.origin
-    ('arXiv:1708.02002 eq. 5', 'torchvision.ops:sigmoid_focal_loss')
+    ('arXiv:1708.02002 eq. 5', 'kornia.losses:binary_focal_loss_with_logits')
     """
     forms = (loss for adapter in adapters.discover().values() for loss in adapter.losses)
     return {(loss.name, loss.label): about(loss) for loss in forms}

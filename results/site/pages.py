@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from focalbench_suite.results import presence
-from focalbench_suite.results.report import words
+from focalbench_suite.results.report import assets, words
 from focalbench_suite.results.site.bug_report import bug_report
 from focalbench_suite.results.site.contents import SEVERITIES, Contents, Entry, Key
 
@@ -116,13 +115,7 @@ def _rendered(template: str, root: str, values: dict[str, Any]) -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("focalbench_suite.results.site"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = assets.templates("site")
     environment.filters |= {"slug": slug, "spaced": lambda text: text.replace("_", " ")}
     environment.globals |= {"STATES": STATES, "TONES": TONES}
     return environment
@@ -130,6 +123,4 @@ def _templates() -> jinja2.Environment:
 
 def _style() -> str:
     """The report's style, and what these pages have beside it."""
-    places = (("report", "report.css"), ("site", "site.css"))
-    rooms = ((files(f"focalbench_suite.results.{room}"), name) for room, name in places)
-    return "\n".join(room.joinpath("templates", name).read_text(encoding="utf-8") for room, name in rooms)
+    return "\n".join((assets.text("report", "report.css"), assets.text("site", "site.css")))

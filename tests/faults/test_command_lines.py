@@ -61,6 +61,7 @@ ARGUMENTS = {
     "new": PLACES,
     "target": ("kornia", "==", "a==", "==1", "nope==1", "\udcff==1", "own==1", "a\nb==1", ""),
     "name": ("../x", "/x", "", "a//b", "."),
+    "sources": ("missing", "a file", "an empty folder", "binary.py", "a link to itself", "x" * 300, "\udcff"),
     "out": ("a file", "a file/below", "", "x" * 300, "a link to itself/site", "/proc/nope/site", "/dev/null/site"),
     "address": ("nope", "", " ", "kornia-focal", "\udcff", "a\nb", "x" * 5000, "[/red]"),
 }
@@ -85,6 +86,7 @@ WHOLE = {  # a call of each command whose arguments could be right
     "calibrate": ["calibrate"],
     "history": ["history", "--adapter", "own"],  # which is no package, so that no index is asked
     "upgrade": ["upgrade", "own==2.0"],
+    "trend": ["trend", "an empty folder"],
     "site": ["site", "a file"],
     "finding": ["finding", "nope"],
 }

@@ -127,6 +127,7 @@ def test_check_and_assert_loss_work_with_the_base_installation(both, project):
         ("--suite claims", "--suite claims", "claims"),
         ("report RUN", "report", "results"),
         ("compare OLD NEW", "compare", "results"),
+        ("trend FOLDER", "trend", "results"),
         ("compare --rerun HEAD", "compare --rerun", "throughput"),
         ("calibrate", "calibrate", "throughput"),
         ("history --adapter kornia", "history", "history"),

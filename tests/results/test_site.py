@@ -1,6 +1,8 @@
 """Pages to link to: an address lasts, a page tells which release has a finding, and a bug report shows what it says."""
 
+import doctest
 import re
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -34,6 +36,13 @@ FINDING = {
 }
 ABOUT = {("focal", "kornia"): About("The focal loss: a < b.", "arXiv eq. 5", "kornia.losses:focal", "def focal(): ...")}
 ENVIRONMENT = {"time": "2026-11-30T10:00:00", "cpu": NASTY, "python": "3.11.7", "packages": {"torch": "2.13.0"}}
+
+
+@pytest.mark.parametrize("name", ["results.findings", "results.presence", "results.site.pages", "suites.about"])
+def test_the_examples_hold(name):
+    found = doctest.testmod(import_module(f"focalbench_suite.{name}"))
+    assert found.attempted
+    assert not found.failed
 
 
 def release(version, findings=(), **said):

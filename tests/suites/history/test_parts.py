@@ -14,7 +14,7 @@ from focalbench_suite.suites.history.releases import Sources, configured_sources
 ROOMS = ("asked", "changes", "halving", "importing", "installing", "library", "releases", "walk")
 
 
-MODULES = (*(f"suites.history.{room}" for room in ROOMS), "adapters._adapter", "results.findings", "results.history")
+MODULES = (*(f"suites.history.{room}" for room in ROOMS), "adapters._adapter", "results.history")
 
 
 @pytest.mark.parametrize("name", MODULES)
