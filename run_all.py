@@ -763,7 +763,10 @@ def trend_command(folder, sources):
         click.echo(f"{Path(sys.argv[0]).name}: {objection}", err=True)
     trend.write(points, place / "trend.html")
     for table, rows in trend.tables(points):
-        show_rows(table.title, table.printed, rows[[*table.printed]].itertuples(index=False))
+        if rows.empty:
+            console.print(f"{table.title}: none")
+        else:
+            show_rows(table.title, table.printed, rows[[*table.printed]].itertuples(index=False))
     console.print(f"Curves: {place / 'trend.html'}")
 
 

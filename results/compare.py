@@ -17,6 +17,7 @@ from focalbench_suite.results import tables
 from focalbench_suite.results.coco_map import MARGIN as AP_MARGIN
 from focalbench_suite.results.comparison import Comparison, RunChange
 from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.schema import TABLES
 from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from focalbench_suite.results.store import Run
 from focalbench_suite.results.thresholds import Thresholds
@@ -61,11 +62,12 @@ def compare(old: Source, new: Source, thresholds: Thresholds = Thresholds()) -> 
     return result
 
 
-def frames_of(source: Source) -> Frames:
-    """The tables of a run or a baseline; none of a benchmark file."""
+def frames_of(source: Source, names: Iterable[str] = tuple(TABLES)) -> Frames:
+    """The tables of these names that a run or a baseline has; none of a benchmark file."""
     if isinstance(source, Benchmarks):
         return {}
-    return tables.build(source) if isinstance(source, Run) else source.frames()
+    found = tables.build(source, names) if isinstance(source, Run) else source.frames()
+    return {name: found[name] for name in names if name in found}
 
 
 def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]:

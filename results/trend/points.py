@@ -117,7 +117,7 @@ def _place(key: str) -> tuple[str, str]:
 
 
 def _verdicts(source: Source, origin: Origin) -> Iterator[dict[str, Any]]:
-    frames = frames_of(source)
+    frames = frames_of(source, (*VERDICTS, PRECISION))
     for table in [table for table in VERDICTS if table in frames]:
         names = KEYS.get(table, ["cell"])
         for key, row in keyed(frames[table], names).items():
