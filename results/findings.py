@@ -14,7 +14,7 @@ from typing import Any
 
 SIZES = frozenset((  # the values of a finding that say how much, where first, or in whose words
     "error", "detail", "relation", "logit", "logits", "targets", "points", "of", "zero_from", "places", "elements",
-    "value", "other", "shape", "turned", "epsilon", "distance", "paper",
+    "value", "other", "shape", "turned", "epsilon", "distance", "paper", "factor",
 ))  # fmt: skip
 DIGITS = 8  # of the hash at an address's end: among ten thousand findings, one chance in ninety that two share one
 NO_WORD = re.compile(r"[^\w.]+")
