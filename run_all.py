@@ -29,7 +29,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from focalbench_suite import adapters, suites
 from focalbench_suite.installation import CHECKOUT, Incomplete, need
@@ -642,7 +642,7 @@ def data_command(folder, file):
 
 def show_rows(title: str, head: tuple[str, ...], rows) -> None:
     """A table on the terminal."""
-    table = Table(*head, title=title)
+    table = Table(*(Column(name, overflow="fold") for name in head), title=title)
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)
@@ -728,6 +728,91 @@ def losses_of(library, asked: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := set(asked) - set(library.losses):
         raise click.UsageError(f"{library.package} has no {min(unknown)}; choose from {', '.join(library.losses)}")
     return asked or library.losses
+
+
+@main.command("trend")
+@click.argument("folder", metavar="FOLDER", callback=filled)
+@click.argument("sources", metavar="[RUN] ...", nargs=-1)
+def trend_command(folder, sources):
+    """Runs of many commits in one folder as curves, with the steps in them; each RUN is kept there first.
+
+    A RUN is a run, a baseline, or a file of pytest --benchmark-json or check --json.
+    """
+    need("trend", "results")
+    from focalbench_suite.results import trend
+    from focalbench_suite.suites.environment import project_commit
+
+    place = Path(folder)
+    try:
+        for source in sources:
+            if Run(source).records_file.is_file():
+                open_run(source)  # which says how many of its lines are no records
+            trend.keep(place, source, project_commit())
+        if not place.is_dir():
+            raise click.UsageError(f"{folder} is no folder; `trend {folder} RUN` makes it of a run")
+        points, objections = trend.read(place)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"{folder} cannot be read or written: {error.strerror}") from None
+    if points.empty:
+        raise click.UsageError(
+            objections[0] if objections else f"{folder} holds no run; `trend {folder} RUN` keeps one"
+        )
+    for objection in objections:
+        click.echo(f"{Path(sys.argv[0]).name}: {objection}", err=True)
+    trend.write(points, place / "trend.html")
+    for table, rows in trend.tables(points):
+        if rows.empty:
+            console.print(f"{table.title}: none")
+        else:
+            show_rows(table.title, table.printed, rows[[*table.printed]].itertuples(index=False))
+    console.print(f"Curves: {place / 'trend.html'}")
+
+
+@main.command("site")
+@click.argument("out", metavar="OUT", callback=filled)
+def site_command(out):
+    """Pages to link to, from the committed tables: one a library, one a loss, one a finding with a lasting address."""
+    contents = open_committed("site")
+    from focalbench_suite.results import site
+
+    try:
+        count = site.write(contents, Path(out))
+    except OSError as error:
+        raise click.UsageError(f"OUT {out} cannot be written: {error.strerror}; name another folder") from None
+    click.echo(f"{count} pages: {Path(out) / 'index.html'}")
+
+
+@main.command("finding")
+@click.argument("address", metavar="[ID]", required=False)
+def finding_command(address):
+    """A committed finding as a bug report in Markdown, ready to post; without ID, every ID with what it says."""
+    contents = open_committed("finding")
+    from focalbench_suite.results.site import bug_report
+
+    if address is None:
+        for entry in contents.entries.values():
+            click.echo(f"{entry.address}  {entry.statement or entry.since}")
+        return
+    try:
+        click.echo(bug_report(contents.find(address), contents.environment))
+    except LookupError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def open_committed(asker: str):
+    """The committed findings and histories; raises `click.UsageError` where there is no checkout that holds them."""
+    if CHECKOUT is None:
+        raise click.UsageError(f"{asker} reads results/reference of a checkout; call run_all.py in one")
+    need(asker, "results")
+    from focalbench_suite.results.site import Contents
+    from focalbench_suite.suites.about import every_loss
+
+    try:
+        return Contents.read(CHECKOUT / "results" / "reference", every_loss())
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @main.command()

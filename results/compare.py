@@ -17,6 +17,7 @@ from focalbench_suite.results import tables
 from focalbench_suite.results.coco_map import MARGIN as AP_MARGIN
 from focalbench_suite.results.comparison import Comparison, RunChange
 from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.schema import TABLES
 from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from focalbench_suite.results.store import Run
 from focalbench_suite.results.thresholds import Thresholds
@@ -42,7 +43,7 @@ KEYS = {
 def compare(old: Source, new: Source, thresholds: Thresholds = Thresholds()) -> Comparison:  # noqa: B008, frozen
     """What changed from `old` to `new`: of a baseline by the tables that it has, of a benchmark file by the times."""
     result = Comparison()
-    before, after = _frames(old), _frames(new)
+    before, after = frames_of(old), frames_of(new)
     shared = before.keys() & after.keys()
     lost = _cells(result, before["cells"], after["cells"]) if "cells" in shared else set()
     for table in [table for table in WORSE if table in shared]:
@@ -61,10 +62,12 @@ def compare(old: Source, new: Source, thresholds: Thresholds = Thresholds()) -> 
     return result
 
 
-def _frames(source: Source) -> Frames:
+def frames_of(source: Source, names: Iterable[str] = tuple(TABLES)) -> Frames:
+    """The tables of these names that a run or a baseline has; none of a benchmark file."""
     if isinstance(source, Benchmarks):
         return {}
-    return tables.build(source) if isinstance(source, Run) else source.frames()
+    found = tables.build(source, names) if isinstance(source, Run) else source.frames()
+    return {name: found[name] for name in names if name in found}
 
 
 def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]:
@@ -88,7 +91,8 @@ def _cells(result: Comparison, old: pd.DataFrame, new: pd.DataFrame) -> set[str]
     return lost
 
 
-def _keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
+def keyed(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, dict]:
+    """The rows of a table by what two runs know them by."""
     return {_key(row, names): row for row in frame.to_dict("records")}
 
 
@@ -104,7 +108,7 @@ def _text(value: object) -> str:
 def _verdicts(result: Comparison, table: str, old: pd.DataFrame, new: pd.DataFrame, lost: set[str]) -> None:
     """Compare a table whose rows carry a verdict; rows of a cell that is lost as a whole are told once, there."""
     column, order = WORSE[table]
-    before, after = _keyed(old, KEYS[table]), _keyed(new, KEYS[table])
+    before, after = keyed(old, KEYS[table]), keyed(new, KEYS[table])
     for key, row in before.items():
         was, now = _text(row[column]), _text(after[key][column]) if key in after else None
         if was == now:

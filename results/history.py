@@ -57,7 +57,8 @@ def _summed(library: str, rows: pd.DataFrame) -> dict[str, Any]:
 def committed(folder: Path = REFERENCE) -> pd.DataFrame:
     """The rows of every history that is committed."""
     files = sorted(folder.glob("*/history.csv"))
-    return pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in files], ignore_index=True)
+    frames = [pd.read_csv(file, dtype=str, keep_default_na=False) for file in files]
+    return pd.concat(frames, ignore_index=True).fillna("")  # an older table has fewer columns
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The tables that papers, READMEs and model zoos print (`papers.yaml`), as plain data."""
+"""The tables that papers, READMEs and model zoos print (`papers.yaml`), and what made them (`origins.yaml`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import yaml
 MEASURED = ("fps", "time_ms", "params_M", "flops_B", "statement")
 PLAIN = ("library", "own")
 FILE = Path(__file__).with_name("papers.yaml")
+ORIGINS = Path(__file__).with_name("origins.yaml")
+UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,29 @@ class PrintedTable:
     def command_for(self, row: dict[str, Any]) -> str:
         """What would have to be run for `row`."""
         return self.command.format(**row)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """With which versions a source's numbers were made, where that stands, and what is otherwise in the loss today."""
+
+    source: str
+    made_with: str = UNKNOWN
+    url: str = ""
+    today: str = UNKNOWN
+
+
+@cache
+def origins() -> dict[str, Origin]:
+    """The origin of every source of a printed table, in their order.
+
+    >>> origins()["Detectron"].today, origins()["Focal Loss, arXiv:1708.02002"].made_with
+    ('not known', 'not known')
+    """
+    entries = yaml.safe_load(ORIGINS.read_text(encoding="utf-8"))
+    known = {source: entry for entry in entries for source in entry.pop("sources")}
+    sources = dict.fromkeys(table.source for table in printed_tables().values())
+    return {source: Origin(source, **known.get(source, {})) for source in sources}
 
 
 @cache

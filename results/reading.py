@@ -68,6 +68,7 @@ class StoredEnvironment(BaseModel):
     time: str = ""
     command: str = ""
     commit: str = ""
+    project: str = ""
     cpu: str | None = None
     gpu: str | None = None
     cores: int | None = None

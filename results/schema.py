@@ -180,7 +180,7 @@ TABLES = {
             "A library's releases: what each loss computes, and what changed",
             _words(
                 "library version released loss adapter verdict formula change kinds example before after dtype codes"
-                " unsafe against first note"
+                " unsafe against first findings note"
             ),
             _words("library version released loss verdict kinds change"),
             derive="focalbench_suite.results.history:table",

@@ -20,10 +20,10 @@ from focalbench_suite.results.store import Run
 FORMS = ("csv", "parquet", "md", "tex")
 
 
-def build(run: Run) -> dict[str, pd.DataFrame]:
-    """Every table of `TABLES` by name, from the run's records alone."""
+def build(run: Run, names: Iterable[str] = tuple(TABLES)) -> dict[str, pd.DataFrame]:
+    """Tables of `TABLES` by name, every one unless some are named, from the run's records alone."""
     records = list(run.records())
-    return {name: _frame(table, _rows(table, records)) for name, table in TABLES.items()}
+    return {name: _frame(TABLES[name], _rows(TABLES[name], records)) for name in names}
 
 
 def write(run: Run) -> dict[str, pd.DataFrame]:

@@ -41,6 +41,8 @@ class Benchmarks:
             content = json.loads(self.file.read_text(errors="replace"))
             self.entries: list[dict[str, Any]] = content["benchmarks"]
             machine = content["machine_info"]
+            self.time = str(content.get("datetime") or "")
+            self.commit = str((content.get("commit_info") or {}).get("id") or "")
             self.machine = str(machine["cpu"].get("brand_raw") or " ".join(map(str, map(machine.get, NAMED_BY))))
         except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{file} is not a file of pytest --benchmark-json: {error!r}") from None

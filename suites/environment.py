@@ -31,6 +31,7 @@ def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
         "command": " ".join(command),
         "suite": _version(DISTRIBUTION),
         "commit": git("rev-parse", "HEAD"),
+        "project": project_commit(),
         "changed": bool(git("status", "--porcelain")),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -49,9 +50,18 @@ def capture(adapters: dict[str, Any], command: list[str]) -> dict[str, Any]:
 
 def git(*arguments: str) -> str:
     """What git prints of this suite's checkout; nothing where it is installed, whatever project it is installed in."""
-    if CHECKOUT is None or not shutil.which("git"):
+    return _git(CHECKOUT, *arguments) if CHECKOUT else ""
+
+
+def project_commit() -> str:
+    """The commit of the project in whose folder the command is called; nothing where that is in no repository."""
+    return _git(Path.cwd(), "rev-parse", "--verify", "--quiet", "HEAD")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    if not shutil.which("git"):
         return ""
-    done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 

@@ -83,6 +83,8 @@ def refused(monkeypatch, capfd):
         (["baseline", "somewhere", ""], ["''", "results/reference"]),
         (["baseline", "somewhere", "a/../../b"], ["results/reference"]),
         (["check", "losses.py:focal"], ["losses.py", "FILE.py:NAME"]),
+        (["site", "/dev/null/site"], ["/dev/null/site", "name another folder"]),
+        (["finding", "kornia-focal"], ["'kornia-focal'", "the nearest are kornia-"]),
     ],
 )
 def test_bad_input_is_one_line_that_names_it_and_exit_2(refused, arguments, words):

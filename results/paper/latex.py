@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from focalbench_suite.results import printing
 from focalbench_suite.results.paper import markdown
 from focalbench_suite.results.paper.reproduction import VERDICTS
+from focalbench_suite.results.papers import origins
 
 if TYPE_CHECKING:
     from focalbench_suite.results.paper.reproduction import Beside, Reproduction
@@ -48,6 +49,7 @@ def text(found: Reproduction) -> str:
     for source, rows in found.claims.items():
         if any(row["verdict"] != "reference_only" for row in rows):
             parts += [rf"\subsection{{{_text(source)}}}", _claims(rows, VERDICTS[:3])]
+    parts += [r"\section{With what the printed numbers were made}", _origins()]
     parts += [r"\section{Printed tables, and ours beside}", *(_printed(table, found) for table in found.tables)]
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
@@ -55,6 +57,11 @@ def text(found: Reproduction) -> str:
 def _counts(found: Reproduction) -> str:
     rows = [[_text(source), *(str(counts[v]) for v in VERDICTS)] for source, counts in found.counts.items()]
     return _longtable("l" + "r" * len(VERDICTS), ["source", *map(_words, VERDICTS)], rows)
+
+
+def _origins() -> str:
+    lines = [[*map(_text, (one.source, one.made_with, one.today)), _place(one.url)] for one in origins().values()]
+    return _longtable("".join(f"L{{{width}}}" for width in (0.13, 0.25, 0.36, 0.2)), markdown.ORIGIN_COLUMNS, lines)
 
 
 def _with_source(found: Reproduction) -> list[dict[str, Any]]:

@@ -9,12 +9,14 @@ import pandas as pd
 
 from focalbench_suite.results import printing
 from focalbench_suite.results.paper.reproduction import SPREAD, VERDICTS
+from focalbench_suite.results.papers import Origin, origins
 
 if TYPE_CHECKING:
     from focalbench_suite.results.paper.reproduction import Beside, Reproduction
     from focalbench_suite.results.papers import PrintedTable
 
 
+ORIGIN_COLUMNS = ("source", "made with", "the loss today", "read at")
 LIBRARIES = ("torch", "torchvision", "mmdetection", "ultralytics")
 
 
@@ -33,6 +35,9 @@ def text(found: Reproduction) -> str:
         _surprises(found),
         "## Every claim that was computed",
         *_claims(found),
+        "## With what the printed numbers were made",
+        "What neither a paper nor its code says is not known.",
+        _table([origin_row(one) for one in origins().values()], ORIGIN_COLUMNS),
         "## Printed tables, and ours beside",
         f"AP in percent. Ours is called reproduced only where data, schedule and backbone are the paper's and the mean "
         f"over the seeds is within {SPREAD} AP, what repeated runs on COCO differ by.",
@@ -48,6 +53,11 @@ def provenance(environment: dict[str, Any]) -> str:
     commit = str(environment.get("commit") or "")[:12]
     parts = (environment.get("time"), environment.get("command"), commit, environment.get("cpu"), versions)
     return " · ".join(printing.without_html(str(part)) for part in parts if part)
+
+
+def origin_row(one: Origin) -> dict[str, str]:
+    """The line of the table of origins about one source."""
+    return dict(zip(ORIGIN_COLUMNS, (one.source, one.made_with, one.today, place(one.url)), strict=True))
 
 
 def ours(one: Beside) -> str:

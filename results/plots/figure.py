@@ -6,6 +6,7 @@ which white paper swallows. A dash or marker goes with the colour, so that no me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ def figure(data: list[Figure], x: str, y: str, log: str = "", height: int = 420,
     return {"data": data, "layout": {"height": height, **axes, **layout}}
 
 
-def significant(values: list[float | None], digits: int = 5) -> list[float | None]:
+def significant(values: Sequence[float | None], digits: int = 5) -> list[float | None]:
     """The values with as many digits as a plot can show, which keeps the page small."""
     return [None if value is None or value != value else float(f"{value:.{digits}g}") for value in values]
 

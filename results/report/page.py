@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from focalbench_suite.results import answers, plots, printing
 from focalbench_suite.results.answers import Race
 from focalbench_suite.results.frames import Frames
-from focalbench_suite.results.report import words
+from focalbench_suite.results.report import assets, words
 from focalbench_suite.results.schema import TABLES, Table
 from focalbench_suite.results.standings import STANDINGS, Standing, standings
 
@@ -83,13 +79,13 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
     races = [_race(race) for race in answers.races(frames)]
     differences = answers.map_differences(frames)
     payload = {
-        "tables": {name: _table(TABLES[name], frame) for name, frame in frames.items()},
+        "tables": {name: table(TABLES[name], frame) for name, frame in frames.items()},
         "plots": {f"{s.name}/{plot.name}": plot.options for s in sections for plot in s.plots},
         "records": {record["key"]: _record(record, environment) for record in records},
         "environment": _versions(environment),
     }
     return (
-        _templates()
+        assets.templates("report")
         .get_template("report.html.j2")
         .render(
             facts=_facts(records, environment),
@@ -105,48 +101,12 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
             differences=[row | {"sentence": words.difference(row)} for row in differences],
             differences_sentence=words.differences(differences),
             no_differences=_no_differences(frames),
-            payload=_script(payload),
-            plotly=Markup(_plotly()),
-            css=Markup(_file("report.css")),
-            js=Markup(_file("report.js")),
+            payload=assets.script(payload),
+            plotly=Markup(assets.plotly()),
+            css=Markup(assets.text("report", "report.css")),
+            js=Markup(assets.text("report", "report.js")),
         )
     )
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("focalbench_suite.results.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-
-
-def _file(name: str) -> str:
-    return files("focalbench_suite.results.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@cache
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return get_plotlyjs()
-
-
-def _script(payload: dict[str, Any]) -> Markup:
-    """JSON that cannot end the script element that holds it."""
-    return Markup(json.dumps(_finite(payload), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
-
-
-def _finite(value: Any) -> Any:
-    """The value with None for what JSON has no word for."""
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _facts(records: list[dict[str, Any]], environment: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +204,7 @@ def _no_differences(frames: Frames) -> str:
     return f"{runs} detectors were trained, none of them comparable in pairs."
 
 
-def _table(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
+def table(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
     """The table column by column: each distinct pair of text and value once, and an index of them for the rows."""
     texts = printing.printable(table, frame)
     return {

@@ -255,22 +255,19 @@ JUDGES: tuple[tuple[str, str, Judge, bool], ...] = (  # kind, code, how it is se
 
 
 def _findings(before: Seen, after: Seen) -> Iterator[Difference]:
-    """What the explainer says of one release and not of the other; the same code is said once."""
+    """What the explainer says of one release and not of the other; the same code is said once.
+
+    Findings are the same but for the sizes that they measure, which rounding moves.
+    """
     for told, here, there in (("came", after, before), ("went", before, after)):
-        known = {_identity(one) for one in there.findings}
-        new = [one for one in here.findings if _identity(one) not in known]
+        known = set(there.addresses)
+        new = [one for one, at in zip(here.findings, here.addresses, strict=True) if at not in known]
         for name in dict.fromkeys(one["code"] for one in new):
             alike = [one for one in new if one["code"] == name]
             values = {"statement": alike[0]["statement"], "more": len(alike) - 1}
             unsafe = told == "came" and any(one["severity"] != "note" for one in alike)
             shown = {"example": alike[0]["example"]} if told == "came" else {}
             yield Difference(change(alike[0]["kind"], f"release_finding_{told}", **values), unsafe, **shown)
-
-
-def _identity(finding: dict[str, Any]) -> str:
-    """Findings are the same but for the size of what they measured, which rounding moves."""
-    words_of = {name: value for name, value in finding["values"].items() if not isinstance(value, (int, float))}
-    return repr((finding["code"], sorted(words_of.items())))
 
 
 def _signatures(before: Signature, after: Signature) -> Iterator[Difference]:

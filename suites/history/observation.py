@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from focalbench_suite.results.findings import address
+
 # place (constructor, call) -> parameter -> its default, None where it has none
 Signature = dict[str, dict[str, str | None]]
 READY, ABSENT, RAISES, BROKEN = "ready", "absent", "raises", "broken"
@@ -48,6 +50,11 @@ class Seen:
     def known(self) -> bool:
         """Whether anything is known of it."""
         return self.state != BROKEN
+
+    @property
+    def addresses(self) -> list[str]:
+        """The address of each finding, by which it is found again in another release."""
+        return [address({"loss": self.loss, "adapter": self.label} | finding) for finding in self.findings]
 
     @property
     def key(self) -> tuple[str, str]:

@@ -83,6 +83,7 @@ class History:
             "adapter": seen.label,
             "verdict": seen.verdict if seen.state == READY else seen.state,
             "formula": seen.formula,
+            "findings": " ".join(dict.fromkeys(seen.addresses)),
             "change": "; ".join(one.statement for one in changed),
             "kinds": " ".join(dict.fromkeys(one.kind for one in changed)),
             "example": shown.example,
@@ -116,7 +117,8 @@ class History:
 
 def _unknown(loss: str, label: str, reason: str) -> Row:
     """A row without a verdict."""
-    empty = dict.fromkeys(("verdict", "formula", "change", "kinds", "example", "before", "after", "dtype", "codes"), "")
+    texts = ("verdict", "formula", "findings", "change", "kinds", "example", "before", "after", "dtype", "codes")
+    empty = dict.fromkeys(texts, "")
     return {"loss": loss, "adapter": label} | empty | {"unsafe": False, "against": "", "first": False, "note": reason}
 
 

@@ -61,6 +61,9 @@ ARGUMENTS = {
     "new": PLACES,
     "target": ("kornia", "==", "a==", "==1", "nope==1", "\udcff==1", "own==1", "a\nb==1", ""),
     "name": ("../x", "/x", "", "a//b", "."),
+    "sources": ("missing", "a file", "an empty folder", "binary.py", "a link to itself", "x" * 300, "\udcff"),
+    "out": ("a file", "a file/below", "", "x" * 300, "a link to itself/site", "/proc/nope/site", "/dev/null/site"),
+    "address": ("nope", "", " ", "kornia-focal", "\udcff", "a\nb", "x" * 5000, "[/red]"),
 }
 QUICK = [
     "--suite",
@@ -83,6 +86,9 @@ WHOLE = {  # a call of each command whose arguments could be right
     "calibrate": ["calibrate"],
     "history": ["history", "--adapter", "own"],  # which is no package, so that no index is asked
     "upgrade": ["upgrade", "own==2.0"],
+    "trend": ["trend", "an empty folder"],
+    "site": ["site", "a file"],
+    "finding": ["finding", "nope"],
 }
 
 
@@ -144,6 +150,6 @@ def bad_value(dice: random.Random, option: click.Option) -> str:
 def bad_argument(dice: random.Random, name: str, arguments: list[click.Argument]) -> list[str]:
     """The command with arguments that name nothing, or with too few of them."""
     values = [dice.choice(ARGUMENTS[one.name]) for one in arguments]
-    if dice.random() < 0.2:
+    if dice.random() < 0.2 and name != "finding":  # which then lists all of them
         return [name]
     return [name, "--", *values]

@@ -127,6 +127,7 @@ def test_check_and_assert_loss_work_with_the_base_installation(both, project):
         ("--suite claims", "--suite claims", "claims"),
         ("report RUN", "report", "results"),
         ("compare OLD NEW", "compare", "results"),
+        ("trend FOLDER", "trend", "results"),
         ("compare --rerun HEAD", "compare --rerun", "throughput"),
         ("calibrate", "calibrate", "throughput"),
         ("history --adapter kornia", "history", "history"),
@@ -141,10 +142,18 @@ def test_what_an_extra_would_bring_is_said_in_one_line(both, tmp_path, arguments
 
 
 @NEEDS_UV
-def test_a_baseline_is_of_a_checkout(both, tmp_path):
-    done = called(both / "focalbench", "baseline", "RUN", "NAME", cwd=tmp_path, check=False)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("baseline RUN NAME", "baseline writes into"),
+        ("site OUT", "site reads"),
+        ("finding", "finding reads"),
+    ],
+)
+def test_what_is_committed_is_of_a_checkout(both, tmp_path, arguments, told):
+    done = called(both / "focalbench", *arguments.split(), cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert done.stderr == "focalbench: baseline writes into results/reference of a checkout; call run_all.py in one\n"
+    assert done.stderr == f"focalbench: {told} results/reference of a checkout; call run_all.py in one\n"
 
 
 @NEEDS_UV

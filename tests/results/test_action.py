@@ -1,5 +1,6 @@
 """action.yml's own steps, run as a runner would: the script of the check step, in a project of somebody else."""
 
+import json
 import os
 import subprocess
 import sys
@@ -104,7 +105,49 @@ def test_a_command_that_says_nothing_fails_the_step(tmp_path):
 
 def test_every_option_of_the_step_is_one_of_the_command():
     options = {word for parameter in check.params for word in parameter.opts}
-    assert {f"--{name}" for name in ACTION["inputs"]} - options == {"--function", "--loss"}
+    assert {f"--{name}" for name in ACTION["inputs"]} - options == {"--function", "--loss", "--trend", "--runs"}
+
+
+@pytest.fixture
+def answering(tmp_path):
+    """A folder of commands in which `check` answers at once, and every other command is the real one's."""
+    answer = {"reference": "losses.py:focal", "loss": "focal", "verdict": "same", "findings": []}
+    real = Path(sys.executable).parent / "focalbench"
+    said = f"[[ \"$*\" == *--json* ]] && echo '{json.dumps(answer)}' || echo 'same   the focal loss'"
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    (folder / "focalbench").write_text(f'#!/bin/bash\nif [[ "$1" == check ]]; then {said}; else {real} "$@"; fi\n')
+    (folder / "focalbench").chmod(0o755)
+    return folder
+
+
+def test_the_verdict_is_kept_with_those_of_earlier_commits(tmp_path, answering):
+    benchmarks = {
+        "benchmarks": [{"fullname": "test_focal", "stats": {"median": 2e-3}, "extra_info": {}}],
+        "machine_info": {"cpu": {"brand_raw": "Some CPU"}},
+        "datetime": "2026-10-02T00:00:00+00:00",
+    }
+    (tmp_path / "times.json").write_text(json.dumps(benchmarks))
+    given = {"function": "losses.py:focal", "loss": "focal", "trend": "kept", "runs": "times.json\n"}
+    done, output, summary = run_check_step(tmp_path, answering, **given)
+    assert (done.returncode, output) == (0, "verdict=same\n"), done.stderr
+    assert "Curves: kept/trend.html" in summary
+    assert len(list((tmp_path / "kept").glob("*.parquet"))) == 2
+
+
+def test_what_is_no_run_fails_the_step(tmp_path, answering):
+    (tmp_path / "notes.txt").write_text("no run")
+    given = {"function": "losses.py:focal", "loss": "focal", "trend": "kept", "runs": "notes.txt"}
+    done, _, _ = run_check_step(tmp_path, answering, **given)
+    assert done.returncode == 2
+    assert "notes.txt is neither a run nor" in done.stderr
+
+
+def test_a_cache_holds_the_folder_of_earlier_commits():
+    (cache,) = (step for step in ACTION["runs"]["steps"] if step.get("uses", "").startswith("actions/cache@"))
+    assert cache["if"] == "inputs.trend != ''"
+    assert cache["with"]["path"] == "${{ inputs.trend }}"
+    assert cache["with"]["key"].startswith(cache["with"]["restore-keys"])
 
 
 def test_inputs_reach_the_shell_as_data(tmp_path):

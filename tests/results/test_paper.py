@@ -191,3 +191,11 @@ def test_a_run_without_claims_or_training_still_has_its_printed_tables(tmp_path,
     markdown, latex = paper.write(write_run(tmp_path / "run", [{"key": "c", "rows": {}}]))
     assert "No claim was computed in this run." in markdown.read_text()
     assert "34.0" in latex.read_text()
+
+
+def test_the_report_says_with_what_the_printed_numbers_were_made(run):
+    for path in paper.write(run):
+        part = path.read_text().partition("With what the printed numbers were made")[2].partition("Printed tables")[0]
+        assert "MMDetection 1.1.0" in part
+        assert "not known" in part
+        assert "VarifocalNet" in part

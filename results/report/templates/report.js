@@ -167,7 +167,7 @@ class SortedTable {
     this.found = this.matching();
     this.body.replaceChildren(...this.found.slice(0, this.limit).map((row) => this.row(row, columns)));
     const { rows } = this.table;
-    this.count.textContent = rows ? `${this.found.length} of ${rows} rows` : "No row in this run.";
+    this.count.textContent = rows ? `${this.found.length} of ${rows} rows` : "No row.";
     const left = this.found.length - this.limit;
     this.steps.replaceChildren(...(left > 0 ? [element("button", {
       type: "button", textContent: `Show ${Math.min(left, 100)} more`,
@@ -256,6 +256,7 @@ function openRow(table, row) {
 
 function findingsOf(loss, adapter) {
   const { findings } = tables;
+  if (!findings) return [];
   return [...Array(findings.rows).keys()].map((row) => rowOf(findings, row))
     .filter((one) => one.loss === loss && one.adapter === adapter);
 }
