@@ -76,6 +76,16 @@ def compare_table(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def pair_name(row: dict[str, Any]) -> str:
+    """A row of the comparison in words: the two variants, and what else tells it from another row of the host.
+
+    >>> pair_name({"variant_a": "own", "variant_b": "library", "dtype": "float64"})
+    'own − library (float64)'
+    """
+    mixed = row["variant_a"].endswith(f" in {row['dtype']}")
+    return f"{row['variant_a']} − {row['variant_b']}" + ("" if mixed else f" ({row['dtype']})")
+
+
 def _correct(tested: list[dict[str, Any]]) -> None:
     """Correct the p-values for their number; what differs no longer is undecided."""
     for row, corrected in zip(tested, statistics.holm([row["p_value"] for row in tested]), strict=True):

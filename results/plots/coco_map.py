@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from focalbench_suite.results.coco_map import BACKGROUND
+from focalbench_suite.results.coco_map import BACKGROUND, pair_name
 from focalbench_suite.results.frames import Frames, Row, rows
 from focalbench_suite.results.plots.figure import COLOURS, DASHES, INK, Palette, Plot, by_option, figure, significant
 
@@ -49,7 +49,7 @@ def _hosts(members: list[Row]) -> dict[str, list[Row]]:
 
 def _differences(members: list[Row]) -> dict[str, Any]:
     bounded = [row for row in members if row["ci_low"] is not None and abs(row["ci_low"]) < float("inf")]
-    labels = [f"{row['variant_a']} − {row['variant_b']}" for row in members]
+    labels = [pair_name(row) for row in members]
     ends = {
         id(row): (row["mean_difference"] - row["ci_low"], row["ci_high"] - row["mean_difference"]) for row in bounded
     }

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from focalbench_suite.results.answers import Race, Surprise
+from focalbench_suite.results.coco_map import pair_name
 from focalbench_suite.results.frames import Row
 from focalbench_suite.results.numbers import measured, plain
 from focalbench_suite.results.standings import Standing
@@ -137,7 +138,7 @@ def difference(row: Row) -> str:
     """One comparison of two variants."""
     amount = measured(row["mean_difference"], row["ci_low"], row["ci_high"]) or plain(row["mean_difference"])
     seeds = f"{row['seeds']} {'seed' if row['seeds'] == 1 else 'seeds'}"
-    return f"{row['host']}: {row['variant_a']} − {row['variant_b']} = {amount} AP ({seeds})"
+    return f"{row['host']}: {pair_name(row)} = {amount} AP ({seeds})"
 
 
 def differences(rows: list[Row]) -> str:
