@@ -72,11 +72,15 @@ def _guarded(call: Callable[..., Any], label: str, name: str) -> Loss:
     def guarded(*tensors: Any, **settings: Any) -> Terms:
         before = [tensor.detach().clone() for tensor in _flat(tensors)]
         terms = _named(call(*tensors, **settings), name, label)
-        if not all(map(torch.equal, before, _flat(tensors))):
+        if not all(map(_equal, before, _flat(tensors))):
             raise CannotCall(f"{label} changes its inputs; let it work on copies")
         return terms
 
     return Loss(name, label, guarded, reduction="terms", defaults=find(name, "own").defaults)
+
+
+def _equal(before: Tensor, now: Tensor) -> bool:
+    return torch.allclose(before, now, rtol=0, atol=0, equal_nan=True)
 
 
 def _flat(tensors: Iterable[Any]) -> Iterator[Tensor]:
@@ -137,7 +141,10 @@ class FromModel:
         batch = batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
 
         def asked(gains: tuple[tuple[str, float], ...]) -> Tensor:
-            found = self._made(num_classes, gains)(outputs_of(feats, reg_max), dict(batch))
+            outputs = outputs_of(feats, reg_max)
+            before = {name: outputs[name].detach().clone() for name in ("boxes", "scores")}
+            found = self._made(num_classes, gains)(outputs, dict(batch))
+            self._refuse_changes(before, outputs)
             loss = found[0] if isinstance(found, (tuple, list)) else found
             if not isinstance(loss, Tensor):
                 raise CannotCall(f"{self.kind.__name__} returns a {type(loss).__name__}, no tensor of its terms")
@@ -148,9 +155,13 @@ class FromModel:
         found: Any = asked(tuple(gains.items()))
         if found.numel() == 1:
             found = {term: asked(tuple((each, gains[each] * (each == term)) for each in gains)) for term in gains}
-        if not all(torch.equal(before[key], batch[key]) for key in before):
-            raise CannotCall(f"{self.kind.__name__} changes its inputs; let it work on copies")
+        self._refuse_changes(before, batch)
         return found
+
+    def _refuse_changes(self, before: Mapping[str, Tensor], now: Mapping[str, Any]) -> None:
+        """Raises `CannotCall` where a tensor is not as it was; NaN is what it was where it was NaN."""
+        if not all(_equal(then, now[key].detach()) for key, then in before.items()):
+            raise CannotCall(f"{self.kind.__name__} changes its inputs; let it work on copies")
 
     def _make(self, num_classes: int, gains: tuple[tuple[str, float], ...]) -> Any:
         model = small_model(num_classes)
