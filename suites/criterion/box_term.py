@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy
 
 from focalbench_suite.suites.criterion.class_term import Reading
-from focalbench_suite.suites.criterion.overlaps import KINDS, values_and_slopes
+from focalbench_suite.suites.overlaps import KINDS, values_and_slopes
 
 NEAR = 1e-5  # of the norm, as in `class_term`: libraries add 1e-7 to an area of some squares
 EVEN = 1e-4  # of the largest: how far weights may be apart that are one number, or on one curve
@@ -121,9 +121,10 @@ def _nearest(scenes: list[BoxScene]) -> str:
     left = {kind: numpy.concatenate([scene.factors(kind)[1] for scene in scenes]) for kind in KINDS}
     share = {kind: float(numpy.linalg.norm(each) / numpy.linalg.norm(size)) for kind, each in left.items()}
     best = min(share, key=lambda kind: share[kind])
+    tried = ", ".join(KINDS[kind][0] for kind in KINDS if not kind.startswith("ciou_"))
     return (
-        f"unknown: none of {', '.join(KINDS[kind][0] for kind in KINDS if '_' not in kind)}; the nearest is "
-        f"{KINDS[best][0]}, whose slopes, weighted box by box as fits best, leave {share[best]:.2g} of its norm"
+        f"unknown: none of {tried}; the nearest is {KINDS[best][0]}, whose slopes, weighted box by box "
+        f"as fits best, leave {share[best]:.2g} of its norm"
     )
 
 

@@ -80,6 +80,10 @@ def _wiou(boxes: Tensor, targets: Tensor) -> Tensor:
     return (size.apart.square().sum(1) / size.hull.detach().square().sum(1)).exp() * _own("iou", boxes, targets)
 
 
+def _smooth_l1(boxes: Tensor, targets: Tensor) -> Tensor:
+    return torch.nn.functional.smooth_l1_loss(boxes, targets, reduction="none").sum(1)
+
+
 def _l1(boxes: Tensor, targets: Tensor) -> Tensor:
     return (boxes - targets).abs().sum(1)
 
@@ -95,6 +99,7 @@ KINDS: dict[str, tuple[str, PairLoss]] = {
     "eiou": ("EIoU", _eiou),
     "siou": ("SIoU", _siou),
     "wiou": ("WIoU v1", _wiou),
+    "smooth_l1": ("the smooth L1 distance of the corners", _smooth_l1),
     "l1": ("the L1 distance of the corners", _l1),
 }
 
