@@ -44,7 +44,9 @@ __all__ = [
 ]
 
 CRITERIA = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")  # what `check` asks as a whole
-DETECTORS = CRITERIA + tuple(name for name, loss in CANONICAL.items() if loss.inputs == "branches")  # of a whole head
+DETECTORS = tuple(  # the losses of a whole head
+    name for name, loss in CANONICAL.items() if loss.inputs in ("detector", "branches", "maps")
+)
 ENTRY_POINTS = "focalbench.adapters"
 
 

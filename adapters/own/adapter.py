@@ -110,3 +110,17 @@ def gfl_head(cls_scores, bbox_preds, boxes, labels, **options):
     from focalbench_suite.adapters.own.gfl_head import gfl_head
 
     return gfl_head(cls_scores, bbox_preds, boxes, labels, **options)
+
+
+@adapter.loss("retinanet_head", reduction="terms")
+def retinanet_head(cls_logits, bbox_regression, boxes, labels, **options):
+    from focalbench_suite.adapters.own.retinanet_head import retinanet_head
+
+    return retinanet_head(cls_logits, bbox_regression, boxes, labels, **options)
+
+
+@adapter.loss("fcos_head", reduction="terms")
+def fcos_head(cls_logits, bbox_regression, bbox_ctrness, boxes, labels, **options):
+    from focalbench_suite.adapters.own.fcos_head import fcos_head
+
+    return fcos_head(cls_logits, bbox_regression, bbox_ctrness, boxes, labels, **options)

@@ -19,9 +19,16 @@ from focalbench_suite.suites.agreement import measure
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 # The bins that a loss is asked with: an end-to-end head has distributions (YOLOv10) or the sides themselves (YOLO26).
-BINS = {"v8_detection": (REG_MAX,), "gfl_head": (REG_MAX,), "end_to_end_detection": (REG_MAX, 1)}
+BINS = {"end_to_end_detection": (REG_MAX, 1)}
+WITH_BINS = ("v8_detection", "gfl_head", "end_to_end_detection")  # whose sides are distributions
 PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
 BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
+# Of heads that give their maps apart: channels of each group and the mean of its numbers.
+MAPS = {
+    "gfl_head": ((CLASSES, PRIOR_BIAS), (4 * (REG_MAX + 1), 0.0)),
+    "retinanet_head": ((9 * CLASSES, PRIOR_BIAS), (9 * 4, 0.0)),
+    "fcos_head": ((CLASSES, PRIOR_BIAS), (4, BOX_BIAS), (1, 0.0)),
+}
 # How many roundings a term may be off, as it is a sum over some hundred anchors of numbers that went through an
 # assignment. With 4, our own terms in float32 differ from those in float64; 8 and 16 give the same verdicts on our own,
 # Ultralytics' and MMDetection's terms. 64 is half of bfloat16's digits: there, a total that is off by a quarter passes.
@@ -81,7 +88,7 @@ def rows(loss: Loss, dtype: str, device: str, strict: bool = False) -> list[Row]
     zero fixes it, and the value there and all the other scenes must bear it out. With `strict`, what a call raises is
     raised.
     """
-    return [row for bins in BINS[loss.name] for row in _rows(loss, dtype, device, strict, bins)]
+    return [row for bins in BINS.get(loss.name, (REG_MAX,)) for row in _rows(loss, dtype, device, strict, bins)]
 
 
 def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[Row]:
@@ -197,8 +204,9 @@ def inputs_of(
     heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
-    settings: dict[str, Any] = {"strides": STRIDES, "reg_max": bins}
-    settings |= {"image_size": batch.size} if name == "gfl_head" else {"num_classes": CLASSES}
+    settings: dict[str, Any] = {"strides": STRIDES}
+    settings |= {"image_size": batch.size} if name in MAPS else {"num_classes": CLASSES}
+    settings |= {"reg_max": bins} if name in WITH_BINS else {}
     return Inputs(heads, boxes, labels, settings)
 
 
@@ -228,6 +236,6 @@ def head_outputs(
         classes, distances = noise(CLASSES, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
         return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
 
-    if name == "gfl_head":
-        return [noise(CLASSES, PRIOR_BIAS), noise(4 * (bins + 1), 0.0)]
+    if name in MAPS:
+        return [noise(channels, shift) for channels, shift in MAPS[name]]
     return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]
