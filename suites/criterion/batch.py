@@ -102,14 +102,20 @@ class Asked:
         return bool((self.theirs == self.ours).all())
 
     @classmethod
-    def of(cls, call: Callable[..., Any], name: str, scene: terms.GroundTruth) -> Asked:
-        """Ask a criterion, and our own, for one batch in float64."""
+    def of(
+        cls, call: Callable[..., Any], name: str, scene: terms.GroundTruth, own_call: Callable[..., Any] | None = None
+    ) -> Asked:
+        """Ask a criterion, and our own, for one batch in float64.
+
+        With an `own_call` in the place of ours, of which the criterion is a part, only gradients are compared: the
+        values hold the other parts.
+        """
         own, noted, head = find(name, "own"), Noted(), HEADS[name]
         gains = next(iter(own.defaults.values()))
         given = terms.inputs_of(name, scene, "float64", "float64")
         theirs = given.terms(call)
         hooks = {term: getattr(noted, term) for term in ("classification", "distribution", "overlap")}
-        ours = given.terms(own.call, **hooks)
+        ours = given.terms(own_call or own.call, **hooks)
         leaves = [leaf for group in given.heads for leaf in group]
 
         def channels(term: str) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -139,7 +145,7 @@ class Asked:
                 noted.targets[taken],
                 slopes,
                 noted.weights[taken],
-                float(theirs[head.box][0][0]) / gains[head.box],
+                float("nan") if own_call else float(theirs[head.box][0][0]) / gains[head.box],
                 divisors,
                 outside,
             ),

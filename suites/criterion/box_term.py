@@ -23,8 +23,8 @@ EVEN = 1e-4  # of the largest: how far weights may be apart that are one number,
 class BoxScene:
     """The box term of one batch: boxes, targets and slopes, all (n, 4), and the weight (n,) that ours gives each box.
 
-    `value` is the term's, without its gain, as the slopes are; `divisors` are what it may be divided by, ours first.
-    `outside` is the share of its gradient that goes another way than through the boxes.
+    `value` is the term's, without its gain, as the slopes are, NaN where it is not known; `divisors` are what it may be
+    divided by, ours first. `outside` is the share of its gradient that goes another way than through the boxes.
     """
 
     boxes: numpy.ndarray
@@ -95,7 +95,7 @@ def _is_of_power(weighing: Weighing, scenes: list[BoxScene]) -> bool:
     for scene in scenes:
         weights = numpy.ones_like(scene.weights) if weighing.told else scene.weights
         value = weighing.scale / power * float(weights @ (1 - scene.overlap**power)) / scene.divisors[weighing.divisor]
-        if abs(scene.value - value) > EVEN * abs(value):
+        if not abs(scene.value - value) <= EVEN * abs(value):
             return False
     return True
 

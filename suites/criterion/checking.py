@@ -13,7 +13,9 @@ from rich.console import Group
 from rich.text import Text
 
 from focalbench_suite import adapters
+from focalbench_suite.adapters import find
 from focalbench_suite.adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters.own.end_to_end import CANDIDATES, FIRST
 from focalbench_suite.suites.agreement import terms
 from focalbench_suite.suites.check.checking import Verdict
 from focalbench_suite.suites.check.child import ask_apart
@@ -22,7 +24,7 @@ from focalbench_suite.suites.criterion.batch import HEADS, Asked
 from focalbench_suite.suites.criterion.box_term import read_box_term
 from focalbench_suite.suites.criterion.class_term import Reading, read_class_term
 from focalbench_suite.suites.criterion.distribution_term import read_distribution_term
-from focalbench_suite.suites.criterion.kinds import ORDER, Criterion, criterion_of
+from focalbench_suite.suites.criterion.kinds import BRANCHES, Criterion, criterion_of, order_of
 from focalbench_suite.suites.default_dtype import default_dtype
 from focalbench_suite.suites.explainer.here import sentence
 
@@ -87,8 +89,11 @@ class CriterionVerdict(Verdict):
             lines.append(
                 Text.assemble((f"{term:<5}", f"bold {COLOURS['same' if told == SAME else 'different']}"), told)
             )
-            if term in self.readings:
-                lines += [Text.assemble((f"     {what} ", "dim"), text) for what, text in self.readings[term].lines]
+            for of, reading in self.readings.items():
+                if of.partition(" ")[0] == term:
+                    place = f"     {of.removeprefix(term).strip()}".rstrip() + " "
+                    place = place if of != term else "     "
+                    lines += [Text.assemble((f"{place}{what} ", "dim"), text) for what, text in reading.lines]
         lines.append(Text.assemble(("takes ", "dim"), self.assignment))
         lines += [Text.assemble(("given ", "dim"), f"{what} {told}") for what, told in self.bad_input.items()]
         return Group(*lines)
@@ -126,9 +131,13 @@ def _loaded(reference: str | None, function: Any, loss: str) -> Criterion:
 
 def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
     told = _terms(criterion, name)
-    with default_dtype("float64"):  # in which libraries make their zeros: float32's would round what is read off
-        asked = [Asked.of(criterion.loss.call, name, scene) for scene in terms.SCENES]
-    readings = _readings(name, [term for term, sentence in told.items() if sentence != SAME], asked)
+    others = [term for term, sentence in told.items() if sentence != SAME]
+    parts = _parts(criterion, name)
+    readings = {
+        f"{term} {part}".strip(): reading
+        for part, asked in parts.items()
+        for term, reading in _readings(PART_OF.get(name, name), others, asked).items()
+    }
     verdict = "same" if set(told.values()) == {SAME} else "different"
     return CriterionVerdict(
         loss=name,
@@ -137,7 +146,7 @@ def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
         formula=readings["cls"].formula if "cls" in readings else "",
         how=criterion.how,
         terms=told,
-        assignment=_assignment(asked),
+        assignment="; ".join(f"{part}: {_assignment(each)}".removeprefix(": ") for part, each in parts.items()),
         readings=readings,
         unused=tuple(criterion.unused),
         bad_input={scene.name: _of_bad(criterion, name, scene) for scene in BAD},
@@ -154,11 +163,34 @@ def _of_bad(criterion: Criterion, name: str, scene: terms.GroundTruth) -> str:
     return f"it gives NaN in {' and '.join(lost)}" if lost else "it gives terms and gradients that are finite"
 
 
+PART_OF = {"end_to_end_detection": "v8_detection"}  # of what its branches are
+
+
+def _parts(criterion: Criterion, name: str) -> dict[str, list[Asked]]:
+    """All batches of a criterion, or of each of its branches, by the branch's name."""
+    with default_dtype("float64"):  # in which libraries make their zeros: float32's would round what is read off
+        if name not in PART_OF:
+            return {"": [Asked.of(criterion.loss.call, name, scene) for scene in terms.SCENES]}
+        own, found = find("v8_detection", "own").call, {}
+        for i, (branch, weight) in enumerate(zip(BRANCHES, (FIRST, 1 - FIRST), strict=True)):
+            mine = own if i == 0 else partial(own, candidates=CANDIDATES, kept=1)
+            call = partial(_of_branch, criterion.loss.call, i, weight)
+            found[branch] = [Asked.of(call, "v8_detection", scene, mine) for scene in terms.SCENES]
+        return found
+
+
+def _of_branch(call: Any, which: int, weight: float, feats: Any, *truth: Any, **settings: Any) -> Any:
+    """The terms of a criterion of two branches over the branch's weight in ours, with a gradient to that one alone."""
+    branches = [[level.detach() for level in feats], [level.detach() for level in feats]]
+    branches[which] = feats
+    return {term: value / weight for term, value in call(*branches, *truth, **settings).items()}
+
+
 def _readings(name: str, others: list[str], asked: list[Asked]) -> dict[str, Reading]:
     """What each term computes that is another than ours; where other anchors are positive, of the box term alone."""
     head, agreed = HEADS[name], all(one.agreed for one in asked)
     found = {}
-    for term in others:
+    for term in [term for term in others if term != "l1"]:  # a distance, of which there is nothing to name
         if term == head.box:
             found[term] = read_box_term(head.overlap, head.weights, [one.box_term for one in asked], not agreed)
         elif not agreed:
@@ -173,7 +205,11 @@ def _readings(name: str, others: list[str], asked: list[Asked]) -> dict[str, Rea
 def _terms(criterion: Criterion, name: str) -> dict[str, str]:
     """A sentence for each term, from the same comparison as the agreement suite's."""
     rows = terms.rows(criterion.loss, "float32", "cpu", strict=True)
-    return {term: _of_term([row for row in rows if row["probe"].endswith(f": {term}")]) for term in ORDER[name]}
+    names = dict.fromkeys(row["probe"].rpartition(": ")[2] for row in rows)
+    order = [term for bins in (terms.REG_MAX, 1) for term in order_of(name, bins) if term in names]
+    return {
+        term: _of_term([row for row in rows if row["probe"].endswith(f": {term}")]) for term in dict.fromkeys(order)
+    }
 
 
 def _of_term(rows: list[terms.Row]) -> str:
@@ -184,9 +220,9 @@ def _of_term(rows: list[terms.Row]) -> str:
         return f"NaN or infinity, first with {_batches(rows, ('nonfinite',))[0]}"
     if verdicts <= {"agrees", "agrees_up_to_scale"}:
         return next(row["relation"] for row in rows if row["verdict"] == "agrees_up_to_scale").lstrip("= ")
-    other = _batches(rows, ("differs",))
-    if 2 * len(other) < len(terms.SCENES):
-        return f"the same but for {len(other)} of {len(terms.SCENES)} batches: {', '.join(other)}"
+    other, batches = _batches(rows, ("differs",)), len({row["probe"] for row in rows})
+    if 2 * len(other) < batches:
+        return f"the same but for {len(other)} of {batches} batches: {', '.join(other)}"
     return "another function: no one scale over all batches makes it ours"
 
 

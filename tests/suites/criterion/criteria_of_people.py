@@ -6,7 +6,7 @@ import os
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
-from ultralytics.utils.loss import BboxLoss, DFLoss, FocalLoss, v8DetectionLoss
+from ultralytics.utils.loss import BboxLoss, DFLoss, E2EDetectLoss, E2ELoss, FocalLoss, v8DetectionLoss
 from ultralytics.utils.metrics import bbox_iou
 
 from focalbench_suite.adapters import Adapter
@@ -386,3 +386,15 @@ class ChangesOutputs(v8DetectionLoss):
     def __call__(self, preds, batch):
         preds["scores"].detach().mul_(0.5)
         return super().__call__(preds, batch)
+
+
+class FocalInOneBranch(E2ELoss):
+    """An end-to-end criterion, with focal loss in the branch of which detections are read."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.one2one.bce = Focal()
+
+
+class PlainSum(E2EDetectLoss):
+    """The branches' sum, as YOLOv10 had it: each weighs 1, and in the second a box takes one anchor at once."""

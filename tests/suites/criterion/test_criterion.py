@@ -171,3 +171,26 @@ def test_the_command_line_answers(name, status):
 def test_options_of_single_losses_are_refused(option):
     found = CliRunner().invoke(main, ["check", f"{FILE}:NeverUsed", "--as", "v8_detection", *option])
     assert found.exit_code == 2
+
+
+def test_a_branch_of_an_end_to_end_criterion_is_named():
+    found = checked("FocalInOneBranch", "end_to_end_detection")
+    assert [term for term, told in found.terms.items() if told != SAME] == ["cls"]
+    assert {part: reading.computes for part, reading in found.readings.items()} == {
+        "cls one2many": "BCE",
+        "cls one2one": "focal with gamma 1.5 in place of BCE, alpha 0.25 on both sides",
+    }
+    assert found.assignment.startswith("one2many: the same positives, in 9 of 9 batches; one2one: the same positives")
+
+
+def test_other_weights_of_the_branches_and_other_anchors_of_one_are_told():
+    found = checked("PlainSum", "end_to_end_detection")
+    assert found.verdict == "different"
+    assert found.readings["box one2many"].computes == "CIoU, scaled by 1.25"
+    assert found.readings["dfl one2many"].computes == "DFL over 16 bins, scaled by 1.25"
+    assert found.readings["cls one2one"].computes == "not read, since other anchors are positive"
+    assert "one2one: other positives" in found.assignment
+
+
+def test_an_end_to_end_criterion_as_the_library_has_it_is_the_same():
+    assert checked("E2ELoss", "end_to_end_detection").verdict == "same"
