@@ -20,6 +20,7 @@ from focalbench_suite.suites.agreement import measure
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 # The bins that a loss is asked with: an end-to-end head has distributions (YOLOv10) or the sides themselves (YOLO26).
 BINS = {"end_to_end_detection": (REG_MAX, 1)}
+QUERIED, QUERIES = ("rtdetr_head",), 20  # heads whose outputs are boxes and class logits of queries, not maps
 WITH_BINS = ("v8_detection", "gfl_head", "end_to_end_detection")  # whose sides are distributions
 PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
 BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
@@ -205,7 +206,8 @@ def inputs_of(
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
     settings: dict[str, Any] = {"strides": STRIDES}
-    settings |= {"image_size": batch.size} if name in MAPS else {"num_classes": CLASSES}
+    settings = {} if name in QUERIED else settings
+    settings |= {"image_size": batch.size} if name in (*MAPS, *QUERIED) else {"num_classes": CLASSES}
     settings |= {"reg_max": bins} if name in WITH_BINS else {}
     return Inputs(heads, boxes, labels, settings)
 
@@ -236,6 +238,9 @@ def head_outputs(
         classes, distances = noise(CLASSES, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
         return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
 
+    if name in QUERIED:
+        shapes = [(images, QUERIES, channels) for channels in (4, CLASSES)]
+        return [[torch.randn(shape, generator=generator, dtype=torch.float64)] for shape in shapes]
     if name in MAPS:
         return [noise(channels, shift) for channels, shift in MAPS[name]]
     return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]

@@ -256,6 +256,10 @@ def test_a_detector_loss_gives_its_terms_with_gradients(loss):
         )
         terms = loss.call(outputs, others, boxes, labels, strides=(8, 16, 32), num_classes=5, reg_max=1)
         assert list(terms) == ["box", "cls", "l1"]
+    elif loss.name == "rtdetr_head":
+        outputs, logits = ([torch.randn(2, 20, channels, requires_grad=True)] for channels in (4, 5))
+        terms = loss.call(outputs, logits, boxes, labels, image_size=(128, 128))
+        assert list(terms) == ["cls", "bbox", "giou"]
     elif CANONICAL[loss.name].inputs == "maps":
         channels = {"retinanet_head": (45, 36), "fcos_head": (5, 4, 1)}[loss.name]
         outputs, *more = (

@@ -87,6 +87,7 @@ def test_a_head_of_easy_negatives_in_bfloat16(adapter, kept):
         ("gfl_head", "mmdetection", 3),
         ("retinanet_head", "torchvision", 2),
         ("fcos_head", "torchvision", 3),
+        ("rtdetr_head", "ultralytics", 3),
     ],
 )
 def test_detectors_agree_with_ours_term_by_term(loss, adapter, count):
