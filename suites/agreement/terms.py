@@ -21,6 +21,7 @@ SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 # The bins that a loss is asked with: an end-to-end head has distributions (YOLOv10) or the sides themselves (YOLO26).
 BINS = {"end_to_end_detection": (REG_MAX, 1)}
 QUERIED, QUERIES = ("rtdetr_head",), 20  # heads whose outputs are boxes and class logits of queries, not maps
+SCORES_SPREAD = 3.0  # of class logits of queries: with 1, another gamma of the matching cost changes no match
 WITH_BINS = ("v8_detection", "gfl_head", "end_to_end_detection")  # whose sides are distributions
 PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
 BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
@@ -239,8 +240,10 @@ def head_outputs(
         return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
 
     if name in QUERIED:
-        shapes = [(images, QUERIES, channels) for channels in (4, CLASSES)]
-        return [[torch.randn(shape, generator=generator, dtype=torch.float64)] for shape in shapes]
+        return [
+            [spread * torch.randn(images, QUERIES, channels, generator=generator, dtype=torch.float64)]
+            for channels, spread in ((4, 1.0), (CLASSES, SCORES_SPREAD))
+        ]
     if name in MAPS:
         return [noise(channels, shift) for channels, shift in MAPS[name]]
     return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]
