@@ -37,7 +37,11 @@ from focalbench_suite.results.store import BeingWritten, Run
 from focalbench_suite.suites import DEVICES, DTYPES, EXECUTORS, INPUTS, PROFILES, SUITES, Selection
 from focalbench_suite.suites.processes import count, rank
 
-EXPLAINED = [name for name, loss in adapters.CANONICAL.items() if loss.factors or name in adapters.CRITERIA]
+EXPLAINED = [
+    name
+    for name, loss in adapters.CANONICAL.items()
+    if loss.factors or loss.inputs == "boxes" or name in adapters.CRITERIA
+]
 FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 MOST_IMAGES, MOST_CLASSES = 10**8, 10**6  # beyond any data set and any head
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
@@ -411,7 +415,7 @@ def check(context, references, loss, accept, strict, as_json, **stated):
     """Is my loss that loss? The verdict is same, fragile or different; of a whole FILE.py, each loss in it."""
     from focalbench_suite.suites import check as checking
 
-    if accept and loss and not adapters.CANONICAL[loss].factors:
+    if accept and loss in adapters.CRITERIA:
         raise click.UsageError(f"--accept is for losses of single elements; {loss} is a whole criterion")
     try:
         accepted = checking.read_accepted(accept) if accept else None

@@ -43,8 +43,10 @@ __all__ = [
     "source_of",
 ]
 
-CRITERIA = tuple(name for name, loss in CANONICAL.items() if loss.inputs == "detector")  # what `check` asks as a whole
-DETECTORS = CRITERIA + tuple(name for name, loss in CANONICAL.items() if loss.inputs == "branches")  # of a whole head
+CRITERIA = tuple(  # what `check` asks as a whole
+    name for name, loss in CANONICAL.items() if loss.inputs in ("detector", "branches")
+)
+DETECTORS = CRITERIA + tuple(name for name, loss in CANONICAL.items() if loss.inputs == "maps")  # of a whole head
 ENTRY_POINTS = "focalbench.adapters"
 
 

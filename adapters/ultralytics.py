@@ -228,6 +228,31 @@ def end_to_end_detection_of_model(one2many, one2one, boxes, labels, *, strides, 
     return _averaged(model.loss(batch, _branches(one2many, one2one, reg_max)), one2many)
 
 
+@adapter.loss("rtdetr_head", origin="ultralytics.models.utils.loss:RTDETRDetectionLoss", reduction="terms")
+def rtdetr_head(pred_boxes, pred_logits, boxes, labels, *, image_size):
+    """Terms cls, bbox and giou of one decoder layer, made as RT-DETR's model makes its criterion.
+
+    `pred_boxes` one level (B, Q, 4), logits of centres and sizes as shares of the image, `pred_logits` (B, Q, C).
+    """
+    import torch
+
+    if pred_logits[0].dtype != torch.float32:
+        raise Unsupported("RTDETRDetectionLoss keeps scores in float32 and fails on outputs of another dtype")
+    truth = batch_of(boxes, labels, *image_size)
+    batch = {"cls": truth["cls"].long(), "bboxes": truth["bboxes"], "gt_groups": [len(each) for each in boxes]}
+    outputs = pred_boxes[0].sigmoid()[None], pred_logits[0][None]
+    found = _rtdetr_criterion(pred_logits[0].shape[2])(outputs, batch)
+    return {"cls": found["loss_class"], "bbox": found["loss_bbox"], "giou": found["loss_giou"]}
+
+
+@lru_cache
+def _rtdetr_criterion(num_classes):
+    ensure_quiet()
+    from ultralytics.models.utils.loss import RTDETRDetectionLoss
+
+    return RTDETRDetectionLoss(nc=num_classes, use_vfl=True)
+
+
 def _branches(one2many, one2one, reg_max):
     return {"one2many": outputs_of(one2many, reg_max), "one2one": outputs_of(one2one, reg_max)}
 

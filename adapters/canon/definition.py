@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Inputs = Literal["dense", "index", "bins", "boxes", "detector", "branches"]
+Inputs = Literal["dense", "index", "bins", "boxes", "detector", "branches", "maps"]
 
 
 class Unsupported(Exception):
@@ -69,10 +69,11 @@ class Canonical:
 
     `inputs` is ``dense`` (logits (N, C), targets (N, C)), ``index`` (logits (N, C), targets (N,) class index),
     ``bins`` (logits (M, K), targets (M,) in [0, K-1]), ``boxes`` (corners (N, 4), targets (N, 4)), ``detector`` (head
-    outputs and ground truth) or ``branches`` (the outputs of a head's two branches and ground truth). `source` names
-    paper and equation. `exact` is the formula with mpmath, at the digits that are set: of one element, ``(x, y,
-    **parameters)`` gives the value and its slope; of one row or pair, ``(z, y, **parameters)`` the value and its
-    slopes. A loss without `exact` has no formula of its own (a detector's), one without `factors` cannot be explained.
+    outputs and ground truth), ``branches`` (the outputs of a head's two branches and ground truth) or ``maps`` (as
+    ``detector``, of a head that `check` does not ask about). `source` names paper and equation. `exact` is the formula
+    with mpmath, at the digits that are set: of one element, ``(x, y, **parameters)`` gives the value and its slope; of
+    one row or pair, ``(z, y, **parameters)`` the value and its slopes. A loss without `exact` has no formula of its own
+    (a detector's), one without `factors` cannot be explained.
     `soft` says that positives carry a quality in (0, 1] where detectors are trained with it. `order` is its place in
     lists.
     """

@@ -110,3 +110,29 @@ def gfl_head(cls_scores, bbox_preds, boxes, labels, **options):
     from focalbench_suite.adapters.own.gfl_head import gfl_head
 
     return gfl_head(cls_scores, bbox_preds, boxes, labels, **options)
+
+
+@adapter.loss("retinanet_head", reduction="terms")
+def retinanet_head(cls_logits, bbox_regression, boxes, labels, **options):
+    from focalbench_suite.adapters.own.retinanet_head import retinanet_head
+
+    return retinanet_head(cls_logits, bbox_regression, boxes, labels, **options)
+
+
+@adapter.loss("fcos_head", reduction="terms")
+def fcos_head(cls_logits, bbox_regression, bbox_ctrness, boxes, labels, **options):
+    from focalbench_suite.adapters.own.fcos_head import fcos_head
+
+    return fcos_head(cls_logits, bbox_regression, bbox_ctrness, boxes, labels, **options)
+
+
+@adapter.loss("rtdetr_head", reduction="terms")
+def rtdetr_head(pred_boxes, pred_logits, boxes, labels, **options):
+    from scipy.optimize import linear_sum_assignment
+
+    from focalbench_suite.adapters.own.rtdetr_head import rtdetr_head
+
+    def match(costs):
+        return linear_sum_assignment(costs.cpu())
+
+    return rtdetr_head(pred_boxes[0], pred_logits[0], boxes, labels, match=match, **options)

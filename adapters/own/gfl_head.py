@@ -38,6 +38,7 @@ def gfl_head(
     weights: Mapping[str, float] = WEIGHTS,
     classification: Callable[..., Tensor] = quality_focal_loss,
     distribution: Callable[..., Tensor] = distribution_focal_loss,
+    overlap: Callable[[Tensor, Tensor], Tensor] = giou,
 ) -> dict[str, Tensor]:
     """The terms cls, bbox and dfl of a batch, each a scalar times its weight, over all levels.
 
@@ -53,6 +54,7 @@ def gfl_head(
         distribution: what is asked of bins (M, reg_max + 1) and targets (M,), with ``weight`` (M,) and ``avg_factor``.
         reg_max: the last bin; there are reg_max + 1 of them.
         weights: the factor of each term.
+        overlap: what is asked of predicted boxes and those they should be, (T, 4) each; the box term is one less it.
 
     Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
     term alone; the other two are 0.
@@ -98,7 +100,7 @@ def gfl_head(
     target_sides = distances(cells, target_boxes).clamp(0, reg_max - MARGIN)
 
     cls = classification(scores, quality, avg_factor=count + SMALL)
-    bbox = ((1 - giou(predicted, target_boxes)) * weight).sum() / (1 + SMALL) / total
+    bbox = ((1 - overlap(predicted, target_boxes)) * weight).sum() / (1 + SMALL) / total
     dfl = distribution(
         bins.flatten(0, 1),
         target_sides.view(-1),

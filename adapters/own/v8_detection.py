@@ -35,6 +35,7 @@ def v8_detection(
     class_weights: Tensor | None = None,
     candidates: int = CANDIDATES,
     kept: int = CANDIDATES,
+    overlap: Callable[[Tensor, Tensor], Tensor] = ciou,
 ) -> dict[str, Tensor]:
     """The terms box, cls and dfl of a batch, each a scalar times its gain.
 
@@ -56,6 +57,8 @@ def v8_detection(
         class_weights: (C,) the factor of each class in the class term; its divisor stays as it is. None for 1 each.
         candidates: how many anchors a box takes.
         kept: how many a box keeps once each anchor has one box; as many as `candidates` or more for all it has.
+        overlap: what is asked of predicted boxes and those they should be, (T, 4) each; the box term is one less it.
+            Anchors are assigned by CIoU whatever it is.
 
     Outputs are floating point; half precision is computed, and returned, in float32. A batch without boxes has a class
     term alone; the other two are 0.
@@ -77,7 +80,7 @@ def v8_detection(
     parts = [level.flatten(2).split((4 * reg_max, num_classes), dim=1) for level in feats]
     sides, scores = zip(*parts, strict=True)
     shapes = [level.shape[2:] for level in feats]
-    asked = (strides, gains, classification, distribution, class_weights, candidates, kept)
+    asked = (strides, gains, classification, distribution, class_weights, candidates, kept, overlap)
     return terms(sides, torch.cat(scores, dim=2), shapes, boxes, labels, *asked)
 
 
@@ -94,6 +97,7 @@ def terms(
     class_weights: Tensor | None = None,
     candidates: int = CANDIDATES,
     kept: int = CANDIDATES,
+    overlap: Callable[[Tensor, Tensor], Tensor] = ciou,
 ) -> dict[str, Tensor]:
     """`v8_detection` of outputs that are split into boxes and classes already.
 
@@ -129,7 +133,7 @@ def terms(
     bins = gather(sides, taken.image, taken.anchor).unflatten(1, (4, -1))
     at, target_boxes = cells[taken.anchor], taken.box / scale[taken.anchor]
     wanted = distances(at, target_boxes)
-    box = ((1 - ciou(from_distances(at, _distances(bins)), target_boxes)) * taken.quality).sum() / total
+    box = ((1 - overlap(from_distances(at, _distances(bins)), target_boxes)) * taken.quality).sum() / total
     cls = _class_term(scores, target_scores, total, classification, class_weights)
     found = {"box": gains["box"] * box, "cls": gains["cls"] * cls}
     if bins.shape[2] > 1:

@@ -19,9 +19,18 @@ from focalbench_suite.suites.agreement import measure
 
 SIDE, STRIDES, CLASSES, REG_MAX = 128, (8, 16, 32), 5, 16
 # The bins that a loss is asked with: an end-to-end head has distributions (YOLOv10) or the sides themselves (YOLO26).
-BINS = {"v8_detection": (REG_MAX,), "gfl_head": (REG_MAX,), "end_to_end_detection": (REG_MAX, 1)}
+BINS = {"end_to_end_detection": (REG_MAX, 1)}
+QUERIED, QUERIES = ("rtdetr_head",), 20  # heads whose outputs are boxes and class logits of queries, not maps
+SCORES_SPREAD = 3.0  # of class logits of queries: with 1, another gamma of the matching cost changes no match
+WITH_BINS = ("v8_detection", "gfl_head", "end_to_end_detection")  # whose sides are distributions
 PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
 BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
+# Of heads that give their maps apart: channels of each group and the mean of its numbers.
+MAPS = {
+    "gfl_head": ((CLASSES, PRIOR_BIAS), (4 * (REG_MAX + 1), 0.0)),
+    "retinanet_head": ((9 * CLASSES, PRIOR_BIAS), (9 * 4, 0.0)),
+    "fcos_head": ((CLASSES, PRIOR_BIAS), (4, BOX_BIAS), (1, 0.0)),
+}
 # How many roundings a term may be off, as it is a sum over some hundred anchors of numbers that went through an
 # assignment. With 4, our own terms in float32 differ from those in float64; 8 and 16 give the same verdicts on our own,
 # Ultralytics' and MMDetection's terms. 64 is half of bfloat16's digits: there, a total that is off by a quarter passes.
@@ -31,11 +40,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Ground truth of a batch: for each image its boxes (x1, y1, x2, y2 in pixels) and their classes."""
+    """Ground truth of a batch: for each image its boxes (x1, y1, x2, y2 in pixels) and their classes.
+
+    `size` is the height and width of all its images in pixels, multiples of the largest stride.
+    """
 
     name: str
     boxes: tuple[tuple[tuple[float, float, float, float], ...], ...]
     labels: tuple[tuple[int, ...], ...]
+    size: tuple[int, int] = (SIDE, SIDE)
 
 
 SCENES = (
@@ -59,6 +72,11 @@ SCENES = (
     ),
     # its sides are farther away than the last bin, at every stride
     GroundTruth("an object beyond the image", (((-600.0, -600.0, 728.0, 728.0),),), ((1,),)),
+    # what mistakes width for height, or one size for all, is right in the images above
+    GroundTruth("a smaller image", (((6.0, 10.0, 50.0, 58.0),),), ((3,),), (64, 64)),
+    GroundTruth(
+        "an image wider than high", (((12.0, 8.0, 60.0, 84.0), (84.0, 20.0, 152.0, 70.0)),), ((2, 0),), (96, 160)
+    ),
 )
 
 
@@ -72,7 +90,7 @@ def rows(loss: Loss, dtype: str, device: str, strict: bool = False) -> list[Row]
     zero fixes it, and the value there and all the other scenes must bear it out. With `strict`, what a call raises is
     raised.
     """
-    return [row for bins in BINS[loss.name] for row in _rows(loss, dtype, device, strict, bins)]
+    return [row for bins in BINS.get(loss.name, (REG_MAX,)) for row in _rows(loss, dtype, device, strict, bins)]
 
 
 def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[Row]:
@@ -83,7 +101,7 @@ def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[
     for scene in SCENES:
         title = scene.name if bins == REG_MAX else f"{scene.name}, reg_max {bins}"
         try:
-            got = terms_of(loss.call, loss.name, scene, dtype, dtype, device, bins)
+            got = inputs_of(loss.name, scene, dtype, dtype, device, bins).terms(loss.call)
         except Exception as error:  # whatever a measured library raises is the finding
             if strict:
                 raise
@@ -91,7 +109,8 @@ def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[
             reason = str(error) if isinstance(error, Unsupported) else measure.sentence(error)
             found.append(named | _refused(title, verdict, reason))
         else:
-            answers.append((title, got, terms_of(own, loss.name, scene, dtype, "float64", "cpu", bins)))
+            ours = inputs_of(loss.name, scene, dtype, "float64", "cpu", bins).terms(own)
+            answers.append((title, got, ours))
     scales = {term: _scale([(got[term], ours[term]) for _, got, ours in answers], dtype) for term in _names(answers)}
     return found + [
         named
@@ -161,21 +180,37 @@ def compare(
     return row | {"verdict": "differs", "relation": f"its error's norm is {share:.3g} of {named[1]}"}
 
 
-def terms_of(
-    call: Any, name: str, batch: GroundTruth, rounded: str, dtype: str, device: str, bins: int = REG_MAX
-) -> Terms:
-    """Each term and its gradient to all head outputs, flat, as float64; inputs are rounded to `rounded` first."""
+@dataclass(frozen=True)
+class Inputs:
+    """What a criterion is called with: head outputs, a level each, in groups; boxes and labels, an image each."""
+
+    heads: list[list[torch.Tensor]]
+    boxes: list[torch.Tensor]
+    labels: list[torch.Tensor]
+    settings: dict[str, Any]
+
+    def terms(self, call: Any, **more: Any) -> Terms:
+        """Each term and its gradient to all head outputs, flat, as float64."""
+        terms = call(*self.heads, self.boxes, self.labels, **self.settings, **more)
+        leaves = [leaf for group in self.heads for leaf in group]
+        return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
+
+
+def inputs_of(
+    name: str, batch: GroundTruth, rounded: str, dtype: str, device: str = "cpu", bins: int = REG_MAX
+) -> Inputs:
+    """The inputs of a batch in `dtype`, the head outputs rounded to `rounded` first."""
     kind = getattr(torch, dtype)
     coarse = getattr(torch, rounded)
-    groups = head_outputs(name, len(batch.boxes), bins)
+    groups = head_outputs(name, len(batch.boxes), bins, batch.size)
     heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
-    settings = {"strides": STRIDES, "reg_max": bins}
-    settings |= {"image_size": (SIDE, SIDE)} if name == "gfl_head" else {"num_classes": CLASSES}
-    terms = call(*heads, boxes, labels, **settings)
-    leaves = [leaf for group in heads for leaf in group]
-    return {term: (_numbers([value]), _numbers(_gradient(value, leaves))) for term, value in terms.items()}
+    settings: dict[str, Any] = {"strides": STRIDES}
+    settings = {} if name in QUERIED else settings
+    settings |= {"image_size": batch.size} if name in (*MAPS, *QUERIED) else {"num_classes": CLASSES}
+    settings |= {"reg_max": bins} if name in WITH_BINS else {}
+    return Inputs(heads, boxes, labels, settings)
 
 
 def _gradient(value: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -190,19 +225,25 @@ def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
 
 
 @functools.lru_cache
-def head_outputs(name: str, images: int, bins: int = REG_MAX) -> list[list[torch.Tensor]]:
+def head_outputs(
+    name: str, images: int, bins: int = REG_MAX, size: tuple[int, int] = (SIDE, SIDE)
+) -> list[list[torch.Tensor]]:
     """Head outputs of a detector as it starts: class logits at the prior, noisy distributions or sides."""
     generator = torch.Generator().manual_seed(0)
-    sides = [SIDE // stride for stride in STRIDES]
 
     def noise(channels: int, shift: float) -> list[torch.Tensor]:
-        shapes = [(images, channels, side, side) for side in sides]
+        shapes = [(images, channels, *(side // stride for side in size)) for stride in STRIDES]
         return [torch.randn(shape, generator=generator, dtype=torch.float64) + shift for shape in shapes]
 
     def branch() -> list[torch.Tensor]:
         classes, distances = noise(CLASSES, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
         return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
 
-    if name == "gfl_head":
-        return [noise(CLASSES, PRIOR_BIAS), noise(4 * (bins + 1), 0.0)]
+    if name in QUERIED:
+        return [
+            [spread * torch.randn(images, QUERIES, channels, generator=generator, dtype=torch.float64)]
+            for channels, spread in ((4, 1.0), (CLASSES, SCORES_SPREAD))
+        ]
+    if name in MAPS:
+        return [noise(channels, shift) for channels, shift in MAPS[name]]
     return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]

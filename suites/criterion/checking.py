@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy
-import torch
 from rich.console import Group
 from rich.text import Text
 
 from focalbench_suite import adapters
 from focalbench_suite.adapters import find
 from focalbench_suite.adapters._ultralytics import ensure_quiet
+from focalbench_suite.adapters.own.end_to_end import CANDIDATES, FIRST
 from focalbench_suite.suites.agreement import terms
 from focalbench_suite.suites.check.checking import Verdict
 from focalbench_suite.suites.check.child import ask_apart
 from focalbench_suite.suites.check.signature import CannotCall
-from focalbench_suite.suites.criterion.class_term import Reading, Scene, read_class_term
-from focalbench_suite.suites.criterion.kinds import ORDER, Criterion, criterion_of
+from focalbench_suite.suites.criterion.batch import HEADS, Asked
+from focalbench_suite.suites.criterion.box_term import read_box_term
+from focalbench_suite.suites.criterion.class_term import Reading, read_class_term
+from focalbench_suite.suites.criterion.distribution_term import read_distribution_term
+from focalbench_suite.suites.criterion.kinds import BRANCHES, Criterion, criterion_of, order_of
 from focalbench_suite.suites.default_dtype import default_dtype
 from focalbench_suite.suites.explainer.here import sentence
 
 PATIENCE_S = 300.0  # a criterion answers some dozens of batches, and the library's import takes seconds
-CLASS_TERMS = {"v8_detection": "cross_entropy", "gfl_head": "quality_focal"}
-OWN_DIVISORS = {
-    "v8_detection": "the sum of the assigned scores, at least 1",
-    "gfl_head": "the number of positives, an image without any as one",
-}
 SAME = "the same in every batch"
+NAN = float("nan")
+BOX = (20.0, 24.0, 76.0, 92.0)
+BAD = (  # what a training set with a fault in it gives; what a criterion does of it is told, and decides nothing
+    terms.GroundTruth("a label beyond the classes", ((BOX,),), ((terms.CLASSES,),)),
+    terms.GroundTruth("a box of NaN", ((BOX, (NAN, NAN, NAN, NAN)),), ((1, 2),)),
+)
 COLOURS = {"same": "green", "different": "red"}
 
 
@@ -41,14 +45,20 @@ class CriterionVerdict(Verdict):
 
     It has no findings: what differs is a term, and the sentences tell of it.
 
-    `assignment` says whether it takes our positives, `class_term` what its class term computes where that is another,
-    `unused` the loss modules that it holds and never calls.
+    `assignment` says whether it takes our positives, `readings` what each term computes that is another, `unused` the
+    loss modules that it holds and never calls, `bad_input` what becomes of ground truth that cannot be.
     """
 
     terms: Mapping[str, str] = field(default_factory=dict)
     assignment: str = ""
-    class_term: Reading | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    bad_input: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def class_term(self) -> Reading | None:
+        """What the class term computes, where that is another."""
+        return self.readings.get("cls")
 
     @property
     def head(self) -> str:
@@ -63,11 +73,11 @@ class CriterionVerdict(Verdict):
     def plain(self) -> dict[str, Any]:
         """Plain data, for a program that reads it."""
         names = ("loss", "verdict", "head", "how", "terms", "assignment")
-        read = None if self.class_term is None else vars(self.class_term)
         return {name: getattr(self, name) for name in names} | {
             "findings": [],
-            "class_term": read,
+            "readings": {term: vars(reading) for term, reading in self.readings.items()},
             "unused": list(self.unused),
+            "bad_input": dict(self.bad_input),
         }
 
     def rendered(self) -> Group:
@@ -79,9 +89,13 @@ class CriterionVerdict(Verdict):
             lines.append(
                 Text.assemble((f"{term:<5}", f"bold {COLOURS['same' if told == SAME else 'different']}"), told)
             )
-            if term == "cls" and self.class_term is not None:
-                lines += [Text.assemble((f"     {what} ", "dim"), text) for what, text in self.class_term.lines]
+            for of, reading in self.readings.items():
+                if of.partition(" ")[0] == term:
+                    place = f"     {of.removeprefix(term).strip()}".rstrip() + " "
+                    place = place if of != term else "     "
+                    lines += [Text.assemble((f"{place}{what} ", "dim"), text) for what, text in reading.lines]
         lines.append(Text.assemble(("takes ", "dim"), self.assignment))
+        lines += [Text.assemble(("given ", "dim"), f"{what} {told}") for what, told in self.bad_input.items()]
         return Group(*lines)
 
 
@@ -117,32 +131,85 @@ def _loaded(reference: str | None, function: Any, loss: str) -> Criterion:
 
 def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
     told = _terms(criterion, name)
-    with default_dtype("float64"):  # in which libraries make their zeros: float32's would round what is read off
-        asked = [Asked.of(criterion.loss.call, name, scene) for scene in terms.SCENES]
-    reading = None
-    if told["cls"] != SAME:
-        agreed = all((one.theirs == one.ours).all() for one in asked)
-        scenes = [one.class_term for one in asked]
-        unread = Reading("not read, since other anchors are positive")
-        reading = read_class_term(CLASS_TERMS[name], scenes) if agreed else unread
+    others = [term for term, sentence in told.items() if sentence != SAME]
+    parts = _parts(criterion, name)
+    readings = {
+        f"{term} {part}".strip(): reading
+        for part, asked in parts.items()
+        for term, reading in _readings(PART_OF.get(name, name), others, asked).items()
+    }
     verdict = "same" if set(told.values()) == {SAME} else "different"
     return CriterionVerdict(
         loss=name,
         verdict=verdict,
         reduction="terms",
-        formula=reading.formula if reading else "",
+        formula=readings["cls"].formula if "cls" in readings else "",
         how=criterion.how,
         terms=told,
-        assignment=_assignment(asked),
-        class_term=reading,
+        assignment="; ".join(f"{part}: {_assignment(each)}".removeprefix(": ") for part, each in parts.items()),
+        readings=readings,
         unused=tuple(criterion.unused),
+        bad_input={scene.name: _of_bad(criterion, name, scene) for scene in BAD},
     )
+
+
+def _of_bad(criterion: Criterion, name: str, scene: terms.GroundTruth) -> str:
+    """What a criterion does when it is given ground truth that cannot be."""
+    try:
+        found = terms.inputs_of(name, scene, "float32", "float32").terms(criterion.loss.call)
+    except Exception as error:  # a user's code may raise anything, which is the answer
+        return f"it raises {sentence(error).rstrip(': ')}"
+    lost = [term for term, numbers in found.items() if not all(numpy.isfinite(each).all() for each in numbers)]
+    return f"it gives NaN in {' and '.join(lost)}" if lost else "it gives terms and gradients that are finite"
+
+
+PART_OF = {"end_to_end_detection": "v8_detection"}  # of what its branches are
+
+
+def _parts(criterion: Criterion, name: str) -> dict[str, list[Asked]]:
+    """All batches of a criterion, or of each of its branches, by the branch's name."""
+    with default_dtype("float64"):  # in which libraries make their zeros: float32's would round what is read off
+        if name not in PART_OF:
+            return {"": [Asked.of(criterion.loss.call, name, scene) for scene in terms.SCENES]}
+        own, found = find("v8_detection", "own").call, {}
+        for i, (branch, weight) in enumerate(zip(BRANCHES, (FIRST, 1 - FIRST), strict=True)):
+            mine = own if i == 0 else partial(own, candidates=CANDIDATES, kept=1)
+            call = partial(_of_branch, criterion.loss.call, i, weight)
+            found[branch] = [Asked.of(call, "v8_detection", scene, mine) for scene in terms.SCENES]
+        return found
+
+
+def _of_branch(call: Any, which: int, weight: float, feats: Any, *truth: Any, **settings: Any) -> Any:
+    """The terms of a criterion of two branches over the branch's weight in ours, with a gradient to that one alone."""
+    branches = [[level.detach() for level in feats], [level.detach() for level in feats]]
+    branches[which] = feats
+    return {term: value / weight for term, value in call(*branches, *truth, **settings).items()}
+
+
+def _readings(name: str, others: list[str], asked: list[Asked]) -> dict[str, Reading]:
+    """What each term computes that is another than ours; where other anchors are positive, of the box term alone."""
+    head, agreed = HEADS[name], all(one.agreed for one in asked)
+    found = {}
+    for term in [term for term in others if term != "l1"]:  # a distance, of which there is nothing to name
+        if term == head.box:
+            found[term] = read_box_term(head.overlap, head.weights, [one.box_term for one in asked], not agreed)
+        elif not agreed:
+            found[term] = Reading("not read, since other anchors are positive")
+        elif term == "cls":
+            found[term] = read_class_term(head.class_loss, [one.class_term for one in asked])
+        else:
+            found[term] = read_distribution_term([one.distribution_term for one in asked], head.weights)
+    return found
 
 
 def _terms(criterion: Criterion, name: str) -> dict[str, str]:
     """A sentence for each term, from the same comparison as the agreement suite's."""
     rows = terms.rows(criterion.loss, "float32", "cpu", strict=True)
-    return {term: _of_term([row for row in rows if row["probe"].endswith(f": {term}")]) for term in ORDER[name]}
+    names = dict.fromkeys(row["probe"].rpartition(": ")[2] for row in rows)
+    order = [term for bins in (terms.REG_MAX, 1) for term in order_of(name, bins) if term in names]
+    return {
+        term: _of_term([row for row in rows if row["probe"].endswith(f": {term}")]) for term in dict.fromkeys(order)
+    }
 
 
 def _of_term(rows: list[terms.Row]) -> str:
@@ -150,78 +217,23 @@ def _of_term(rows: list[terms.Row]) -> str:
     if verdicts == {"agrees"}:
         return SAME
     if "nonfinite" in verdicts:
-        where = next(row["probe"].partition(":")[0] for row in rows if row["verdict"] == "nonfinite")
-        return f"NaN or infinity, first with {where}"
+        return f"NaN or infinity, first with {_batches(rows, ('nonfinite',))[0]}"
     if verdicts <= {"agrees", "agrees_up_to_scale"}:
         return next(row["relation"] for row in rows if row["verdict"] == "agrees_up_to_scale").lstrip("= ")
+    other, batches = _batches(rows, ("differs",)), len({row["probe"] for row in rows})
+    if 2 * len(other) < batches:
+        return f"the same but for {len(other)} of {batches} batches: {', '.join(other)}"
     return "another function: no one scale over all batches makes it ours"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One batch: which anchors (B, A) have a gradient of their box, there and in ours, and the class term."""
-
-    theirs: numpy.ndarray
-    ours: numpy.ndarray
-    class_term: Scene
-
-    @classmethod
-    def of(cls, call: Callable[..., Any], name: str, scene: terms.GroundTruth) -> Asked:
-        """Ask a criterion, and our own, for one batch in float64."""
-        own, noted = find(name, "own"), []
-
-        def noting(logits: torch.Tensor, targets: torch.Tensor, avg_factor: Any) -> torch.Tensor:
-            noted.append((logits.detach().numpy(), targets.numpy(), float(avg_factor)))
-            return logits.sum()
-
-        theirs = terms.terms_of(call, name, scene, "float64", "float64", "cpu")
-        ours = terms.terms_of(partial(own.call, classification=noting), name, scene, "float64", "float64", "cpu")
-        ((logits, scores, divisor),) = noted
-        gain = next(iter(own.defaults.values()))["cls"]
-        leaves = [leaf for group in terms.head_outputs(name, len(scene.boxes)) for leaf in group]
-        gradient = _channels(name, leaves, theirs["cls"][1])[1] / gain
-        label = numpy.broadcast_to(numpy.arange(logits.shape[1])[:, None], logits.shape)
-        divisors = _divisors(OWN_DIVISORS[name], divisor, scores, sum(map(len, scene.boxes)))
-        flat = [each.reshape(-1) for each in (logits, scores, gradient, label)]
-        class_term = Scene(flat[0], flat[1], flat[2], flat[3], divisors, logits.shape[2])
-        return cls(_positives(name, leaves, theirs), _positives(name, leaves, ours), class_term)
-
-
-def _divisors(own: str, ours: float, scores: numpy.ndarray, objects: int) -> dict[str, float]:
-    """What a class term may be divided by, our own divisor first."""
-    images, _, anchors = scores.shape
-    return {
-        own: ours,
-        "the sum of the assigned scores": float(scores.sum()),
-        "the number of positives, at least 1": max(float((scores > 0).any(axis=1).sum()), 1.0),
-        "the number of objects, at least 1": max(float(objects), 1.0),
-        "the number of images": float(images),
-        "the number of predictions (a mean)": float(scores.size),
-        "the number of images and of anchors": float(images * anchors),
-        "nothing (a sum)": 1.0,
-    }
-
-
-def _positives(name: str, leaves: list[torch.Tensor], found: terms.Terms) -> numpy.ndarray:
-    """The anchors (B, A) whose box channels have a gradient of any term but the class term."""
-    boxes = [abs(gradient) for term, (_, gradient) in found.items() if term != "cls"]
-    return numpy.asarray(_channels(name, leaves, numpy.sum(boxes, axis=0))[0].any(axis=1))
-
-
-def _channels(name: str, leaves: list[torch.Tensor], flat: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Box and class channels (B, K, A) of numbers that lie in the order of all head outputs."""
-    cuts = numpy.cumsum([leaf.numel() for leaf in leaves])[:-1]
-    maps = [part.reshape(*leaf.shape[:2], -1) for part, leaf in zip(numpy.split(flat, cuts), leaves, strict=True)]
-    if name == "gfl_head":
-        half = len(maps) // 2
-        return numpy.concatenate(maps[half:], axis=2), numpy.concatenate(maps[:half], axis=2)
-    whole = numpy.concatenate(maps, axis=2)
-    return whole[:, : 4 * terms.REG_MAX], whole[:, 4 * terms.REG_MAX :]
+def _batches(rows: list[terms.Row], verdicts: tuple[str, ...]) -> list[str]:
+    """The batches of which a row has one of these verdicts, in order."""
+    return list(dict.fromkeys(row["probe"].partition(":")[0] for row in rows if row["verdict"] in verdicts))
 
 
 def _assignment(asked: list[Asked]) -> str:
     """Whether the same anchors are positive in every batch, and how many are not."""
-    alike = sum((one.theirs == one.ours).all() for one in asked)
+    alike = sum(one.agreed for one in asked)
     if alike == len(asked):
         return f"the same positives, in {alike} of {len(asked)} batches"
     more = sum(int((one.theirs & ~one.ours).sum()) for one in asked)

@@ -32,7 +32,7 @@ Slopes = tuple[numpy.ndarray, ...]  # of the parts whose weights are measured
 class Scene:
     """The class term of one batch: logits, assigned scores and gradient, all (n,), and the divisors that it may have.
 
-    `classes` (n,) is the class of each logit, `anchors` how many there are in an image.
+    `classes` (n,) is the class of each logit.
     """
 
     logits: numpy.ndarray
@@ -40,7 +40,6 @@ class Scene:
     gradient: numpy.ndarray
     classes: numpy.ndarray
     divisors: dict[str, float]
-    anchors: int
 
     def only(self, rows: numpy.ndarray) -> Scene:
         """The same for some of the logits."""
@@ -98,7 +97,7 @@ def read_class_term(own: str, scenes: list[Scene]) -> Reading:
         slopes = [_slopes(form, scene) for scene in scenes]
         if found := _weights(scenes, slopes):
             divisor, (positive, negative) = found
-            return _told(form, own, scenes[0].anchors, divisor, positive, negative)
+            return _told(form, own, divisor, positive, negative)
     plain = Form(own, vocabulary_of(own, set()).paper, "label")
     plain = replace(plain, semantics=replace(plain.semantics, weight=ONE))
     return _by_class(plain, scenes) or _measured(plain, scenes)
@@ -170,13 +169,11 @@ def _fitted(scene: Scene, slopes: Slopes) -> list[float | None] | None:
     return [float(weight) if there else None for weight, there in zip(weights, used, strict=True)]
 
 
-def _told(form: Form, own: str, anchors: int, divisor: str, positive: float, negative: float) -> Reading:
+def _told(form: Form, own: str, divisor: str, positive: float, negative: float) -> Reading:
     size = _power(form)
     told = CALLED[form.base] + (f" with {size}" if size else "")
     told += "" if form.base == own else f" in place of {CALLED[own]}"
     others = [words.sentence(one) for one in form.semantics.changes if not one.code.endswith("_of_its_own")]
-    if _plain(positive * anchors, negative * anchors):  # a mean over them, where a number for each was meant
-        positive, negative, divisor = positive * anchors, negative * anchors, f"{divisor}; and by the number of anchors"
     sides = _sides(form, positive, negative)
     return Reading(", ".join(filter(None, (told, *others, sides))), form.semantics.formula, divisor)
 

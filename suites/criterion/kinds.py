@@ -16,7 +16,18 @@ from focalbench_suite.adapters._ultralytics import batch_of, outputs_of, small_m
 from focalbench_suite.suites.check.signature import CannotCall
 
 Terms = dict[str, Tensor]
-ORDER = {"v8_detection": ("box", "cls", "dfl"), "gfl_head": ("cls", "bbox", "dfl")}
+ORDER = {
+    "v8_detection": ("box", "cls", "dfl"),
+    "gfl_head": ("cls", "bbox", "dfl"),
+    "end_to_end_detection": ("box", "cls", "dfl"),
+}
+FROM_MODELS = ("v8_detection", "end_to_end_detection")  # whose criteria are classes that take a model
+BRANCHES = ("one2many", "one2one")
+
+
+def order_of(name: str, bins: int) -> tuple[str, ...]:
+    """A criterion's terms; without bins the last one is the distance of the sides."""
+    return ORDER[name] if bins > 1 else (*ORDER[name][:-1], "l1")
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ def criterion_of(found: Any, reference: str, name: str) -> Criterion:
             raise CannotCall(f"{reference} has {len(losses)} losses {name}; name an adapter with one")
         return Criterion(_guarded(losses[0].call, losses[0].label, name), "its adapter")
     if isinstance(found, type):
-        if name != "v8_detection":
+        if name not in FROM_MODELS:
             raise CannotCall(f"{reference} is a class; for {name}, give a function of head outputs or an Adapter")
         built = FromModel(found)
         return Criterion(_guarded(built, label, name), f"{label}(model)(outputs, batch)", built.held)
@@ -71,12 +82,16 @@ def _guarded(call: Callable[..., Any], label: str, name: str) -> Loss:
 
     def guarded(*tensors: Any, **settings: Any) -> Terms:
         before = [tensor.detach().clone() for tensor in _flat(tensors)]
-        terms = _named(call(*tensors, **settings), name, label)
-        if not all(map(torch.equal, before, _flat(tensors))):
+        terms = _named(call(*tensors, **settings), order_of(name, settings["reg_max"]), label)
+        if not all(map(_equal, before, _flat(tensors))):
             raise CannotCall(f"{label} changes its inputs; let it work on copies")
         return terms
 
     return Loss(name, label, guarded, reduction="terms", defaults=find(name, "own").defaults)
+
+
+def _equal(before: Tensor, now: Tensor) -> bool:
+    return torch.allclose(before, now, rtol=0, atol=0, equal_nan=True)
 
 
 def _flat(tensors: Iterable[Any]) -> Iterator[Tensor]:
@@ -87,9 +102,8 @@ def _flat(tensors: Iterable[Any]) -> Iterator[Tensor]:
             yield from _flat(each)
 
 
-def _named(found: Any, name: str, label: str) -> Terms:
+def _named(found: Any, order: tuple[str, ...], label: str) -> Terms:
     """Terms by our names, given by name, or in our order."""
-    order = ORDER[name]
     if isinstance(found, Mapping):
         by_name = {str(key).removeprefix("loss_").removesuffix("_loss"): value for key, value in found.items()}
         if set(order) <= set(by_name):
@@ -123,37 +137,39 @@ class FromModel:
         self.held: dict[str, bool] = {}
         self._made = lru_cache(self._make)  # a model for each setting
 
-    def __call__(
-        self,
-        feats: Sequence[Tensor],
-        boxes: Sequence[Tensor],
-        labels: Sequence[Tensor],
-        *,
-        strides: Sequence[int],
-        num_classes: int,
-        reg_max: int,
-    ) -> Any:
-        """Head maps, boxes and labels to terms, as an adapter's ``v8_detection``."""
-        batch = batch_of(boxes, labels, *(side * strides[0] for side in feats[0].shape[2:]))
+    def __call__(self, *given: Any, strides: Sequence[int], num_classes: int, reg_max: int) -> Any:
+        """Head maps (of one branch or two), boxes and labels to terms, as an adapter's ``v8_detection``."""
+        *branches, boxes, labels = given
+        batch = batch_of(boxes, labels, *(side * strides[0] for side in branches[0][0].shape[2:]))
+        head = {"end2end": True, "reg_max": reg_max} if len(branches) > 1 else {}
 
         def asked(gains: tuple[tuple[str, float], ...]) -> Tensor:
-            found = self._made(num_classes, gains)(outputs_of(feats, reg_max), dict(batch))
+            outputs = [outputs_of(feats, reg_max) for feats in branches]
+            kept = [{name: each[name].detach().clone() for name in ("boxes", "scores")} for each in outputs]
+            whole = dict(zip(BRANCHES, outputs, strict=True)) if head else outputs[0]
+            found = self._made(num_classes, gains, tuple(head.items()))(whole, dict(batch))
+            for before, now in zip(kept, outputs, strict=True):
+                self._refuse_changes(before, now)
             loss = found[0] if isinstance(found, (tuple, list)) else found
             if not isinstance(loss, Tensor):
                 raise CannotCall(f"{self.kind.__name__} returns a {type(loss).__name__}, no tensor of its terms")
-            return loss / len(feats[0])
+            return loss / len(labels)
 
         before = {key: value.clone() for key, value in batch.items()}
         gains = dict(CANONICAL["v8_detection"]["gains"].recommended)
         found: Any = asked(tuple(gains.items()))
         if found.numel() == 1:
-            found = {term: asked(tuple((each, gains[each] * (each == term)) for each in gains)) for term in gains}
-        if not all(torch.equal(before[key], batch[key]) for key in before):
-            raise CannotCall(f"{self.kind.__name__} changes its inputs; let it work on copies")
+            found = [asked(tuple((each, gains[each] * (each == term)) for each in gains)) for term in gains]
+        self._refuse_changes(before, batch)
         return found
 
-    def _make(self, num_classes: int, gains: tuple[tuple[str, float], ...]) -> Any:
-        model = small_model(num_classes)
+    def _refuse_changes(self, before: Mapping[str, Tensor], now: Mapping[str, Any]) -> None:
+        """Raises `CannotCall` where a tensor is not as it was; NaN is what it was where it was NaN."""
+        if not all(_equal(then, now[key].detach()) for key, then in before.items()):
+            raise CannotCall(f"{self.kind.__name__} changes its inputs; let it work on copies")
+
+    def _make(self, num_classes: int, gains: tuple[tuple[str, float], ...], head: tuple[tuple[str, Any], ...]) -> Any:
+        model = small_model(num_classes, **dict(head))
         for name, gain in gains:
             setattr(model.args, name, gain)
         made = self.kind(model)

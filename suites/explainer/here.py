@@ -107,7 +107,7 @@ def _backward(out: torch.Tensor, logits: torch.Tensor, times: int) -> dict[str, 
 def sentence(error: BaseException) -> str:
     """An exception as one line; an exception that cannot say what it is has its type's name."""
     try:
-        told = str(error).partition("\n")[0]
+        told = str(error).strip().partition("\n")[0]
     except Exception:  # a measured function's exception may raise when it is asked what it says
         told = "(it raises when it is shown)"
     return f"{type(error).__name__}: {told}"

@@ -874,10 +874,28 @@ RELEASES: dict[str, str | Callable[[Values], str]] = {
     "release_can_be_called": "can be called; before, {reason}",
 }
 
+# a loss over pairs of boxes
+BOXES: dict[str, str | Callable[[Values], str]] = {
+    "other_overlap": "computes {factor}the loss of {other} in place of that of {wanted}",
+    "box_scaled": "computes {scale:.4g} times the loss",
+    "box_logarithm": "computes minus the logarithm of the IoU in place of the loss of {wanted}",
+    "box_power": "computes 1 - IoU^{power:.4g} in place of the loss of {wanted}",
+    "box_trade_off": "the gradient goes through the trade-off, which the paper takes as a constant",
+    "box_no_gradient": "the value is that of {other}, and there is no gradient to the boxes",
+    "box_gradient": "the value is that of {other}, the gradient another: off by {share:.2g} of its norm",
+    "box_unknown": "no known loss; its values are nearest to those of {nearest}, off by {share:.2g} of their norm",
+    "box_nonfinite": "the {quantity} for boxes that are {probe} is NaN or infinite in {dtype}",
+    "box_precision": "the {quantity} for boxes that are {probe} is off by {share:.2g} of its size in {dtype}",
+    "box_raises": "raises for boxes that are {probe} in {dtype}: {error}",
+    "box_changed": "changes its arguments",
+    "box_dtype": "returns {dtype} for float64 boxes",
+    "box_reduction": "reduces by {reduction}, not by {wanted}",
+}
+
 TEMPLATES: dict[str, str | Callable[[Values], str]] = {}
 for _table in (
     ALPHA, GAMMA, SOFT_LABELS, CROSS_ENTROPY, ACTIVATION, PRECISION, LABEL_SMOOTHING, TARGET_RANGE, LABELS, CALL,
-    NORMALISER, REDUCTION, STAGES, RELEASES,
+    NORMALISER, REDUCTION, STAGES, RELEASES, BOXES,
 ):  # fmt: skip
     for _code, _template in _table.items():
         if _code in TEMPLATES:

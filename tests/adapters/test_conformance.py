@@ -256,6 +256,18 @@ def test_a_detector_loss_gives_its_terms_with_gradients(loss):
         )
         terms = loss.call(outputs, others, boxes, labels, strides=(8, 16, 32), num_classes=5, reg_max=1)
         assert list(terms) == ["box", "cls", "l1"]
+    elif loss.name == "rtdetr_head":
+        outputs, logits = ([torch.randn(2, 20, channels, requires_grad=True)] for channels in (4, 5))
+        terms = loss.call(outputs, logits, boxes, labels, image_size=(128, 128))
+        assert list(terms) == ["cls", "bbox", "giou"]
+    elif CANONICAL[loss.name].inputs == "maps":
+        channels = {"retinanet_head": (45, 36), "fcos_head": (5, 4, 1)}[loss.name]
+        outputs, *more = (
+            [(torch.randn(2, each, 128 // stride, 128 // stride) + 2).requires_grad_() for stride in (8, 16, 32)]
+            for each in channels
+        )
+        terms = loss.call(outputs, *more, boxes, labels, image_size=(128, 128), strides=(8, 16, 32))
+        assert list(terms) == ["cls", "bbox", "ctrness"][: len(channels)]
     else:
         strides = (8, 16, 32, 64, 128)
         outputs = [torch.randn(2, 5, 128 // stride, 128 // stride, requires_grad=True) for stride in strides]

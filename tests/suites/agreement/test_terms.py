@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from focalbench_suite.adapters import Adapter, find
+from focalbench_suite.adapters.own.fcos_head import fcos_head
 from focalbench_suite.adapters.own.gfl_head import gfl_head
+from focalbench_suite.adapters.own.retinanet_head import retinanet_head
+from focalbench_suite.adapters.own.rtdetr_head import rtdetr_head
 from focalbench_suite.adapters.own.v8_detection import v8_detection
 from focalbench_suite.suites.agreement import terms
 
@@ -72,3 +75,21 @@ def test_a_side_beyond_the_last_bin_shows_where_it_is_cut_off(library, own, monk
     differ = {row["probe"] for row in terms.rows(theirs, "float32", "cpu") if row["verdict"] == "differs"}
     assert agree == {"agrees"}
     assert any(probe.endswith(": dfl") for probe in differ)
+
+
+@pytest.mark.parametrize(
+    ("own", "library", "constant", "value"),
+    [
+        (retinanet_head, "torchvision", "POSITIVE", 0.6),
+        (retinanet_head, "torchvision", "NEGATIVE", 0.3),
+        (retinanet_head, "torchvision", "RATIOS", (0.5, 1.0, 1.9)),
+        (fcos_head, "torchvision", "RADIUS", 1.2),
+        (fcos_head, "torchvision", "FARTHEST", 7),
+        (rtdetr_head, "ultralytics", "COSTS", {"cls": 2.0, "bbox": 1.0, "giou": 9.0}),
+        (rtdetr_head, "ultralytics", "COST_GAMMA", 0.0),
+    ],
+)
+def test_another_assignment_than_the_librarys_shows(own, library, constant, value, monkeypatch):
+    monkeypatch.setitem(own.__globals__, constant, value)
+    rows = terms.rows(find(own.__name__, library), "float32", "cpu")
+    assert "differs" in {row["verdict"] for row in rows if row["probe"].endswith(": cls")}

@@ -6,7 +6,8 @@ import os
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
-from ultralytics.utils.loss import FocalLoss, v8DetectionLoss
+from ultralytics.utils.loss import BboxLoss, DFLoss, E2EDetectLoss, E2ELoss, FocalLoss, v8DetectionLoss
+from ultralytics.utils.metrics import bbox_iou
 
 from focalbench_suite.adapters import Adapter
 from focalbench_suite.adapters.own.boxes import distances, from_distances, giou, grid, iou
@@ -217,3 +218,183 @@ def atss(squares, sizes, boxes):
     best, which = table.max(1)
     taken = (best >= 0).nonzero()[:, 0]
     return taken, which[taken]
+
+
+class OtherBoxes(BboxLoss):
+    """Boxes by another overlap than CIoU; what it is given and returns is as in the library."""
+
+    overlap = staticmethod(lambda boxes, targets: bbox_iou(boxes, targets, xywh=False, GIoU=True).squeeze(-1))
+
+    def weight(self, scores, boxes, targets):
+        return scores.sum(-1)
+
+    def forward(self, pred_dist, pred_bboxes, anchors, target_bboxes, target_scores, total, mask, *rest):
+        _, dfl = super().forward(pred_dist, pred_bboxes, anchors, target_bboxes, target_scores, total, mask, *rest)
+        boxes, targets = pred_bboxes[mask], target_bboxes[mask]
+        each = 1 - type(self).overlap(boxes, targets)
+        return (each * self.weight(target_scores[mask], boxes, targets)).sum() / total, dfl
+
+
+class GIoUInPlaceOfCIoU(v8DetectionLoss):
+    boxes = OtherBoxes
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss = self.boxes(self.reg_max)
+
+
+def corners(boxes, targets):
+    """Widths and heights of both and of the box around both, and how far the centres are apart, each (n, 2)."""
+    around = torch.max(boxes[:, 2:], targets[:, 2:]) - torch.min(boxes[:, :2], targets[:, :2])
+    apart = (boxes[:, :2] + boxes[:, 2:] - targets[:, :2] - targets[:, 2:]) / 2
+    return boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2], around, apart
+
+
+def siou(boxes, targets):
+    """As detectors ship it: the angle by its sine, of the smaller of the two angles with the axes."""
+    mine, wanted, around, apart = corners(boxes, targets)
+    sine = apart.abs() / apart.pow(2).sum(1, keepdim=True).sqrt()
+    angle = torch.cos(2 * torch.arcsin(sine.amin(1)) - torch.pi / 2)
+    distance = 2 - torch.exp((angle - 2)[:, None] * (apart / around) ** 2).sum(1)
+    shape = (1 - torch.exp(-(mine - wanted).abs() / torch.max(mine, wanted))).pow(4).sum(1)
+    return iou(boxes, targets) - 0.5 * (distance + shape)
+
+
+def eiou(boxes, targets):
+    mine, wanted, around, apart = corners(boxes, targets)
+    centres = apart.pow(2).sum(1) / around.pow(2).sum(1)
+    return iou(boxes, targets) - centres - ((mine - wanted) / around).pow(2).sum(1)
+
+
+class SIoUBoxes(OtherBoxes):
+    overlap = staticmethod(siou)
+
+
+class SIoU(GIoUInPlaceOfCIoU):
+    boxes = SIoUBoxes
+
+
+class FocalEIoUBoxes(OtherBoxes):
+    overlap = staticmethod(eiou)
+
+    def weight(self, scores, boxes, targets):
+        return scores.sum(-1) * iou(boxes, targets).detach() ** 0.5
+
+
+class FocalEIoU(GIoUInPlaceOfCIoU):
+    boxes = FocalEIoUBoxes
+
+
+class BoxesOfOne(OtherBoxes):
+    overlap = staticmethod(iou)
+
+    def weight(self, scores, boxes, targets):
+        return 1
+
+
+class EvenBoxes(GIoUInPlaceOfCIoU):
+    """Plain IoU, each positive as much as any other."""
+
+    boxes = BoxesOfOne
+
+
+class CubedOverlapBoxes(OtherBoxes):
+    overlap = staticmethod(lambda boxes, targets: iou(boxes, targets) ** 3)
+
+
+class CubedOverlap(GIoUInPlaceOfCIoU):
+    """Alpha-IoU, 1 - IoU³, whose gradient is that of IoU times 3 IoU² while its value is its own."""
+
+    boxes = CubedOverlapBoxes
+
+
+class UnknownOverlapBoxes(OtherBoxes):
+    overlap = staticmethod(lambda boxes, targets: (siou(boxes, targets) + giou(boxes, targets)) / 2)
+
+
+class UnknownOverlap(GIoUInPlaceOfCIoU):
+    """Half of one kind and half of another."""
+
+    boxes = UnknownOverlapBoxes
+
+
+class GIoUOfThirteen(GIoUInPlaceOfCIoU):
+    def __init__(self, model):
+        v8DetectionLoss.__init__(self, model, tal_topk=13)
+        self.bbox_loss = self.boxes(self.reg_max)
+
+
+class OtherSides(DFLoss):
+    """Cut off two bins before the last, and not weighted by the scores."""
+
+    def __call__(self, bins, targets):
+        return super().__call__(bins, targets.clamp(0, self.reg_max - 3))
+
+
+class EarlyCut(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss.dfl_loss = OtherSides(self.reg_max)
+
+
+class ExchangedBins(v8DetectionLoss):
+    """The left bin has the right bin's weight."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        plain = self.bbox_loss.dfl_loss
+
+        class Exchanged(DFLoss):
+            def __call__(self, bins, targets):
+                inner = targets.clamp(0, self.reg_max - 1 - 0.01)
+                return plain(bins, 2 * inner.floor() + 1 - inner)
+
+        self.bbox_loss.dfl_loss = Exchanged(self.reg_max)
+
+
+class OneSize(v8DetectionLoss):
+    """Takes the height of the first level for its width, which is right where images are square."""
+
+    def __call__(self, preds, batch):
+        height, width = preds["feats"][0].shape[2:]
+        boxes = batch["bboxes"] * batch["bboxes"].new_tensor([width / height, 1, width / height, 1]).pow(-1)
+        return super().__call__(preds, {**batch, "bboxes": boxes})
+
+
+class ModelFile(v8DetectionLoss):
+    """A teacher's weights, which stand nowhere here."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.teacher = torch.load("teacher.pt")
+
+
+class NewSetting(v8DetectionLoss):
+    """A setting that the library has none of."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.gamma = model.args.fl_gamma
+
+
+class OnTheGPU(v8DetectionLoss):
+    def __call__(self, preds, batch):
+        return super().__call__(preds, {key: value.cuda() for key, value in batch.items()})
+
+
+class ChangesOutputs(v8DetectionLoss):
+    def __call__(self, preds, batch):
+        preds["scores"].detach().mul_(0.5)
+        return super().__call__(preds, batch)
+
+
+class FocalInOneBranch(E2ELoss):
+    """An end-to-end criterion, with focal loss in the branch of which detections are read."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.one2one.bce = Focal()
+
+
+class PlainSum(E2EDetectLoss):
+    """The branches' sum, as YOLOv10 had it: each weighs 1, and in the second a box takes one anchor at once."""

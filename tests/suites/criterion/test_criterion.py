@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.run_all import main
 from focalbench_suite.suites.check import CannotCall
 from focalbench_suite.suites.criterion import check_criterion
@@ -25,6 +26,25 @@ COMPUTES = {
 }
 
 
+BOXES = {
+    "GIoUInPlaceOfCIoU": "GIoU in place of CIoU",
+    "SIoU": "SIoU in place of CIoU",
+    "FocalEIoU": "EIoU in place of CIoU, times IoU^0.5",
+    "CubedOverlap": "alpha-IoU, 1 - IoU^3, in place of CIoU",
+    "EvenBoxes": "IoU in place of CIoU, every box weighs 1",
+}
+SIDES = {
+    "EarlyCut": "DFL over 16 bins, targets cut off at 13 bins where ours are at 14.99",
+    "ExchangedBins": "DFL over 16 bins, the weights of the two bins exchanged",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library():
+    """Each check runs in a fork of this process, which then need not import the library."""
+    ensure_quiet()
+
+
 def checked(name, loss="v8_detection"):
     return check_criterion(f"{FILE}:{name}", None, loss)
 
@@ -35,7 +55,50 @@ def test_the_class_term_alone_is_named_with_what_it_computes(name):
     assert found.verdict == "different"
     assert [term for term, told in found.terms.items() if told != SAME] == ["cls"]
     assert (found.class_term.computes, found.class_term.divisor) == COMPUTES[name]
-    assert found.assignment == "the same positives, in 7 of 7 batches"
+    assert found.assignment == "the same positives, in 9 of 9 batches"
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_the_box_term_alone_is_named_with_its_overlap_and_weights(name):
+    found = checked(name)
+    assert [term for term, told in found.terms.items() if told != SAME] == ["box"]
+    assert (found.readings["box"].computes, found.readings["box"].divisor) == (BOXES[name], SUM)
+    assert list(found.readings) == ["box"]
+
+
+def test_an_overlap_that_no_paper_has_is_unknown_with_the_nearest_and_how_far_it_is():
+    found = checked("UnknownOverlap").readings["box"]
+    assert found.computes.startswith("unknown: none of IoU, GIoU, DIoU, CIoU, EIoU, SIoU, ")
+    assert "; the nearest is " in found.computes
+    assert found.divisor == ""
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_the_distribution_term_alone_is_named_with_where_its_targets_lie(name):
+    found = checked(name)
+    assert [term for term, told in found.terms.items() if told != SAME] == ["dfl"]
+    assert found.readings["dfl"].computes == SIDES[name]
+
+
+def test_boxes_that_both_take_show_the_overlap_where_other_anchors_are_positive():
+    found = checked("GIoUOfThirteen").readings
+    assert found["box"].computes == "GIoU in place of CIoU on the 149 boxes that both take"
+    assert found["dfl"].computes == "not read, since other anchors are positive"
+
+
+def test_what_is_right_for_square_images_alone_is_told_so():
+    found = checked("OneSize")
+    assert set(found.terms.values()) == {"the same but for 1 of 9 batches: an image wider than high"}
+    assert found.assignment.endswith("the same in 8 of 9 batches")
+
+
+def test_ground_truth_that_cannot_be_decides_nothing_and_is_told():
+    found = checked("NeverUsed")
+    assert found.verdict == "same"
+    assert found.bad_input == {
+        "a label beyond the classes": "it raises IndexError: index 5 is out of bounds for dimension 2 with size 5",
+        "a box of NaN": "it gives terms and gradients that are finite",
+    }
 
 
 def test_a_factor_that_no_paper_has_is_told_as_measured():
@@ -64,7 +127,7 @@ def test_one_scale_over_all_batches_is_told():
 
 def test_other_anchors_are_counted():
     found = checked("TopThirteen")
-    assert found.assignment.startswith("other positives: 30 that ours does not take, and 0 of our 119 not")
+    assert found.assignment.startswith("other positives: 39 that ours does not take, and 0 of our 149 not")
 
 
 def test_nanodets_head_is_gfls_with_its_square_and_another_with_its_own():
@@ -82,6 +145,9 @@ def test_nanodets_head_is_gfls_with_its_square_and_another_with_its_own():
         ("EndsProcess", "EndsProcess ended the process: exit status 7"),
         ("MissingAttribute", "AttributeError: 'MissingAttribute' object has no attribute 'slide'"),
         ("ShortTable", "IndexError: index 2 is out of bounds for dimension 0 with size 2"),
+        ("ModelFile", "FileNotFoundError: [Errno 2] No such file or directory: 'teacher.pt'"),
+        ("NewSetting", "AttributeError: 'IterableSimpleNamespace' object has no attribute 'fl_gamma'"),
+        ("ChangesOutputs", "ChangesOutputs changes its inputs; let it work on copies"),
         ("ChangesBatch", "ChangesBatch changes its inputs; let it work on copies"),
         ("one_number", "one_number returns Tensor; return the terms box, cls, dfl, a dict or in order"),
         ("Nothing", "has no 'Nothing'"),
@@ -105,3 +171,26 @@ def test_the_command_line_answers(name, status):
 def test_options_of_single_losses_are_refused(option):
     found = CliRunner().invoke(main, ["check", f"{FILE}:NeverUsed", "--as", "v8_detection", *option])
     assert found.exit_code == 2
+
+
+def test_a_branch_of_an_end_to_end_criterion_is_named():
+    found = checked("FocalInOneBranch", "end_to_end_detection")
+    assert [term for term, told in found.terms.items() if told != SAME] == ["cls"]
+    assert {part: reading.computes for part, reading in found.readings.items()} == {
+        "cls one2many": "BCE",
+        "cls one2one": "focal with gamma 1.5 in place of BCE, alpha 0.25 on both sides",
+    }
+    assert found.assignment.startswith("one2many: the same positives, in 9 of 9 batches; one2one: the same positives")
+
+
+def test_other_weights_of_the_branches_and_other_anchors_of_one_are_told():
+    found = checked("PlainSum", "end_to_end_detection")
+    assert found.verdict == "different"
+    assert found.readings["box one2many"].computes == "CIoU, scaled by 1.25"
+    assert found.readings["dfl one2many"].computes == "DFL over 16 bins, scaled by 1.25"
+    assert found.readings["cls one2one"].computes == "not read, since other anchors are positive"
+    assert "one2one: other positives" in found.assignment
+
+
+def test_an_end_to_end_criterion_as_the_library_has_it_is_the_same():
+    assert checked("E2ELoss", "end_to_end_detection").verdict == "same"

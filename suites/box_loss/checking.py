@@ -1,0 +1,257 @@
+"""What does a function of two boxes compute? Its values and slopes against the losses that are known.
+
+First what it is: the loss that was asked for, a multiple of it, another one, a power or the logarithm of the IoU, or
+none of these. Then where it breaks: boxes that nearly coincide, that are fractions of an image, that touch or have no
+area, in float64 and in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy
+import torch
+
+from focalbench_suite import adapters
+from focalbench_suite.suites.agreement import pairs
+from focalbench_suite.suites.box_loss.calling import NEAR, BoundBoxes, bound
+from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.checking import Verdict
+from focalbench_suite.suites.check.child import ask_apart
+from focalbench_suite.suites.check.signature import CannotCall
+from focalbench_suite.suites.explainer.examples import Finding
+from focalbench_suite.suites.explainer.here import sentence
+from focalbench_suite.suites.explainer.vocabulary.option import Change, change
+from focalbench_suite.suites.overlaps import KINDS, values_and_slopes
+
+PATIENCE_S = 120.0  # some hundred calls on a pair each, and the import of a library
+PLAIN = ("overlapping", "one inside the other", "apart")  # the probes that say which loss it is
+LOST = 1e-3  # of a value or a gradient: what is off by more has lost digits that a training may miss
+LEAST = 1e-3  # values below this are held against it, as losses are of the order of 1
+Numbers = numpy.ndarray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Boxes and targets (n, 4) of the plain probes, with the function's values (n,) and slopes (n, 4) there."""
+
+    boxes: Numbers
+    targets: Numbers
+    values: Numbers
+    slopes: Numbers
+
+
+def check_box_loss(reference: str | None, function: Any, loss: str, options: Options = Options()) -> Verdict:  # noqa: B008, frozen
+    """Is what `reference` names (or `function` is) the loss over pairs of boxes `loss`?
+
+    It runs in a process of its own. Of the options it heeds what is given by name and the reduction that it must have;
+    raises `CannotCall` with one line for others, and where it cannot be asked.
+    """
+    if options != Options(reduction=options.reduction, given=options.given):
+        raise CannotCall(f"{loss} is a loss over pairs of boxes: of the options it heeds --set and --reduction alone")
+    what = reference or "the function"
+    return ask_apart(partial(_checked, reference, function, loss, options), what, PATIENCE_S)
+
+
+def _checked(reference: str | None, function: Any, loss: str, options: Options) -> Verdict:
+    """In the child: load, bind and ask; raises `CannotCall` with one line."""
+    found = adapters.load_object(reference or "") if function is None else function
+    name = adapters.name_of(reference) if reference else str(getattr(found, "__name__", "it"))
+    call = bound(found, name, loss, options.given)
+    code = _code(reference, loss, options)
+    findings = list(_explained(call, loss, code)) or list(_fragile(call, loss, code))
+    findings += _side_effects(call, code)
+    reduction = _reduction(call)
+    if options.reduction not in (None, reduction):
+        told = change("reduction", "box_reduction", wanted=options.reduction, reduction=reduction)
+        findings.append(Finding(told, "different"))
+    severities = {finding.severity for finding in findings}
+    verdict = next((one for one in ("different", "fragile") if one in severities), "same")
+    return Verdict(loss, verdict, reduction, "", call.how, findings=findings)
+
+
+def _code(reference: str | None, loss: str, options: Options) -> str:
+    """Python that binds the function to the name ``call``."""
+    if reference is None:
+        return (
+            "from focalbench_suite.suites.box_loss.calling import bound\n"
+            f"call = bound(your_function, 'it', {loss!r}, {options.given!r})"
+        )
+    stated = f", {options.given!r}" if options.given else ""
+    return f"from focalbench_suite.suites.box_loss import bind\ncall = bind({reference!r}, {loss!r}{stated})"
+
+
+def _asked(call: BoundBoxes, boxes: Any, targets: Any, dtype: str = "float64") -> tuple[Numbers, Numbers]:
+    """Values (n,) and slopes (n, 4) to the predicted boxes; 0 where there is no gradient."""
+    kind = getattr(torch, dtype)
+    predicted = torch.tensor(boxes, dtype=kind, requires_grad=True)
+    each = call(predicted, torch.tensor(targets, dtype=kind))
+    slopes = torch.zeros_like(predicted)
+    if each.requires_grad:
+        (slopes,) = torch.autograd.grad(each.sum(), predicted)
+    return each.detach().double().numpy(), slopes.double().numpy()
+
+
+def _explained(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
+    """What makes it another function, the simplest account that fits all plain pairs; nothing where it is the loss."""
+    probes = [probe for probe in pairs.PROBES if probe.name in PLAIN]
+    boxes, targets = (numpy.concatenate([getattr(probe, part) for probe in probes]) for part in ("boxes", "targets"))
+    try:
+        asked = Answers(boxes, targets, *_asked(call, boxes, targets))
+    except Exception as error:  # a user's function may raise anything, in its backward pass, too
+        raise CannotCall(f"{call.name} raised {sentence(error).rstrip(': ')}") from None
+    told = _account(asked, loss)
+    if told is not None:
+        wrong = abs(asked.values - values_and_slopes(loss, boxes, targets)[0])
+        wrong = wrong + abs(asked.slopes - values_and_slopes(loss, boxes, targets)[1]).sum(1)
+        worst = int(numpy.nan_to_num(wrong, nan=numpy.inf).argmax())
+        of_slopes = told.kind == "gradient"
+        yield _finding(told, "different", code, loss, boxes[worst].tolist(), targets[worst].tolist(), call, of_slopes)
+
+
+def _account(asked: Answers, loss: str) -> Change | None:
+    """The change that explains values and slopes; None for the loss itself."""
+    for kind in (loss, *KINDS):
+        values, slopes = values_and_slopes(kind, asked.boxes, asked.targets)
+        scale = float(values @ asked.values / (values @ values))
+        if _near(asked.values, scale * values) and _near(asked.slopes, scale * slopes):
+            same_scale = abs(scale - 1) <= NEAR
+            if kind == loss:
+                return None if same_scale else change("normaliser", "box_scaled", scale=scale)
+            factor = "" if same_scale else f"{scale:.4g} times "
+            is_kind = change("overlap", "other_overlap", other=KINDS[kind][0], wanted=KINDS[loss][0], factor=factor)
+            return change("gradient", "box_trade_off") if (loss, kind) == ("ciou", "ciou_through") else is_kind
+    return _of_overlap(asked, loss) or _of_values(asked, loss)
+
+
+def _of_overlap(asked: Answers, loss: str) -> Change | None:
+    """A logarithm or a power of the IoU, of those pairs that overlap."""
+    overlap: Numbers = 1 - values_and_slopes("iou", asked.boxes, asked.targets)[0]
+    meet = overlap > 0
+    some = asked.values[meet]
+    if _near(some, -numpy.log(overlap[meet])):
+        return change("overlap", "box_logarithm", wanted=KINDS[loss][0])
+    if (some < 1).all() and (some > 0).all():
+        powers = numpy.log1p(-some) / numpy.log(overlap[meet])
+        if numpy.ptp(powers) <= NEAR * abs(powers).max():
+            return change("overlap", "box_power", power=float(powers[0]), wanted=KINDS[loss][0])
+    return None
+
+
+def _of_values(asked: Answers, loss: str) -> Change:
+    """What is left: a known loss whose gradient is another, or nothing that is known, with the nearest."""
+    known = {kind: values_and_slopes(kind, asked.boxes, asked.targets) for kind in (loss, *KINDS)}
+    for kind, (values, slopes) in known.items():
+        if _near(asked.values, values):
+            if not asked.slopes.any():
+                return change("gradient", "box_no_gradient", other=KINDS[kind][0])
+            share = float(numpy.linalg.norm(asked.slopes - slopes) / numpy.linalg.norm(slopes))
+            return change("gradient", "box_gradient", other=KINDS[kind][0], share=share)
+    size = {kind: numpy.linalg.norm(values) for kind, (values, _) in known.items()}
+    off = {kind: float(numpy.linalg.norm(asked.values - known[kind][0]) / size[kind]) for kind in known}
+    nearest = min(off, key=lambda kind: off[kind])
+    return change("unexplained", "box_unknown", nearest=KINDS[nearest][0], share=off[nearest])
+
+
+def _near(found: Numbers, expected: Numbers) -> bool:
+    if not (numpy.isfinite(found).all() and numpy.isfinite(expected).all()):
+        return False
+    return bool(numpy.linalg.norm(found - expected) <= NEAR * numpy.linalg.norm(expected))
+
+
+def _fragile(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
+    """Where the loss itself loses digits, has no number or raises: of each probe the first that shows it."""
+    seen = set()
+    for dtype in ("float64", "float32"):
+        for probe in pairs.PROBES:
+            if probe.name not in seen and (found := _broken(call, loss, probe, dtype)):
+                told, worst, of_slopes = found
+                seen.add(probe.name)
+                boxes = list(probe.boxes[worst]), list(probe.targets[worst])
+                yield _finding(told, "fragile", code, loss, *boxes, call, of_slopes, dtype)
+
+
+def _broken(call: BoundBoxes, loss: str, probe: pairs.Boxes, dtype: str) -> tuple[Change, int, bool] | None:
+    """What breaks for a probe, the pair that shows it most, and whether it is the gradient."""
+    shown = {"probe": probe.name, "dtype": dtype}
+    try:
+        asked = _asked(call, probe.boxes, probe.targets, dtype)
+    except Exception as error:  # that it raises is the finding
+        return change("call", "box_raises", error=sentence(error).rstrip(": "), **shown), 0, False
+    exact = values_and_slopes(loss, numpy.array(probe.boxes), numpy.array(probe.targets))
+    for quantity, found, expected in zip(("value", "gradient"), asked, exact, strict=True):
+        found, expected = found.reshape(len(found), -1), expected.reshape(len(found), -1)
+        lost, of_slopes = ~numpy.isfinite(found).all(1), quantity == "gradient"
+        if lost.any():
+            return change("nonfinite", "box_nonfinite", quantity=quantity, **shown), int(lost.argmax()), of_slopes
+        if of_slopes and not probe.smooth:
+            continue  # there the formula has no gradient
+        size = numpy.linalg.norm(expected, axis=1)
+        share = numpy.linalg.norm(found - expected, axis=1) / (size if of_slopes else numpy.maximum(size, LEAST))
+        if share.max() > LOST:
+            told = change("precision", "box_precision", quantity=quantity, share=float(share.max()), **shown)
+            return told, int(share.argmax()), of_slopes
+    return None
+
+
+def _finding(
+    told: Change, severity: str, code: str, loss: str, box: list[float], target: list[float], call: BoundBoxes,
+    of_slopes: bool, dtype: str = "float64",
+) -> Finding:  # fmt: skip
+    """A finding with one pair of boxes that shows it."""
+    kind = getattr(torch, dtype)
+    predicted = torch.tensor([box], dtype=kind, requires_grad=True)
+    try:
+        out = call(predicted, torch.tensor([target], dtype=kind))
+        of_boxes = of_slopes and out.requires_grad
+        got = repr(torch.autograd.grad(out.sum(), predicted)[0][0].tolist() if of_boxes else out.item())
+    except Exception as error:  # that it raises is the finding
+        got = sentence(error)
+    exact = values_and_slopes(loss, numpy.array([box]), numpy.array([target]))
+    expected = exact[1][0].tolist() if of_slopes else float(exact[0][0])
+    part = "slopes[0].tolist()" if of_slopes else "values[0].item()"
+    lines = (
+        "import numpy, torch",
+        "from focalbench_suite.suites.overlaps import values_and_slopes",
+        code,
+        f"boxes = torch.tensor([{box!r}], dtype=torch.{dtype}, requires_grad=True)",
+        f"targets = torch.tensor([{target!r}], dtype=torch.{dtype})",
+        f"values, slopes = values_and_slopes({loss!r}, numpy.array([{box!r}]), numpy.array([{target!r}]))",
+        f'print("expected", {part})',
+        "out = call(boxes, targets)",
+        *(["out.sum().backward()"] if of_slopes else []),
+        f'print("got", {"boxes.grad[0].tolist()" if of_slopes else "out.item()"})',
+    )
+    return Finding(told, severity, "\n".join(lines), repr(expected), got)
+
+
+def _side_effects(call: BoundBoxes, code: str) -> Iterator[Finding]:
+    """Arguments that are changed, and a dtype that is not kept."""
+    probe = pairs.PROBES[0]
+    boxes, targets = (torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets))
+    kept = boxes.clone(), targets.clone()
+    with torch.no_grad():
+        out = call.answer(boxes, targets)
+    if not (torch.equal(kept[0], boxes) and torch.equal(kept[1], targets)):
+        yield Finding(change("mutation", "box_changed"), "fragile")
+    if out.dtype != torch.float64:
+        yield Finding(change("dtype", "box_dtype", dtype=str(out.dtype).removeprefix("torch.")), "fragile")
+
+
+def _reduction(call: BoundBoxes) -> str:
+    """What it does with several pairs when nothing is said: none, mean or sum of its own values, or unknown."""
+    probe = pairs.PROBES[0]
+    boxes, targets = (torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets))
+    with torch.no_grad():
+        each, found = call(boxes, targets).double(), call.answer(boxes, targets).double()
+    if call.form.overlap:
+        return "none" if found.numel() == len(boxes) else "unknown"
+    if found.numel() != 1:
+        return "none"
+    for name, expected in (("mean", each.mean()), ("sum", each.sum())):
+        if abs(found.sum() - expected) <= NEAR * abs(expected):
+            return name
+    return "unknown"

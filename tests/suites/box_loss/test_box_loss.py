@@ -1,0 +1,124 @@
+"""Losses over pairs of boxes as people write them: how each is called, and which loss it is."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from focalbench_suite.adapters.own import iou_loss
+from focalbench_suite.run_all import main
+from focalbench_suite.suites.box_loss import bind
+from focalbench_suite.suites.check import CannotCall, Options, check
+
+FILE = Path(__file__).with_name("losses_of_people.py")
+BOXES = torch.tensor([[8.0, 8.0, 40.0, 52.0], [50.0, 30.0, 120.0, 110.0]], dtype=torch.float64)
+TARGETS = torch.tensor([[12.0, 4.0, 44.0, 40.0], [70.0, 20.0, 122.0, 90.0]], dtype=torch.float64)
+CORNERS, CENTRES = "corners (N, 4)", "centres and sizes (N, 4)"
+CALLED = {
+    ("giou_of_centres", "giou"): f"giou_of_centres(target = targets, {CENTRES}, pred = boxes, {CENTRES})",
+    ("overlap_of_columns", "giou"): f"1 - overlap_of_columns(box1 = boxes, corners (4, N), box2 = targets, {CORNERS}, "
+    "x1y1x2y2=True, GIoU=True, DIoU=False)",
+    ("overlap_of_columns", "iou"): f"1 - overlap_of_columns(box1 = boxes, corners (4, N), box2 = targets, {CORNERS}, "
+    "x1y1x2y2=True, GIoU=False, DIoU=False)",
+    ("every_pair", "iou"): f"1 - every_pair(boxes1 = boxes, {CORNERS}, boxes2 = targets, {CORNERS})",
+    ("IOUloss", "giou"): f"IOUloss(loss_type='giou')(pred = boxes, {CENTRES}, target = targets, {CENTRES})",
+}
+TOLD = {
+    ("giou_of_centres", "ciou"): "computes the loss of GIoU in place of that of CIoU",
+    ("IOUloss", "iou"): "computes 1 - IoU^2 in place of the loss of IoU",
+    ("logarithm", "iou"): "computes minus the logarithm of the IoU in place of the loss of IoU",
+    ("twice", "diou"): "computes 2 times the loss",
+    ("through_trade_off", "ciou"): "the gradient goes through the trade-off, which the paper takes as a constant",
+    ("without_gradient", "giou"): "the value is that of GIoU, and there is no gradient to the boxes",
+    ("SmoothL1", "smooth_l1"): "computes 0.25 times the loss",
+}
+
+
+def checked(name, loss, **options):
+    return check(f"{FILE}:{name}", loss, Options(**options))
+
+
+@pytest.mark.parametrize(("name", "loss"), CALLED)
+def test_how_it_is_called_is_found_out_and_said(name, loss):
+    found = checked(name, loss)
+    assert "different" not in found.verdict
+    assert found.how == CALLED[name, loss]
+    exact = iou_loss(BOXES, TARGETS, kind=loss, reduction="none")
+    torch.testing.assert_close(bind(f"{FILE}:{name}", loss)(BOXES, TARGETS), exact, rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize(("name", "loss"), TOLD)
+def test_another_function_is_named(name, loss):
+    found = checked(name, loss)
+    assert found.verdict == "different"
+    assert [one.plain["statement"] for one in found.findings if one.severity == "different"] == [TOLD[name, loss]]
+
+
+def test_what_is_no_known_loss_is_told_with_the_nearest():
+    (finding,) = checked("unknown", "giou").findings
+    assert finding.plain["statement"].startswith("no known loss; its values are nearest to those of ")
+
+
+def test_an_epsilon_that_is_large_beside_fractions_of_an_image_is_fragile():
+    found = checked("large_epsilon", "iou")
+    assert found.verdict == "fragile"
+    assert any("fractions of an image is off by " in one.plain["statement"] for one in found.findings)
+
+
+def test_arguments_that_are_changed_are_told():
+    assert "changes its arguments" in [one.plain["statement"] for one in checked("changes_target", "giou").findings]
+
+
+def test_the_reduction_is_told_and_may_be_demanded():
+    assert checked("giou_of_centres", "giou").reduction == "mean"
+    assert checked("giou_of_centres", "giou", reduction="mean").verdict != "different"
+    found = checked("giou_of_centres", "giou", reduction="sum")
+    assert found.verdict == "different"
+    assert found.findings[-1].plain["statement"] == "reduces by mean, not by sum"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("needs_more", "nothing says what image should be; state it with --set image=VALUE"),
+        ("breaks", "no call of breaks gives a number for each pair of boxes: RuntimeError: no boxes today"),
+        ("math", "math is a module"),
+    ],
+)
+def test_what_cannot_be_called_is_one_line(name, told):
+    with pytest.raises(CannotCall) as error:
+        checked(name, "giou")
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_set_is_given():
+    assert checked("needs_more", "giou", given=(("image", 1.0),)).verdict != "different"
+
+
+def test_an_example_can_be_pasted():
+    (finding,) = checked("IOUloss", "iou").findings
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(finding.example, {})
+    expected, got = (line.split(maxsplit=1)[1] for line in printed.getvalue().splitlines())
+    assert (expected, got) == (finding.expected, finding.got)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "status"), [("IOUloss", "giou", 0), ("IOUloss", "iou", 1), ("breaks", "iou", 2)]
+)
+def test_the_command_line_answers(name, loss, status):
+    found = CliRunner().invoke(main, ["check", f"{FILE}:{name}", "--as", loss])
+    assert found.exit_code == status, found.output
+
+
+def test_options_of_losses_of_logits_are_refused():
+    found = CliRunner().invoke(main, ["check", f"{FILE}:IOUloss", "--as", "giou", "--classes", "3"])
+    assert found.exit_code == 2
+    assert "it heeds --set and --reduction alone" in found.output
