@@ -83,6 +83,7 @@ class Task:
     """Cells that one worker process runs together (more than one where they are timed against each other).
 
     `alone` says that nothing else may run meanwhile: times are measured, or results depend on the number of threads.
+    With a number of `threads` that its results are for, its like may run beside it; 0 is all that there are.
     `timeout_s` is how long it may take and, where it runs here and tells its steps, how long since the last of them.
     `folder`, its own, keeps how far it has come and what it goes on from after a kill, until its records are there.
     """
@@ -92,6 +93,7 @@ class Task:
     timeout_s: float = 300.0
     options: Mapping[str, Any] = field(default_factory=dict)
     alone: bool = False
+    threads: int = 0
     folder: Path | None = None
 
     @property

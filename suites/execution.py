@@ -40,9 +40,9 @@ TRAININGS = "coco-map"  # the suite whose tasks may run as jobs: each works on o
 def run_tasks(tasks: Iterable[Task], folder: Path, executor: str | None = None) -> Iterator[tuple[Task, list[Record]]]:
     """Run the tasks and yield each, as it ends, with a record for every one of its cells.
 
-    A few run side by side; then, one after the other, those that must be alone, in a process for each suite. A worker
-    process that dies or exceeds its task's time is replaced. What the measured libraries print goes to `LOG` in the
-    run's `folder`; what a task keeps to go on from is removed once its records have been taken. With an `executor`
+    A few run side by side; then, suite by suite, those that must be alone, one after the other or with their like. A
+    worker process that dies or exceeds its task's time is replaced. What the measured libraries print goes to `LOG` in
+    the run's `folder`; what a task keeps to go on from is removed once its records have been taken. With an `executor`
     (``local``, ``slurm``) trainings run as jobs, many at once.
     """
     tasks = [dataclasses.replace(task, folder=_unfinished(task, folder)) for task in tasks]
@@ -58,7 +58,16 @@ def _run_all(tasks: list[Task], log: Path, executor: str | None) -> Iterator[tup
     yield from _run([task for task in tasks if not task.alone], min(cores(), MOST_WORKERS), log)
     for suite in dict.fromkeys(task.suite for task in tasks if task.alone):
         chosen = [task for task in tasks if task.alone and task.suite == suite]
-        yield from run_jobs(chosen, executor) if executor and suite == TRAININGS else _run(chosen, 1, log)
+        if executor and suite == TRAININGS:
+            yield from run_jobs([dataclasses.replace(task, threads=0) for task in chosen], executor)
+        else:
+            yield from _run(chosen, _side_by_side(chosen), log)
+
+
+def _side_by_side(tasks: list[Task]) -> int:
+    """How many of these at once, each with the threads that its results are for."""
+    threads = min(task.threads for task in tasks)
+    return min(cores() // threads, MOST_WORKERS, len(tasks)) if threads else 1
 
 
 def _unfinished(task: Task, folder: Path) -> Path:

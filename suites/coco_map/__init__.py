@@ -25,7 +25,7 @@ from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, Schedule
 from focalbench_suite.suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
 from focalbench_suite.suites.processes import count, join
-from focalbench_suite.suites.worker import cores
+from focalbench_suite.suites.worker import MOST_WORKERS, cores
 
 if TYPE_CHECKING:
     from focalbench_suite.suites.coco_map.training import Trained, Training
@@ -67,7 +67,16 @@ def plan(selection: Selection) -> list[Task]:
             for dtype in dtypes:
                 able = [v for v in chosen if dtype == "float32" or v.host != "vfnet"]  # whose head mixes dtypes
                 tasks += [_task(selection, schedule, variant, seed, device, dtype) for variant in able]
-    return tasks
+    return [dataclasses.replace(task, threads=_threads(task, len(tasks))) for task in tasks]
+
+
+def _threads(task: Task, trainings: int) -> int:
+    """Threads of a training on a CPU: two at once on a thread each end sooner than one after the other on two.
+
+    It follows from the plan, so that what goes on after a kill rounds its sums as before.
+    """
+    alone = task.cells[0].device != "cpu" or count() > 1
+    return 0 if alone else max(1, cores() // min(trainings, MOST_WORKERS))
 
 
 def _check_processes(selection: Selection, schedule: Schedule, chosen: list[Variant]) -> None:
@@ -219,7 +228,9 @@ def execute(task: Task) -> list[Record]:
     else:
         dataset, faults = shapes(schedule.images_train, schedule.images_val, schedule.size), []
     join(cell.device)
-    torch.set_num_threads(cores())  # whatever ran before in this process: sums round differently on one thread
+    torch.set_num_threads(
+        task.threads or cores()
+    )  # whatever ran before in this process: sums round differently on one thread
     if task.folder:
         task.folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(task.folder, f"{variant.host} {variant.name}, seed {seed}, {cell.dtype}")
