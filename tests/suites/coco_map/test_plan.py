@@ -6,6 +6,7 @@ import pytest
 
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites.coco_map import plan, warnings_before
+from focalbench_suite.suites.worker import MOST_WORKERS, cores
 
 
 def trained(selection):
@@ -35,6 +36,12 @@ def test_only_what_a_host_can_train_in_is_trained():
     }
     tasks = plan(Selection("full", variants=("vfnet/own",), seeds=1))
     assert {task.cells[0].dtype for task in tasks} == {"float32"}
+
+
+def test_trainings_on_a_cpu_share_its_threads_and_one_on_a_gpu_has_the_machine():
+    many = plan(Selection("quick", seeds=5))
+    assert {task.threads for task in many} == {max(1, cores() // min(len(many), MOST_WORKERS))}
+    assert {task.threads for task in plan(Selection("quick", devices=("cuda",)))} == {0}
 
 
 def test_a_variant_by_name_comes_with_the_librarys_own():
