@@ -240,19 +240,29 @@ def _floored(case: Examination, semantics: Semantics) -> None:
     """A modulating factor that stops falling while the cross entropy falls on: p is clamped in the factor alone."""
     power = CANONICAL[case.loss].of_role("power")
     gamma = float(case.settings[0].get(power.name, power.absent)) if power is not None else 0.0
-    for y, sign in MISSED[CANONICAL[case.loss].inputs]:
-        calls = [_missed(case, -sign * x, y) for x in EASY]
-        with torch.no_grad():
-            found = [semantics.factors(questions.points(case.loss, [call]))[:3] for call in calls]
-        rest = [float((weight * entropy).sum()) for weight, _, entropy in found]
-        if not gamma or not all(rest) or any(factor.numel() != 1 for factors in found for factor in factors):
-            continue
-        first, second = (answer.value / one for answer, one in zip(case.ask(calls), rest, strict=True))
-        if math.isclose(first, second, rel_tol=1e-3) and second > 10 * float(found[1][1].sum()) > 0:
-            told = change("precision", "factor_floored", factor=second, epsilon=second ** (1 / gamma))
-            expected, got = rest[1] * float(found[1][1].sum()), rest[1] * second
-            case.show(told, "note", calls[1], repr(expected), repr(got))
-            return
+    sides = MISSED[CANONICAL[case.loss].inputs]
+    found = [(y, *floor) for y, sign in sides if gamma and (floor := _floor(case, semantics, -sign, y))]
+    for y, factor, call, expected, got in found[:1]:
+        label = "any" if len(found) == len(sides) else y
+        told = change("precision", "factor_floored", label=label, factor=factor, epsilon=factor ** (1 / gamma))
+        case.show(told, "note", call, repr(expected), repr(got))
+
+
+def _floor(
+    case: Examination, semantics: Semantics, sign: float, y: float | None
+) -> tuple[float, Call, float, float] | None:
+    """The least factor of one side, the call that shows it, what it should return and what it returns."""
+    calls = [_missed(case, sign * x, y) for x in EASY]
+    with torch.no_grad():
+        factors = [semantics.factors(questions.points(case.loss, [call]))[:3] for call in calls]
+    rest = [float((weight * entropy).sum()) for weight, _, entropy in factors]
+    if not all(rest) or any(part.numel() != 1 for parts in factors for part in parts):
+        return None
+    first, second = (answer.value / one for answer, one in zip(case.ask(calls), rest, strict=True))
+    right = float(factors[1][1].sum())
+    if not (math.isclose(first, second, rel_tol=1e-3) and second > 10 * right > 0):
+        return None
+    return second, calls[1], rest[1] * right, rest[1] * second
 
 
 def _bends(case: Examination, limit: float, y: float | None, most: float, slope: float, semantics: Semantics) -> bool:

@@ -608,9 +608,12 @@ def _easy_digits_lost(values: Values) -> str:
     )
 
 
+SIDES_NAMED = {1.0: "positives", 0.0: "negatives"}
+
+
 def _cut_off(values: Values) -> str:
     label, logit = values["label"], values["logit"]
-    of = {1.0: "positives", 0.0: "negatives", "both": "missed elements", None: "a row"}[label]
+    of = (SIDES_NAMED | {"both": "missed elements", None: "a row"})[label]
     where = {None: "-log p_t", "both": "|logit|"}.get(label, "the logit")
     passes = abs(logit) if label in (None, "both") else logit
     return (
@@ -743,8 +746,10 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "digits_lost": _digits_lost,
     "easy_digits_lost": _easy_digits_lost,
     "cut_off": _cut_off,
-    "factor_floored": "the modulating factor of easy elements falls no further than {factor:.1g}: p is clamped at "
-    "{epsilon:.1g} in it, and not in the cross entropy",
+    "factor_floored": lambda values: (
+        f"the modulating factor of easy {SIDES_NAMED.get(values['label'], 'elements')} falls no further than "
+        f"{values['factor']:.1g}: p is clamped at {values['epsilon']:.1g} in it, and not in their cross entropy"
+    ),
     "half_inside": "float64 logits give a result of relative error {error:.1g}: an intermediate is float16 or bfloat16",
     "rounded_to_single": lambda values: (
         f"{values['what']} {'are' if values['what'] == 'targets' else 'is'} rounded to float32 for float64 logits "
