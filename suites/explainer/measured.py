@@ -107,7 +107,9 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
     table = _table(ratio, keys, usable, tolerance)
     if table is not None:
         rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in table.items())
-        told = change("alpha", "weights_as_measured", table=rows)
+        of = points.parameters.get("alpha")
+        whose = "class weights" if of is not None and of.shape[-1] > 1 else "alpha"
+        told = change("alpha", "weights_as_measured", table=rows, whose=whose)
         yield replace(parts, weight=Option((told,), "w(y, alpha)", _lookup(table)))
 
 

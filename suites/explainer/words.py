@@ -18,6 +18,7 @@ NAMED: dict[str, str] = {
     "alpha_on_positives_only": "alpha on positives, 1 on negatives",
     "one_minus_alpha_on_negatives_only": "1 on positives, 1-alpha on negatives",
     "alpha_on_both": "alpha",
+    "alpha_times_complement_on_negatives": "alpha on positives, alpha (1-alpha) on negatives",
     "one_minus_alpha_on_both": "1-alpha",
     "alpha_on_negatives_only": "1 on positives, alpha on negatives",
     "one_minus_alpha_on_positives_only": "1-alpha on positives, 1 on negatives",
@@ -57,6 +58,8 @@ ALPHA = {
     "alpha_as_power": "uses {parameter} as a power in place of a factor",
     "alpha_exchanged": "exchanges alpha and 1-alpha: positives weigh 1-alpha and negatives alpha",
     "alpha_on_positives_only": "only positives are weighted with alpha; negatives weigh 1",
+    "alpha_times_complement_on_negatives": "negatives are weighted with alpha (1-alpha), positives with alpha: one "
+    "factor alpha too many",
     "one_minus_alpha_on_negatives_only": "only negatives are weighted, with 1-alpha; positives weigh 1",
     "alpha_on_both": "alpha weighs positives and negatives alike",
     "one_minus_alpha_on_both": "1-alpha weighs positives and negatives alike",
@@ -631,9 +634,10 @@ def _weights_as_measured(values: Values) -> str:
     by_label = {y: {float(f"{w:.4g}") for other, _, w in table if other == y} for y, _, _ in table}
     if all(len(weights) == 1 for weights in by_label.values()) and any(a is not None for _, a, _ in table):
         told = [f"{weights.pop():g} at y = {y:g}" for y, weights in by_label.items()]
-        return f"alpha has no effect: elements are weighted by their label alone, {'; '.join(told[:6])}"
+        none = "the class weights have no effect" if values["whose"] == "class weights" else "alpha has no effect"
+        return f"{none}: elements are weighted by their label alone, {'; '.join(told[:6])}"
     shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in table]
-    return f"elements are weighted by their label and alpha as measured: {'; '.join(shown[:6])}"
+    return f"elements are weighted by their label and {values['whose']} as measured: {'; '.join(shown[:6])}"
 
 
 def _factor_as_measured(values: Values) -> str:

@@ -14,6 +14,7 @@ SIDES: dict[str, tuple[str, str]] = {
     "alpha_on_positives_only": ("alpha", "1"),
     "one_minus_alpha_on_negatives_only": ("1", "1 - alpha"),
     "alpha_on_both": ("alpha", "alpha"),
+    "alpha_times_complement_on_negatives": ("alpha", "alpha*(1 - alpha)"),
     "one_minus_alpha_on_both": ("1 - alpha", "1 - alpha"),
     "alpha_on_negatives_only": ("1", "alpha"),
     "one_minus_alpha_on_positives_only": ("1 - alpha", "1"),

@@ -263,3 +263,8 @@ def asymmetric_of_sure_negatives(x, y):
 def half_without_weights(z, y, gamma, alpha):
     log_p = z.log_softmax(-1).gather(-1, y.long())
     return -0.5 * (1 - log_p.exp()) ** gamma * log_p
+
+
+@example("focal", "alpha_times_complement_on_negatives")
+def alpha_twice_on_negatives(x, y, gamma, alpha):
+    return alpha * (y + (1 - alpha) * (1 - y)) * miss_of(x, y) ** gamma * bce(x, y)
