@@ -132,7 +132,10 @@ class Contents:
         )
 
     def _gone(self, present: Mapping[str, Entry]) -> dict[str, Entry]:
-        """The findings that histories list and no committed run has any more: their addresses are kept."""
+        """The findings that histories list and no committed run has any more: their addresses are kept.
+
+        What the newest release has all the same, the run tells in other words, and so at another address.
+        """
         gone: dict[str, Entry] = {}
         for (loss, adapter), rows in self._releases.items():
             listed = dict.fromkeys(name for row in rows for name in row.get("findings", "").split())
@@ -140,7 +143,8 @@ class Contents:
                 kind = name.rsplit("-", 2)[1]
                 about = self.about.get((loss, adapter), About())
                 seen = presence.releases(name, "", "", rows)
-                gone[name] = Entry(name, rows[0]["library"], loss, adapter, kind, about, seen)
+                if seen[-1].state != presence.HAS:
+                    gone[name] = Entry(name, rows[0]["library"], loss, adapter, kind, about, seen)
         return gone
 
     @cached_property

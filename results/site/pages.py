@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,11 +23,17 @@ STATES = {  # how a release stands to a finding: the sign and the words
     presence.ABSENT: ("–", "has no such loss, or it raises"),
     presence.UNKNOWN: ("?", "not known"),
 }
+GENERATOR = "focalbench site"  # what base.html.j2 says in its head
 TONES = {"different": "bad", "fragile": "fair", "note": ""}
 
 
 def write(contents: Contents, out: Path) -> int:
-    """Write every page below `out`, which may exist; returns how many there are."""
+    """Write every page below `out`, which may hold an older site; returns how many there are.
+
+    Raises `FileExistsError` where it holds anything else, which would be overwritten.
+    """
+    if out.is_dir() and any(out.iterdir()) and not _is_site(out):
+        raise FileExistsError(errno.EEXIST, "it holds other files", str(out))
     pages = dict(_pages(contents))
     for place in ("library", "loss", "finding"):
         (out / place).mkdir(parents=True, exist_ok=True)
@@ -34,6 +41,11 @@ def write(contents: Contents, out: Path) -> int:
     for place, text in pages.items():
         (out / place).write_text(text, encoding="utf-8")
     return len(pages)
+
+
+def _is_site(folder: Path) -> bool:
+    front = folder / "index.html"
+    return front.is_file() and GENERATOR in front.read_text(encoding="utf-8", errors="replace")
 
 
 def _pages(contents: Contents) -> Iterable[tuple[str, str]]:

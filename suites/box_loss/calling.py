@@ -115,7 +115,7 @@ def bound(function: Any, name: str, loss: str, given: tuple[tuple[str, Any], ...
     best: tuple[int, BoundBoxes] | None = None
     refusal = ""
     for of_made, of_call in itertools.product(_settings(made, loss, settled), _settings(plain[2:], loss, settled)):
-        for form in _forms(of_call, swapped, made + plain, name):
+        for form in _forms(of_call, swapped, made + plain, name, loss):
             candidate = BoundBoxes(function, of_made, name, names, form, _reduction(made, plain))
             rank, told = _rank(candidate, loss)
             refusal = refusal or told
@@ -157,17 +157,24 @@ def _settings(parameters: list[inspect.Parameter], loss: str, given: dict[str, A
         yield settled | dict(zip(words, chosen, strict=True))
 
 
-def _forms(settings: dict[str, Any], swapped: bool, parameters: list[inspect.Parameter], name: str) -> Iterator[Form]:
+def _forms(
+    settings: dict[str, Any], swapped: bool, parameters: list[inspect.Parameter], name: str, loss: str
+) -> Iterator[Form]:
     """Forms in the order of trying: rows of corners first, and an overlap first where no name says loss."""
     told = any(p.name.lower() in (*CORNERS, *FORMATS) for p in parameters)  # then corners were asked for
-    losses = (False, True) if "loss" in name.lower() else (True, False)
+    losses = [False, True] if "loss" in name.lower() else [True, False]
+    if loss == "smooth_l1":
+        losses = [False]  # which is never an overlap
     for columns, centres, overlap in itertools.product(("rows", "columns", "first"), (False, True), losses):
         if not (told and centres):
             yield Form(settings, swapped, centres, columns, overlap)
 
 
 def _rank(candidate: BoundBoxes, loss: str) -> tuple[int | None, str]:
-    """0 for the loss itself, 1 for another known one, 2 for a number of each pair; None and the reason for none."""
+    """0 for the loss itself, 1 for another known one, 2 for a loss, 3 for a number of each pair; None and why for none.
+
+    A loss is 0 where the boxes are equal, and an overlap 1.
+    """
     boxes, targets = (torch.tensor(each, dtype=torch.float64) for each in (BOXES, MATES))
     try:
         with torch.no_grad():
@@ -187,7 +194,11 @@ def _rank(candidate: BoundBoxes, loss: str) -> tuple[int | None, str]:
         scale = 1.0 if candidate.form.overlap else float(exact @ found.double() / (exact @ exact))
         if _near(found, scale * exact):
             return 1, ""
-    return (1 if _of_power(found, KINDS["iou"][1](boxes, targets)) else 2), ""
+    if _of_power(found, KINDS["iou"][1](boxes, targets)):
+        return 1, ""
+    with torch.no_grad():
+        alike = candidate(boxes, boxes)
+    return (2 if bool((alike.abs() < 1e-3).all()) else 3), ""
 
 
 def _of_power(found: Tensor, loss: Tensor) -> bool:
@@ -195,7 +206,9 @@ def _of_power(found: Tensor, loss: Tensor) -> bool:
     meet = loss < 1
     some, overlap = found[meet].double(), 1 - loss[meet]
     powers = torch.log1p(-some) / overlap.log()
-    return _near(some, -overlap.log()) or bool(powers.isfinite().all() and powers.std() <= NEAR * powers.abs().max())
+    return _near(some, -overlap.log()) or bool(
+        powers.isfinite().all() and powers.std(correction=0) <= NEAR * powers.abs().max()
+    )
 
 
 def _near(found: Tensor, exact: Tensor) -> bool:

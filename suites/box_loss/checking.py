@@ -190,7 +190,8 @@ def _broken(call: BoundBoxes, loss: str, probe: pairs.Boxes, dtype: str) -> tupl
         if of_slopes and not probe.smooth:
             continue  # there the formula has no gradient
         size = numpy.linalg.norm(expected, axis=1)
-        share = numpy.linalg.norm(found - expected, axis=1) / (size if of_slopes else numpy.maximum(size, LEAST))
+        with numpy.errstate(all="ignore"):  # where the gradient should be 0, its share is what it is, or no number
+            share = numpy.linalg.norm(found - expected, axis=1) / (size if of_slopes else numpy.maximum(size, LEAST))
         if share.max() > LOST:
             told = change("precision", "box_precision", quantity=quantity, share=float(share.max()), **shown)
             return told, int(share.argmax()), of_slopes

@@ -429,8 +429,10 @@ class Bound:
             labels = ["label_score"]
         if options.labels is not None:
             labels = ["dense" if options.labels == "hard" else options.labels]
+        # a mask or a quality beside the targets fits many a shape by chance
+        pairs = not {"label", "positives", "quality", "quality_of_elements"}.isdisjoint(roles.needed.values())
         layouts: list[Layout] = {
-            "dense": ["rows", "flat", "column", "maps", "channel", "two_columns"],
+            "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns"])],
             "index": ["rows", "maps", "label_column", "label_maps"],
             "bins": [*SIDES, "rows"] if _tells(self.function, FOUR_SIDES) else ["rows", *SIDES],
         }[inputs]

@@ -94,7 +94,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
         from focalbench_suite.suites.criterion import check_criterion  # which builds on this room
 
         return check_criterion(reference, given, loss)
-    if CANONICAL[loss].inputs == "boxes":
+    if loss in CANONICAL and CANONICAL[loss].inputs == "boxes":
         from focalbench_suite.suites.box_loss import check_box_loss  # which builds on this room
 
         return check_box_loss(reference, given, loss, options)

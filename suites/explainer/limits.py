@@ -144,14 +144,14 @@ def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: 
         told = change("precision", "half_inside", error=worst)
     elif any(one.change.code == "dtype_narrowed" for one in case.findings):
         return
-    elif rounded := _rounded(elements, error, numpy.abs(model) > 1e-9):
-        told = change("precision", "rounded_to_single", what=rounded, error=worst)
+    elif what := rounded(elements, error, numpy.abs(model) > 1e-9):
+        told = change("precision", "rounded_to_single", what=what, error=worst)
     else:
         told = change("precision", "single_inside", error=worst)
     case.show(told, "fragile", elements.calls[i], repr(float(model[i])), repr(float(elements.values[i])))
 
 
-def _rounded(elements: Elements, error: numpy.ndarray, asked: numpy.ndarray) -> str:
+def rounded(elements: Elements, error: numpy.ndarray, asked: numpy.ndarray) -> str:
     """What alone is rounded to float32, ``targets`` or a parameter: calls whose own float32 holds show no error."""
     coarse = error > 1e-9
     given = [{"targets": call.targets} | call.parameters for call in elements.calls]

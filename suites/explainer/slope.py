@@ -9,6 +9,7 @@ import numpy
 import torch
 
 from focalbench_suite.suites.explainer.formula import Elements
+from focalbench_suite.suites.explainer.limits import rounded
 from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor, change
 
@@ -34,7 +35,7 @@ def explain_slope(
     usable = _smooth(semantics, elements) & numpy.isfinite(right).all(-1)
     tolerance = replace(
         elements.tolerance,
-        relative=max(2e-5, elements.tolerance.relative),
+        relative=max(1e-4 if _rounded(semantics, elements, share) else 2e-5, elements.tolerance.relative),
         absolute=max(1e-9, elements.tolerance.absolute),
     )
     finite = numpy.isfinite(observed).all(-1)
@@ -49,6 +50,16 @@ def explain_slope(
         if _same(tolerance, observed, _model(semantics, elements, share, forward))[usable].all():
             return change("gradient", code), wrong, right
     return _pattern(observed[usable], right[usable], tolerance), wrong, right
+
+
+def _rounded(semantics: Semantics, elements: Elements, share: Tensor | None) -> bool:
+    """Whether targets or a parameter are rounded to single precision, to which the slopes are no better."""
+    with torch.no_grad():
+        model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
+    with numpy.errstate(all="ignore"):
+        error = numpy.abs(elements.values - model) / numpy.abs(model)
+    asked = elements.answered & numpy.isfinite(error) & (numpy.abs(model) > 1e-9)
+    return bool(asked.any() and rounded(elements, numpy.where(asked, error, 0), asked) and (error[asked] > 1e-9).any())
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

@@ -611,6 +611,7 @@ def _easy_digits_lost(values: Values) -> str:
     )
 
 
+NO_NEIGHBOUR = 0.25  # of the norm: values that are further off are near to nothing
 SIDES_NAMED = {1.0: "positives", 0.0: "negatives"}
 
 
@@ -892,7 +893,12 @@ BOXES: dict[str, str | Callable[[Values], str]] = {
     "box_trade_off": "the gradient goes through the trade-off, which the paper takes as a constant",
     "box_no_gradient": "the value is that of {other}, and there is no gradient to the boxes",
     "box_gradient": "the value is that of {other}, the gradient another: off by {share:.2g} of its norm",
-    "box_unknown": "no known loss; its values are nearest to those of {nearest}, off by {share:.2g} of their norm",
+    "box_unknown": lambda values: (
+        "no known loss"
+        if values["share"] > NO_NEIGHBOUR
+        else f"no known loss; its values are nearest to those of {values['nearest']}, off by {values['share']:.2g} of "
+        "their norm"
+    ),
     "box_nonfinite": "the {quantity} for boxes that are {probe} is NaN or infinite in {dtype}",
     "box_precision": "the {quantity} for boxes that are {probe} is off by {share:.2g} of its size in {dtype}",
     "box_raises": "raises for boxes that are {probe} in {dtype}: {error}",

@@ -143,6 +143,20 @@ def test_since_when_in_words(states, said):
     assert since("a", [Release(str(place), "", state) for place, state in enumerate(states)]) == said
 
 
+def test_what_the_newest_release_has_is_not_called_gone():
+    gone = [entry for entry in Contents.read(REFERENCE, {}).entries.values() if entry.is_gone]
+    assert gone
+    assert {entry.releases[-1].state for entry in gone} <= {HAS_NOT, ABSENT, UNKNOWN}
+
+
+def test_other_peoples_files_are_not_written_over(contents, tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(FileExistsError, match="it holds other files"):
+        site.write(contents, tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine"
+    assert site.write(contents, tmp_path / "site") == site.write(contents, tmp_path / "site")
+
+
 def test_every_link_leads_to_a_page_and_a_place_that_is_there(pages):
     places = {file.as_uri(): set(re.findall(r' id="([^"]+)"', file.read_text())) for file in pages.rglob("*.html")}
     targets = {

@@ -59,9 +59,15 @@ def test_another_function_is_named(name, loss):
     assert [one.plain["statement"] for one in found.findings if one.severity == "different"] == [TOLD[name, loss]]
 
 
-def test_what_is_no_known_loss_is_told_with_the_nearest():
+def test_what_is_no_known_loss_is_told():
     (finding,) = checked("unknown", "giou").findings
-    assert finding.plain["statement"].startswith("no known loss; its values are nearest to those of ")
+    assert finding.plain["statement"].startswith("no known loss")
+
+
+def test_what_is_0_for_equal_boxes_is_taken_for_a_loss_whatever_its_name():
+    verdict = checked("divided_by_union", "giou")
+    assert verdict.how == f"divided_by_union(pred = boxes, {CORNERS}, target = targets, {CORNERS})"
+    assert [finding.plain["statement"] for finding in verdict.findings] == ["no known loss"]
 
 
 def test_an_epsilon_that_is_large_beside_fractions_of_an_image_is_fragile():

@@ -212,6 +212,7 @@ RIGHT = {
     "second_of_two": Said("focal", "different", "mean", {"sides_blended", "digits_lost", "nonfinite_from"}),
     "scattered": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "quality_before_class": Said("quality_focal", "fragile", "sum", {"nonfinite_from"}),
+    "quality_before_label": Said("quality_focal", "fragile", "sum / rows", {"nonfinite_from", "sum_over_rows_count"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -242,6 +243,7 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "adds_the_channel": ("output = logits (N, 1)", "target = targets (N,)"),
     "second_of_two": ("predict = logits 0 and x (N, 2)", "target = targets (N,)"),
     "scattered": ("y_pred = logits (N, C, H, W)", "y_true = class index (N, 1, H, W)"),
+    "quality_before_label": ("quality = quality (N,)", "label = class index (N,)"),
     "quality_before_class": (
         "target_scores = quality (N, H, W)",
         "target_labels = class index from 1, 0 for background (N, H, W)",

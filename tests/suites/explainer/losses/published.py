@@ -666,3 +666,13 @@ def quality_before_class(pred_logits, target_scores, target_labels, beta=2.0):
     found = target_labels.reshape(-1) > 0
     y[found, target_labels.reshape(-1)[found] - 1] = target_scores.reshape(-1)[found]
     return (F.binary_cross_entropy_with_logits(x, y, reduction="none") * (y - x.sigmoid()).abs() ** beta).sum()
+
+
+def quality_before_label(pred, quality, label, beta=2.0):
+    p, c = pred.sigmoid(), pred.shape[1]
+    loss = F.binary_cross_entropy_with_logits(pred, torch.zeros_like(pred), reduction="none") * p**beta
+    rows = ((label >= 0) & (label < c)).nonzero().squeeze(1)
+    at = rows, label[rows].long()
+    h = F.binary_cross_entropy_with_logits(pred[at], quality[rows], reduction="none")
+    loss[at] = h * (quality[rows] - p[at]).abs() ** beta
+    return loss.sum(1).mean()
