@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +18,20 @@ def keep(folder: Path, path: str | Path, commit: str) -> Path:
 
     `commit` is that of what does not say its own. Raises `ValueError` with a sentence where `path` is no run.
     """
-    frame = points(path, commit)
-    if objection := _objection(frame):
-        raise ValueError(f"{path} {objection}")
+    (file,) = keep_all(folder, [path], commit)
+    return file
+
+
+def keep_all(folder: Path, paths: Sequence[str | Path], commit: str) -> list[Path]:
+    """Put several runs into the folder as `keep` does, or none of them where one is no run."""
+    frames = [points(path, commit) for path in paths]
+    for path, frame in zip(paths, frames, strict=True):
+        if objection := _objection(frame):
+            raise ValueError(f"{path} {objection}")
+    return [_write(folder, frame) for frame in frames]
+
+
+def _write(folder: Path, frame: pd.DataFrame) -> Path:
     time, measured = frame["time"].iloc[0], frame["commit"].iloc[0]
     digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:8]
     stamp = pd.Timestamp(time).strftime("%Y%m%dT%H%M%S")

@@ -200,6 +200,13 @@ def test_what_is_torn_costs_itself_alone(measured, tmp_path, call):
     assert len(set(trend.read(kept)[0]["commit"])) == 4
 
 
+def test_one_that_is_no_run_keeps_the_others_out(tmp_path, call, measured):
+    (tmp_path / "none").mkdir()
+    status, out, errors = call("trend", tmp_path / "kept", measured(0, 4.0), tmp_path / "none")
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert not (tmp_path / "kept").exists()
+
+
 @pytest.mark.parametrize("name", ["missing", "empty", "a file", "broken"])
 def test_a_folder_without_a_run_is_one_line(tmp_path, call, name):
     (tmp_path / "empty").mkdir()
