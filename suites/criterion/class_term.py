@@ -175,7 +175,20 @@ def _told(form: Form, own: str, divisor: str, positive: float, negative: float) 
     told += "" if form.base == own else f" in place of {CALLED[own]}"
     others = [words.sentence(one) for one in form.semantics.changes if not one.code.endswith("_of_its_own")]
     sides = _sides(form, positive, negative)
-    return Reading(", ".join(filter(None, (told, *others, sides))), form.semantics.formula, divisor)
+    formula = " · ".join(filter(None, (_shown(form.split, positive, negative), form.semantics.formula)))
+    return Reading(", ".join(filter(None, (told, *others, sides))), formula, divisor)
+
+
+def _shown(split: str, positive: float, negative: float) -> str:
+    """The weights of the two sides as a factor of the formula; none for a weight of 1.
+
+    >>> _shown("blend", 0.25, 0.75), _shown("label", 1.0, 0.5), _shown("label", 1.0, 1.0)
+    ('(0.25 y + 0.75 (1-y))', '(1 if y > 0 else 0.5)', '')
+    """
+    one, other = f"{positive:.4g}", f"{negative:.4g}"
+    if one == other:
+        return "" if one == "1" else one
+    return f"({one} y + {other} (1-y))" if split == "blend" else f"({one} if y > 0 else {other})"
 
 
 def _plain(positive: float, negative: float) -> bool:
