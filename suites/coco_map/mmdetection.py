@@ -10,6 +10,7 @@ import copy
 import functools
 import os
 import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ def _runner(training: Training, folder: str) -> Any:
         launcher="pytorch" if count() > 1 else "none",
         cfg={"model_wrapper_cfg": {"type": "MMDistributedDataParallel", "broadcast_buffers": False, **device_ids}},
         log_level="ERROR",
-        experiment_name=f"focalbench-{id(recorder)}",  # mmengine keeps every runner of a process by name
+        experiment_name=f"focalbench-{uuid.uuid4().hex}",  # mmengine keeps every runner of a process by name
     )
 
 
