@@ -751,7 +751,7 @@ def trend_command(folder, sources):
         for source in sources:
             if Run(source).records_file.is_file():
                 open_run(source)  # which says how many of its lines are no records
-        trend.keep_all(place, sources, project_commit())
+        trend.keep(place, sources, project_commit())
         if not place.is_dir():
             raise click.UsageError(f"{folder} is no folder; `trend {folder} RUN` makes it of a run")
         points, objections = trend.read(place)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import checks
 from .boxes import distances, from_distances, giou, grid
+from .heads import rows
 from .losses import cross_entropy_loss, focal_loss
 
 RADIUS = 1.5  # strides: a cell takes a box whose centre is nearer (centre sampling)
@@ -58,7 +59,7 @@ def fcos_head(
     >>> {name: round(term.item(), 3) for name, term in found.items()}
     {'cls': 0.043, 'bbox': 0.0, 'ctrness': 0.693}
     """
-    scores, sides, centred = (_rows(maps) for maps in (cls_logits, bbox_regression, bbox_ctrness))
+    scores, sides, centred = (rows(maps) for maps in (cls_logits, bbox_regression, bbox_ctrness))
     checks.ground_truth(boxes, labels, scores.shape[2])
     cells, scale = grid([level.shape[2:] for level in cls_logits], strides, scores)
     box = torch.stack([_assign(each.to(cells), cells * scale, scale, strides) for each in boxes])  # (B, A), -1 for none
@@ -76,12 +77,6 @@ def fcos_head(
         "bbox": (1 - giou(predicted, wanted)).sum() / count,
         "ctrness": centre / count,
     }
-
-
-def _rows(maps: Sequence[Tensor]) -> Tensor:
-    """Maps (B, K, H, W) of all levels as rows (B, A, K); at least float32."""
-    rows = torch.cat([level.flatten(2) for level in maps], dim=2).transpose(1, 2)
-    return rows.to(torch.promote_types(rows.dtype, torch.float32))
 
 
 @torch.no_grad()

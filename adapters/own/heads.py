@@ -1,4 +1,4 @@
-"""What a head needs besides its losses: some anchors out of its maps, a box side from its bins, the first bias."""
+"""What a head needs besides its losses: anchors out of its maps, a box side from its bins, the first bias."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ import torch
 from torch import Tensor
 
 from . import readable
+
+
+def rows(maps: Sequence[Tensor], anchors: int = 1) -> Tensor:
+    """The maps of a batch as rows, an anchor each, level by level and cell by cell.
+
+    Args:
+        maps: a level each, (B, anchors K, H, W).
+        anchors: how many a cell has, whose channels stand one after the other.
+
+    Returns (B, A, K), A anchors of all levels together, at least float32.
+
+    >>> rows([torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]), torch.tensor([[[[5.0]], [[6.0]]]])]).tolist()
+    [[[1.0, 3.0], [2.0, 4.0], [5.0, 6.0]]]
+    """
+    found = [level.unflatten(1, (anchors, -1)).permute(0, 3, 4, 1, 2).flatten(1, 3) for level in maps]
+    return torch.cat([each.to(torch.promote_types(each.dtype, torch.float32)) for each in found], dim=1)
 
 
 def gather(

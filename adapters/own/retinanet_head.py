@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import checks
 from .boxes import grid, iou
+from .heads import rows
 from .losses import focal_loss
 
 SIZE = 4  # strides: the side of a level's smallest square anchor (torchvision's 32 pixels on stride 8)
@@ -58,20 +59,13 @@ def retinanet_head(
     >>> round(found["cls"].item(), 4)
     0.0433
     """
-    scores = _rows(cls_logits, len(SCALES) * len(RATIOS))
-    deltas = _rows(bbox_regression, len(SCALES) * len(RATIOS))
+    scores, deltas = (rows(maps, len(SCALES) * len(RATIOS)) for maps in (cls_logits, bbox_regression))
     checks.ground_truth(boxes, labels, scores.shape[2])
     squares = torch.cat(
         [_anchors(level.shape[2:], stride, scores) for level, stride in zip(cls_logits, strides, strict=True)]
     )
     terms = [_of_image(*image, squares, classification) for image in zip(scores, deltas, boxes, labels, strict=True)]
     return {name: torch.stack([each[i] for each in terms]).mean() for i, name in enumerate(("cls", "bbox"))}
-
-
-def _rows(maps: Sequence[Tensor], anchors: int) -> Tensor:
-    """Maps (B, anchors K, H, W) of all levels as rows (B, H W anchors, K), cell by cell; at least float32."""
-    rows = [level.unflatten(1, (anchors, -1)).permute(0, 3, 4, 1, 2).flatten(1, 3) for level in maps]
-    return torch.cat([each.to(torch.promote_types(each.dtype, torch.float32)) for each in rows], dim=1)
 
 
 def _anchors(shape: Sequence[int], stride: int, like: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ enough for a CI cache, and runs of several machines merge by being put into one 
 from __future__ import annotations
 
 from focalbench_suite.results.trend.changes import steps_table, tables, verdicts_table
-from focalbench_suite.results.trend.kept import keep, keep_all, read
+from focalbench_suite.results.trend.kept import keep, read
 from focalbench_suite.results.trend.page import write
 
-__all__ = ["keep", "keep_all", "read", "steps_table", "tables", "verdicts_table", "write"]
+__all__ = ["keep", "read", "steps_table", "tables", "verdicts_table", "write"]

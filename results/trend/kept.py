@@ -13,17 +13,12 @@ from focalbench_suite.results.store import Run
 from focalbench_suite.results.trend.points import COLUMNS, NUMBERS, SHORT, WORDS, points
 
 
-def keep(folder: Path, path: str | Path, commit: str) -> Path:
-    """Put what a run says into the folder as a Parquet file; the same run is kept once, however often it is put there.
+def keep(folder: Path, paths: Sequence[str | Path], commit: str) -> list[Path]:
+    """Put what runs say into the folder, a Parquet file each; the same run is kept once, however often it is put there.
 
-    `commit` is that of what does not say its own. Raises `ValueError` with a sentence where `path` is no run.
+    `commit` is that of what does not say its own. Raises `ValueError` with a sentence, and keeps none of them, where
+    one of `paths` is no run.
     """
-    (file,) = keep_all(folder, [path], commit)
-    return file
-
-
-def keep_all(folder: Path, paths: Sequence[str | Path], commit: str) -> list[Path]:
-    """Put several runs into the folder as `keep` does, or none of them where one is no run."""
     frames = [points(path, commit) for path in paths]
     for path, frame in zip(paths, frames, strict=True):
         if objection := _objection(frame):

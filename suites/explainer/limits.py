@@ -132,28 +132,36 @@ def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: 
     """
     with numpy.errstate(all="ignore"):
         distance = numpy.abs(elements.values - model)
-        error = distance / numpy.abs(model)
         if added and (distance <= 8 * added * _over_smallest(elements)).all():  # the slope of -log p_t is 1/p_t
             return
-    error = numpy.where(numpy.isfinite(error) & (numpy.abs(model) > 1e-9), error, 0)
-    i = int(error.argmax())
-    if error[i] <= 1e-9 or case.questions.dtype != "float64":
+    error = relative_error(elements, model)
+    i = int(numpy.nan_to_num(error).argmax())
+    if not error[i] > 1e-9 or case.questions.dtype != "float64":
         return
     worst = float(error[i])
     if elements.tolerance.relative > 1e-2:
         told = change("precision", "half_inside", error=worst)
     elif any(one.change.code == "dtype_narrowed" for one in case.findings):
         return
-    elif what := rounded(elements, error, numpy.abs(model) > 1e-9):
+    elif what := rounded(elements, error):
         told = change("precision", "rounded_to_single", what=what, error=worst)
     else:
         told = change("precision", "single_inside", error=worst)
     case.show(told, "fragile", elements.calls[i], repr(float(model[i])), repr(float(elements.values[i])))
 
 
-def rounded(elements: Elements, error: numpy.ndarray, asked: numpy.ndarray) -> str:
+def relative_error(elements: Elements, model: numpy.ndarray) -> numpy.ndarray:
+    """How far each value is from the model's; NaN where the model's is too small to tell, or either is no number."""
+    with numpy.errstate(all="ignore"):
+        error = numpy.abs(elements.values - model) / numpy.abs(model)
+    return numpy.where(numpy.isfinite(error) & (numpy.abs(model) > 1e-9), error, numpy.nan)
+
+
+def rounded(elements: Elements, error: numpy.ndarray) -> str:
     """What alone is rounded to float32, ``targets`` or a parameter: calls whose own float32 holds show no error."""
-    coarse = error > 1e-9
+    asked, coarse = ~numpy.isnan(error), error > 1e-9
+    if not coarse.any():
+        return ""
     given = [{"targets": call.targets} | call.parameters for call in elements.calls]
     found = []
     for name in given[0]:

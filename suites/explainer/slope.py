@@ -9,7 +9,7 @@ import numpy
 import torch
 
 from focalbench_suite.suites.explainer.formula import Elements
-from focalbench_suite.suites.explainer.limits import rounded
+from focalbench_suite.suites.explainer.limits import relative_error, rounded
 from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Tensor, change
 
@@ -35,11 +35,14 @@ def explain_slope(
     usable = _smooth(semantics, elements) & numpy.isfinite(right).all(-1)
     tolerance = replace(
         elements.tolerance,
-        relative=max(1e-4 if _rounded(semantics, elements, share) else 2e-5, elements.tolerance.relative),
+        relative=max(2e-5, elements.tolerance.relative),
         absolute=max(1e-9, elements.tolerance.absolute),
     )
     finite = numpy.isfinite(observed).all(-1)
     wrong = usable & finite & ~_same(tolerance, observed, right)
+    if wrong.any() and _rounded(semantics, elements, share):
+        tolerance = replace(tolerance, relative=max(1e-4, tolerance.relative))
+        wrong = usable & finite & ~_same(tolerance, observed, right)
     if not wrong.any():
         return None
     usable &= finite
@@ -56,10 +59,7 @@ def _rounded(semantics: Semantics, elements: Elements, share: Tensor | None) -> 
     """Whether targets or a parameter are rounded to single precision, to which the slopes are no better."""
     with torch.no_grad():
         model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
-    with numpy.errstate(all="ignore"):
-        error = numpy.abs(elements.values - model) / numpy.abs(model)
-    asked = elements.answered & numpy.isfinite(error) & (numpy.abs(model) > 1e-9)
-    return bool(asked.any() and rounded(elements, numpy.where(asked, error, 0), asked) and (error[asked] > 1e-9).any())
+    return bool(rounded(elements, relative_error(elements, model)))
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

@@ -73,7 +73,7 @@ def test_a_slow_drift_over_fifty_commits_is_seen(measured, tmp_path):
     dice = random.Random(1)
     for number in range(50):
         run = measured(number, 4.0 * 1.005**number * dice.gauss(1, NOISE))
-        trend.keep(tmp_path / "kept", run, "")
+        trend.keep(tmp_path / "kept", [run], "")
     found = curve(tmp_path / "kept")
     assert len(found) >= 2
     assert all(row["after"] > row["before"] for row in found)
@@ -85,7 +85,7 @@ def test_a_step_is_told_at_its_commit_and_one_bad_run_is_none(measured, tmp_path
     for number in range(20):
         bad = 1.6 if number == 5 else 1.0
         run = measured(number, (4.0 if number < 12 else 4.8) * bad * dice.gauss(1, NOISE))
-        trend.keep(tmp_path / "kept", run, "")
+        trend.keep(tmp_path / "kept", [run], "")
     (step,) = curve(tmp_path / "kept")
     assert step["commit"] == commit(12)[:9]
     assert 1.15 < float(step["change"].removeprefix("× ")) < 1.25
@@ -111,7 +111,7 @@ def test_a_machine_that_became_slower_is_not_the_loss(measured, tmp_path):
     for number in range(20):
         slow = 1.0 if number < 10 else 1.3
         run = measured(number, 4.0 * slow * dice.gauss(1, NOISE), stream=slow)
-        trend.keep(tmp_path / "kept", run, "")
+        trend.keep(tmp_path / "kept", [run], "")
     (step,) = curve(tmp_path / "kept")
     assert step["reason"] == "the machine: its stream changed with it"
 
@@ -121,7 +121,7 @@ def test_two_machines_merge_by_copying_and_are_not_mixed(measured, tmp_path):
     for number in range(24):
         slow = number % 2
         run = measured(number, (9.0 if slow else 4.0) * dice.gauss(1, NOISE), machine="Slow" if slow else "Fast")
-        trend.keep(tmp_path / ("slow" if slow else "fast"), run, "")
+        trend.keep(tmp_path / ("slow" if slow else "fast"), [run], "")
     for file in (tmp_path / "slow").iterdir():
         shutil.copy(file, tmp_path / "fast")
     assert curve(tmp_path / "fast") == []
@@ -133,7 +133,7 @@ def test_two_machines_merge_by_copying_and_are_not_mixed(measured, tmp_path):
 
 def test_a_verdict_that_changes_is_told_with_its_commit(measured, tmp_path):
     for number in range(5):
-        trend.keep(tmp_path / "kept", measured(number, 4.0, "differs" if number == 2 else "agrees"), "")
+        trend.keep(tmp_path / "kept", [measured(number, 4.0, "differs" if number == 2 else "agrees")], "")
     points, _ = trend.read(tmp_path / "kept")
     rows = trend.verdicts_table(points).to_dict("records")
     told = [(row["commit"], row["before"], row["after"]) for row in rows]
@@ -143,7 +143,7 @@ def test_a_verdict_that_changes_is_told_with_its_commit(measured, tmp_path):
 
 def test_a_run_is_kept_once_and_says_the_same_as_its_folder(measured, tmp_path):
     run = measured(7, 4.0)
-    assert trend.keep(tmp_path / "kept", run, "") == trend.keep(tmp_path / "kept", run, "")
+    assert trend.keep(tmp_path / "kept", [run], "") == trend.keep(tmp_path / "kept", [run], "")
     shutil.copytree(run, tmp_path / "whole" / "run")
     kept, whole = (trend.read(tmp_path / name)[0] for name in ("kept", "whole"))
     assert len(kept) > 2
@@ -153,7 +153,7 @@ def test_a_run_is_kept_once_and_says_the_same_as_its_folder(measured, tmp_path):
 
 def test_average_precision_has_curves_too(write_run, tmp_path):
     run = write_run(tmp_path / "run", made_up.every_record())
-    trend.keep(tmp_path / "kept", run.folder, "")
+    trend.keep(tmp_path / "kept", [run.folder], "")
     points, _ = trend.read(tmp_path / "kept")
     values = points[points["table"] == "coco_map"].set_index("line")["value"].to_dict()
     assert values == {"library (mmdetection)": pytest.approx(1.0), "no prior (own)": pytest.approx(0.25, abs=0.02)}
@@ -171,7 +171,7 @@ def test_a_benchmark_file_and_an_answer_of_check_are_runs_of_their_commit(tmp_pa
     answer = {"reference": "losses.py:focal", "loss": "focal", "verdict": "different", "findings": findings}
     (tmp_path / "answer.json").write_text(json.dumps(answer))
     for name in ("benchmarks.json", "answer.json"):
-        trend.keep(tmp_path / "kept", tmp_path / name, commit(2))
+        trend.keep(tmp_path / "kept", [tmp_path / name], commit(2))
     points, _ = trend.read(tmp_path / "kept")
     rows = points.set_index("what").to_dict("index")
     assert rows["test_focal"]["value"] == pytest.approx(2.0)
@@ -183,7 +183,7 @@ def test_a_benchmark_file_and_an_answer_of_check_are_runs_of_their_commit(tmp_pa
 def test_what_is_torn_costs_itself_alone(measured, tmp_path, call):
     kept = tmp_path / "kept"
     for number in range(3):
-        trend.keep(kept, measured(number, 4.0), "")
+        trend.keep(kept, [measured(number, 4.0)], "")
     whole = next(kept.glob("*.parquet")).read_bytes()
     (kept / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     (kept / "words.parquet").write_text("no parquet")
