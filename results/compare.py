@@ -220,13 +220,13 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], t
     time, so that a machine that is slow today is not the loss's fault. Where other processes wanted the cores, nothing
     is: two threads that wait for each other then took 60 times as long as the day before.
     """
-    shared = [key for key in old if key in new and old[key].machine == new[key].machine]
-    elsewhere = old.keys() & new.keys() - set(shared)
-    for key in elsewhere:
-        detail = f"another machine: {old[key].machine} -> {new[key].machine}"
-        result.changes.append(RunChange("undecided", "throughput", key, detail))
-    if elsewhere and not shared:
-        result.undecidable = f"No time is compared: {detail}."
+    timed = [key for key in old if key in new]
+    objections = {key: objection for key in timed if (objection := _incomparable(old[key], new[key]))}
+    shared = [key for key in timed if key not in objections]
+    for key, objection in objections.items():
+        result.changes.append(RunChange("undecided", "throughput", key, objection))
+    if objections and not shared:
+        result.undecidable = f"No time is compared: {min(objections.values())}."
     limits = [thresholds.of(key) for key in shared]
     differences = [_differences(old[key], new[key]) for key in shared]
     beyond = [log1p(limit.margin) for limit in limits]
@@ -253,6 +253,16 @@ def _speed(result: Comparison, old: dict[str, Timing], new: dict[str, Timing], t
             result.changes.append(RunChange("undecided", "throughput", key, detail))
     if shared:
         result.notes.append(f"Times of {len(shared)} cells and passes compared at {LEVEL:.0%} after Holm's correction.")
+
+
+def _incomparable(old: Timing, new: Timing) -> str:
+    """Why two times of a cell say nothing of each other; empty where they do."""
+    if old.machine != new.machine:
+        return f"another machine: {old.machine} -> {new.machine}"
+    if old.is_glance or new.is_glance:
+        rounds = min(one.rounds for one in (old, new) if one.is_glance)
+        return f"timed in one launch of {rounds} rounds, too few to judge by; --profile quick takes more"
+    return ""
 
 
 def _differences(old: Timing, new: Timing) -> list[Difference]:

@@ -16,20 +16,30 @@ from focalbench_suite.results.throughput import is_timed, rounds_of
 
 NAMED_BY = ("machine", "system", "node")  # where a processor has no name of its own, as ARM's have none
 PASSES = ("forward", "forward_backward")
+FEWEST_ROUNDS = 3  # of a single launch that is judged: of three, one odd round does not move the median
 
 
 @dataclass(frozen=True)
 class Timing:
     """One cell's pass: a median a launch in ms, and how long the machine's own stream took in that launch, in ms.
 
-    `stream` is empty where it was not measured; `machine` is the processor's name; `others` is how many processes
-    beyond the timed threads wanted a core meanwhile, as far as that was recorded.
+    `stream` is empty where it was not measured; `machine` is the processor's name; `rounds` is of all launches;
+    `others` is how many processes beyond the timed threads wanted a core meanwhile, as far as that was recorded.
     """
 
     launches: tuple[float, ...]
     stream: tuple[float, ...]
     machine: str
+    rounds: int = FEWEST_ROUNDS
     others: float = 0.0
+
+    @property
+    def is_glance(self) -> bool:
+        """One launch of a few rounds, as the smoke profile takes: it shows that a loss runs, not how fast it is.
+
+        Smoke's runs of the same code lay a factor of 2.4 apart.
+        """
+        return len(self.launches) < 2 and self.rounds < FEWEST_ROUNDS
 
 
 class Benchmarks:
@@ -54,7 +64,8 @@ class Benchmarks:
     def _timing(self, entry: dict[str, Any]) -> Timing:
         told = entry["extra_info"]
         others = told.get("load", 0.0) - told.get("threads", 0)
-        return Timing((entry["stats"]["median"] * 1e3,), (), told.get("device_name", self.machine), others)
+        rounds = entry["stats"].get("rounds", FEWEST_ROUNDS)
+        return Timing((entry["stats"]["median"] * 1e3,), (), told.get("device_name", self.machine), rounds, others)
 
 
 Source = Run | Baseline | Benchmarks
@@ -95,17 +106,19 @@ def _medians(baseline: Baseline) -> dict[str, Timing]:
             launches_like(Interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]), row["launches"], reach),
             (),
             row["device_name"],
+            row["rounds"],
         )
         for row in found.to_dict("records")
     }
 
 
 def _timing(record: dict[str, Any], name: str) -> Timing:
-    launches = record["data"]["launches"]
+    launches, rounds = record["data"]["launches"], rounds_of(record, name)
     return Timing(
-        tuple(float(np.median(rounds["ms"])) for rounds in rounds_of(record, name)),
+        tuple(float(np.median(one["ms"])) for one in rounds),
         tuple(float(np.median(launch["stream_ms"][name])) for launch in launches),
         record["data"]["device_name"],
+        sum(len(one["ms"]) for one in rounds),
         max(launch["load"] for launch in launches) - record["data"]["threads"]
         if record["cell"]["device"] == "cpu"
         else 0,

@@ -384,6 +384,19 @@ def test_times_of_another_machine_decide_nothing_and_that_is_said_first(tmp_path
         assert "another machine" in told["undecidable"]
 
 
+@pytest.mark.parametrize(("rounds", "kind"), [(2, "undecided"), (3, "regressed")])
+def test_a_single_launch_of_two_rounds_is_no_regression(tmp_path, make_record, write_run, rounds, kind):
+    def timed(slower: float) -> list[dict]:
+        line = timed_record(make_record, "own", slower, launches=1)
+        for one in line["data"]["launches"][0]["rounds"].values():
+            one.update({name: values[:rounds] for name, values in one.items()})
+        return [line]
+
+    comparison = compare(write_run(tmp_path / "old", timed(1.0)), write_run(tmp_path / "new", timed(4.3)))
+    assert [change.kind for change in comparison.changes if change.table == "throughput"] == [kind] * 2
+    assert ("one launch of 2 rounds" in comparison.undecidable) == (kind == "undecided")
+
+
 def test_a_processor_without_a_name_of_its_own_is_told_by_its_machine(tmp_path):
     file = benchmark_file(tmp_path / "arm.json", {"a": 0.010})
     content = json.loads(file.read_text())
