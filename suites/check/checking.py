@@ -14,7 +14,8 @@ import torch
 
 from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL, CRITERIA
-from focalbench_suite.suites.check.binding import SCALE, Binding, Bound, Options
+from focalbench_suite.suites.check.binding import bound
+from focalbench_suite.suites.check.calling import SCALE, Binding, Bound, Options
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer import CannotAnswer, explain
@@ -131,7 +132,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
 
 def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # noqa: B008, frozen
     """The function that ``FILE.py:NAME`` or ``package.module:NAME`` names, behind the canonical call."""
-    return Bound(adapters.load_object(reference), loss, options)
+    return bound(adapters.load_object(reference), loss, options)
 
 
 def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
@@ -173,8 +174,9 @@ def code_of(reference: str | None, loss: str, options: Options) -> str:
     stated = "" if options == Options() else f", {options!r}"
     names = "bind" if options == Options() else "Options, bind"
     if reference is None:
-        names = names.replace("bind", "Bound")
+        stated_in = "" if options == Options() else "from focalbench_suite.suites.check import Options\n"
         return (
-            f"from focalbench_suite.suites.check.binding import {names}\ncall = Bound(your_function, {loss!r}{stated})"
+            f"{stated_in}from focalbench_suite.suites.check.binding import bound\n"
+            f"call = bound(your_function, {loss!r}{stated})"
         )
     return f"from focalbench_suite.suites.check import {names}\ncall = bind({reference!r}, {loss!r}{stated})"
