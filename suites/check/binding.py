@@ -23,13 +23,16 @@ import torch
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.check.calling import Bound, Options, function_name, place_of, usual
-from focalbench_suite.suites.check.form import SIDES, Form, Labels, Layout, of_elements
+from focalbench_suite.suites.check.form import LISTS, SIDES, Form, Labels, Layout, of_elements
 from focalbench_suite.suites.check.signature import CannotCall, Roles, as_pair, read_signature, weighed
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
 FOUR_SIDES = re.compile(r"[(\[][^()\[\]]*,\s*4\s*,[^()\[\]]*[)\]]")  # in a docstring: (N, 4, K)
 TWO_COLUMNS = re.compile(r"[(\[]\s*\w+\s*,\s*2\s*[)\]]")  # (N, 2)
+PAIRS = ("label_score", "label_score_mask")  # a label and its quality, alone or with which of them have a class
+VALID = ("mask", "masks")  # which may mark the positives, or what is not padding
+EPSILON = 1e-6  # of a loss: less than what a loss of another kind of input differs by
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
 
 
@@ -103,25 +106,26 @@ def _found(plain: Bound) -> Bound:
     """
     first_error, undefined = "", None
     chosen: tuple[Bound, torch.dtype] | None = None
+    plain_layout = next(_forms(plain)).layout  # another that is no loss of its targets is answered by chance
     tries = itertools.product((torch.float64, torch.float32), _by_layout(_forms(plain)))
     for dtype, forms in tries:
         best, most = None, 0
         for one in (replace(plain, form=form) for form in forms):
             finite, answered, error = _tried(one, dtype)
-            first_error, undefined = first_error or error, undefined or (one if answered else None)
+            first_error, undefined = first_error or error, undefined or (one if answered > finite == 0 else None)
             if finite > most:
                 best, most = one, finite
-            if not error:
-                break
-        if best is not None and _reads_targets(best, dtype):
+            if not error and _reads_targets(one := _after_background(one, dtype), dtype):
+                return _settled(one, dtype)
+        if best is not None and _reads_targets(best := _after_background(best, dtype), dtype):
             return _settled(best, dtype)
-        if best is not None and chosen is None:
+        if best is not None and chosen is None and best.form.layout == plain_layout:
             chosen = best, dtype
     if chosen is not None:
         return _settled(*chosen)
     if undefined is not None and not plain.roles.weights:
         return undefined  # it returns NaN whatever it is given, which the explanation will say
-    said = first_error or "it takes no form that is known"
+    said = first_error or "where it is answered, rows are not told apart by their targets"
     if arrays := _other_arrays(plain.function):
         said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
     raise CannotCall(f"no call of the function gives a loss: {said}")
@@ -129,10 +133,10 @@ def _found(plain: Bound) -> Bound:
 
 def _settled(bound: Bound, dtype: torch.dtype) -> Bound:
     """The form with what only further calls tell."""
-    first = bound.form.labels == "label_score" and _background_first(bound, dtype)
+    bound = _of_two_classes(_of_valid_elements(bound, dtype), dtype)
     bound = _of_probabilities(_of_all_bins(bound, dtype), dtype)
     bound = _of_equal_weights(_of_one_weight(bound, dtype), dtype)
-    return _in(bound, sums_sides=_adds(bound, dtype), background_first=first)
+    return _in(bound, sums_sides=_adds(bound, dtype))
 
 
 def _reads_targets(bound: Bound, dtype: torch.dtype) -> bool:
@@ -165,30 +169,74 @@ def _reads_targets(bound: Bound, dtype: torch.dtype) -> bool:
         return True
 
 
-def _of_probabilities(bound: Bound, dtype: torch.dtype) -> Bound:
-    """The form, or with probabilities where what lies beyond 0 and 1 is cut off and no name speaks of logits.
+def _of_valid_elements(bound: Bound, dtype: torch.dtype) -> Bound:
+    """The form, or with a mask of ones: one that marked the positives would leave negatives without a loss."""
+    masked = any(meant == "positives" and name in VALID for name, meant in bound.roles.needed.items())
+    if not masked or CANONICAL[bound.loss].inputs != "dense" or bound.form.labels != "dense":
+        return bound
+    valid = _in(bound, mask_of_ones=True)
+    logits = torch.full((2, bound.classes or 3), 0.5, dtype=dtype, device=bound.options.device)
+    try:
+        marked, all_of_them = (one(logits, 0 * logits, **usual(one.loss, logits)).abs().sum() for one in (bound, valid))
+    except Exception:  # a user's function may raise anything, which the explanation will say
+        return bound
+    return valid if not marked > 0 and all_of_them > 0 else bound  # nothing, or nothing over none
 
-    A loss that forgets its sigmoid is the same function: the name and the cut say which of the two it is.
+
+def _of_two_classes(bound: Bound, dtype: torch.dtype) -> Bound:
+    """The same for two classes, where rows of any other class have no loss."""
+    if bound.classes or CANONICAL[bound.loss].inputs != "index":
+        return bound
+    logits = torch.randn(2, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    logits = logits.to(bound.options.device, dtype)
+    try:
+        first, second, others = (
+            bound(logits, torch.tensor(labels, device=logits.device), **usual(bound.loss, logits)).abs().sum()
+            for labels in ([0, 0], [1, 1], [2, 3])
+        )
+    except Exception:  # a user's function may raise anything, which the explanation will say
+        return bound
+    return replace(bound, classes=2) if others == 0 < min(first, second) else bound
+
+
+def _of_probabilities(bound: Bound, dtype: torch.dtype) -> Bound:
+    """The form, or with probabilities where no name speaks of logits and what lies beyond 0 and 1 is no loss.
+
+    It is cut off there, or no number, or below 0. A loss that forgets its sigmoid is the same function: the name and
+    this say which of the two it is.
     """
     further = _in(bound, inputs="probabilities")
     told = any("logit" in parameter.name.lower() for parameter in bound.roles.data)
     if bound.form.inputs != "logits" or bound.options.inputs is not None or told:
         return bound
-    answers = []
-    for distance in (3.0, 30.0):
-        logits = torch.tensor([[-distance, distance], [distance, -distance]], dtype=dtype)
-        label = torch.tensor([1, 1])
-        hot = torch.nn.functional.one_hot(label, 2).to(dtype)
-        targets = {"dense": hot, "index": label}.get(CANONICAL[bound.loss].inputs)
-        if targets is None:
-            return bound
-        given = (logits.to(bound.options.device), targets.to(bound.options.device))
+    given, probable = _costs(bound, dtype), _costs(further, dtype)
+    if len(given) < 3 or len(probable) < 3:
+        return bound
+    zero = -EPSILON * given[0]  # an epsilon added to p_t makes the surest loss negative, which is no sign of this
+    beyond = given[1] == given[2] or not all(cost >= zero for cost in given)  # NaN is not, either
+    return further if beyond and _falls(probable) and _tried(further, dtype)[2] == "" else bound
+
+
+def _costs(bound: Bound, dtype: torch.dtype) -> list[float]:
+    """The loss of two rows whose logits are right by 0.5, by 3 and by 30; nothing where it raises."""
+    label = torch.tensor([1, 0], device=bound.options.device)
+    hot = torch.nn.functional.one_hot(label, bound.classes or 2).to(dtype)
+    targets = {"dense": hot, "index": label}.get(CANONICAL[bound.loss].inputs)
+    if targets is None:
+        return []
+    costs = []
+    for distance in (0.5, 3.0, 30.0):
+        logits = (2 * hot - 1) * distance
         try:
-            answers.append(bound(*given, **usual(bound.loss, given[0])).sum())
+            costs.append(float(bound(logits, targets, **usual(bound.loss, logits)).sum()))
         except Exception:  # a user's function may raise anything, which the explanation will say
-            return bound
-    cut = bool(torch.isfinite(answers[0]) and answers[0] == answers[1])
-    return further if cut and _tried(further, dtype)[2] == "" else bound
+            return []
+    return costs
+
+
+def _falls(costs: list[float]) -> bool:
+    """Whether these are the costs of ever better logits: at no time more, at last less, and never below 0."""
+    return all(map(math.isfinite, costs)) and costs[0] >= costs[1] >= costs[2] >= 0 and costs[0] > costs[2]
 
 
 def _of_one_weight(bound: Bound, dtype: torch.dtype) -> Bound:
@@ -256,18 +304,23 @@ def _adds(bound: Bound, dtype: torch.dtype) -> bool:
     return bool(torch.isclose(one.sum() + other.sum(), both.sum(), rtol=1e-6))
 
 
-def _background_first(bound: Bound, dtype: torch.dtype) -> bool:
-    """Whether label 1 raises the logit of the first class: a loss pulls up the class that a label names."""
+def _after_background(bound: Bound, dtype: torch.dtype) -> Bound:
+    """The form, or with labels from 1 on where label 1 raises the logit of the first class: a loss pulls up the class
+    that a label names.
+    """
     logits = torch.zeros(2, bound.classes or 3, dtype=dtype, device=bound.options.device, requires_grad=True)
-    if logits.shape[1] < 2:
-        return False
+    stated = bound.options.labels == "index"  # C is background, which is what it is held against
+    by_row = CANONICAL[bound.loss].inputs == "dense" and bound.form.labels in ("index", *PAIRS) and not stated
+    if logits.shape[1] < 2 or not by_row:
+        return bound
     hot = torch.zeros_like(logits)
     hot[:, 1] = 1
     try:
         bound(logits, hot, **usual(bound.loss, logits)).sum().backward()
     except Exception:  # a user's function may raise anything, which the explanation will say
-        return False
-    return logits.grad is not None and bool((logits.grad.argmin(dim=1) == 0).all())
+        return bound
+    first = logits.grad is not None and bool((logits.grad.argmin(dim=1) == 0).all())
+    return _in(bound, background_first=True) if first else bound
 
 
 def _tried(bound: Bound, dtype: torch.dtype) -> tuple[int, int, str]:
@@ -298,23 +351,23 @@ def _forms(bound: Bound) -> Iterator[Form]:
     given = [roles.inputs, "logits" if roles.inputs == "probabilities" else "probabilities"]
     if options.inputs is not None:
         given = [options.inputs]
-    labels: list[Labels] = {
-        "dense": ["dense", "index", "label_score"], "index": ["index", "one_hot"], "bins": ["dense"],
-    }[inputs]  # fmt: skip
-    if roles.pair:
-        labels = ["label_score"]
-    if options.labels is not None:
-        labels = ["dense" if options.labels == "hard" else options.labels]
     # a mask or a quality beside the targets fits many a shape by chance
     pairs = not {"label", "positives", "quality", "quality_of_elements"}.isdisjoint(roles.needed.values())
+    labels: list[Labels] = {
+        "dense": ["dense", "index", *PAIRS], "index": ["index", "one_hot"], "bins": ["dense"],
+    }[inputs]  # fmt: skip
+    if roles.pair:
+        labels = ["label_score"] if pairs else list(PAIRS)
+    if options.labels is not None:
+        labels = ["dense" if options.labels == "hard" else options.labels]
     layouts: list[Layout] = {
-        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns"])],
+        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS])],
         "index": ["rows", "maps", "label_column", "label_maps"],
         "bins": [*SIDES, "rows"] if _tells(bound.function, FOUR_SIDES) else ["rows", *SIDES],
     }[inputs]
     if inputs == "dense" and _tells(bound.function, TWO_COLUMNS):
         layouts.sort(key=lambda layout: layout != "two_columns")
-    weights = ["tensor", "list", "number"] if bound.named("class_weights") in roles.canonical else ["tensor"]
+    weights = ["tensor", "single", "list", "number"] if bound.named("class_weights") in roles.canonical else ["tensor"]
     if bound.named("balance") in roles.canonical:
         weights = ["tensor", "pair"]
     elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
@@ -326,7 +379,7 @@ def _forms(bound: Bound) -> Iterator[Form]:
         Form(o, p, lay, of_elements(lab) if lay in ("flat", "column", "channel") else lab, w, e,
              counts_to_last=last, counts_background=more)
         for lay, lab, e, w, p, o, last, more in choices
-        if lay != "two_columns" or lab == "dense"
+        if lay not in ("two_columns", *LISTS) or lab == "dense"
     ]  # fmt: skip
     plain = found[0]
     return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))

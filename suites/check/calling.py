@@ -22,10 +22,12 @@ from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites.check.form import (
     APART,
     BY_ROW,
+    REDUCTION,
     SHOWN,
     SIDES,
     TARGETS_SHOWN,
     TEXT,
+    UNUSED,
     Form,
     Labels,
     laid_out,
@@ -36,6 +38,7 @@ from focalbench_suite.suites.check.signature import Inputs, Roles
 
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
 SCALE = 0.25  # a class weight of one number, to see what it weighs
+REFUSED = {"list": "a list: a tensor", "single": "float32: float64"}  # what class weights are given as, and are not
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Binding:
     `accepts` are the canonical parameters that can be varied, `defaults` the function's own for them, `off` those of
     its values that turn a parameter off. `how` says in one line how it is called; `scales` are parameters that it takes
     as one number where the loss has one for each class, `class_shares` what `SCALE` then weighs the classes with.
-    `classes` and `bins` are the counts to ask with.
+    `classes` and `bins` are the counts to ask with, `ignored` the class label that it names for rows to leave out.
     """
 
     accepts: frozenset[str]
@@ -75,6 +78,7 @@ class Binding:
     classes: int | None = None
     bins: int | None = None
     class_shares: tuple[float, ...] = ()
+    ignored: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,11 @@ class Bound:
         return self.options.bins or (own and own + self.form.counts_to_last)
 
     @property
+    def ignored(self) -> int | None:
+        """The class label of rows that do not count, where the function names one."""
+        return UNUSED if "ignored" in self.roles.needed.values() else self.roles.ignored
+
+    @property
     def accepts(self) -> frozenset[str]:
         """The canonical parameters that the function takes as the loss has them."""
         return frozenset(self.roles.canonical) - set(self.scales)
@@ -114,29 +123,31 @@ class Bound:
         """The description for the next stages."""
         defaults = {name: p.default for name, p in self.roles.canonical.items() if _plain(p.default)}
         off = {name: value for name, value in defaults.items() if name in self.accepts and _is_off(value)}
-        by_row = CANONICAL[self.loss].inputs == "dense" and self.form.labels != "sign_score"
-        labels = self.form.labels if by_row else "dense"
+        by_row = CANONICAL[self.loss].inputs == "dense" and not self.form.labels.startswith("sign_score")
+        labels = self.form.labels.removesuffix("_mask") if by_row else "dense"
         return Binding(
             self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins,
-            self._class_shares(),
+            self._class_shares(), self.ignored,
         )  # fmt: skip
 
     def __call__(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
         """Canonical logits and targets; raises whatever the function raises."""
-        if CANONICAL[self.loss].inputs == "dense" and self.form.labels == "sign_score":
+        labels = self.form.labels.removesuffix("_mask")
+        if CANONICAL[self.loss].inputs == "dense" and labels == "sign_score":
             targets = (targets > 0).long(), targets
-        elif CANONICAL[self.loss].inputs == "dense" and self.form.labels in ("index", "label_score"):
-            classes = logits.shape[-1]
-            targets = native_targets(targets, classes, self.form.labels)
-            if self.form.background_first:
-                label, quality = targets
-                targets = (label + 1) % (classes + 1), quality
+        elif CANONICAL[self.loss].inputs == "dense" and labels in ("index", "label_score"):
+            targets = native_targets(targets, logits.shape[-1], labels)
         return self.raw(logits, targets, **parameters)
 
     def raw(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
-        """Targets in the function's own form, class labels among them; raises whatever the function raises."""
-        if self.roles.ignored is not None and torch.is_tensor(targets) and not targets.is_floating_point():
-            targets = targets.masked_fill(targets == IGNORED, self.roles.ignored)
+        """Targets in its own form, class labels among them, 0 … C-1; raises whatever the function raises."""
+        if self.form.background_first and torch.is_tensor(targets):
+            targets = _after_background(targets, logits.shape[-1])
+        elif self.form.background_first:
+            label, quality = targets
+            targets = _after_background(label, logits.shape[-1]), quality
+        if self.ignored is not None and torch.is_tensor(targets) and not targets.is_floating_point():
+            targets = targets.masked_fill(targets == IGNORED, self.ignored)
         try:
             out = _tensor(self._called(self.form, logits, targets, parameters)) / self.form.unit
             return one_side(out, len(logits), self.form) if self.form.layout in SIDES else out
@@ -218,6 +229,10 @@ class Bound:
             return 2 if form.layout == "two_columns" else classes + form.counts_background
         if meant == "text":
             return TEXT
+        if meant == "reduction":
+            return self.options.reduction or REDUCTION
+        if meant == "ignored":
+            return UNUSED
         if meant == "normaliser":
             return 1.0
         if meant == "settings":
@@ -228,8 +243,9 @@ class Bound:
             return y[meant == "quality"]
         if meant == "quality_of_elements":
             return y
-        if meant == "positives":
+        if meant == "positives" and not form.mask_of_ones:
             return (y > 0).to(x.dtype)
+        x = x[0] if isinstance(x, list) else x
         return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
 
     @property
@@ -242,7 +258,7 @@ class Bound:
         dense = inputs == "dense" and self.form.labels == "dense"
         by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
-        form = "label_score_after_background" if self.form.background_first else self.form.labels
+        form = f"{self.form.labels}_after_background" if self.form.background_first else self.form.labels
         meant = (APART if "quality" in self.roles.needed.values() else TARGETS_SHOWN)[form]
         if "label" in self.roles.needed.values():
             meant = "quality"
@@ -255,16 +271,19 @@ class Bound:
             for name, p in self.roles.canonical.items()
             if name in self.accepts
         ]
-        if self.form.class_weights == "list":
-            parts[-1] += " (a list: a tensor is refused)"
+        if self.form.class_weights in REFUSED:
+            parts[-1] += f" ({REFUSED[self.form.class_weights]} is refused)"
         if self.form.class_weights == "pair":
             parts = [f"{part} = [1-alpha, alpha]" if part == self.named("balance") else part for part in parts]
         parts += [f"{name} = {need_shown(meant, self.form)}" for name, meant in self.roles.needed.items()]
         parts += [f"{name} = {value!r}" for name, value in self.options.given]
         places = [self.roles.canonical[name] for name in self.scales]
         undone = "" if self.form.unit == 1 else f", and the loss divided by {self.form.unit:g}"
+        taken = f"one number for all classes{undone}"
+        if places and places[0].default is None and not self._class_shares():
+            taken = "since nothing else that was tried is taken"
         given = (None if p.default is None else f"{self.form.unit:g}" for p in places)
-        parts += [f"{p.name} = {one}, one number for all classes{undone}" for p, one in zip(places, given, strict=True)]
+        parts += [f"{p.name} = {one}, {taken}" for p, one in zip(places, given, strict=True)]
         return f"{function_name(self.function)}({', '.join(parts)})"
 
 
@@ -294,7 +313,14 @@ def _weights_as(form: str, value: Any) -> Any:
     if value is None:
         return None
     tensor = value if torch.is_tensor(value) else torch.as_tensor(value)
+    if form == "single":
+        return tensor.float()
     return tensor.tolist() if form == "list" else tensor
+
+
+def _after_background(label: torch.Tensor, classes: int) -> torch.Tensor:
+    """Labels 0 … C-1, C for background, as 1 … C, 0 for background; what is ignored stays as it is."""
+    return torch.where(label < 0, label, (label + 1) % (classes + 1))
 
 
 def _by_kind(
