@@ -63,6 +63,7 @@ class FindingRow(Measured):
     example: str | None = None
     expected: str | None = None
     got: str | None = None
+    head: str | None = None
 
 
 class CapabilityRow(Measured):

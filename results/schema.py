@@ -52,7 +52,7 @@ TABLES = {
             "findings",
             "agreement",
             "Differences found, with their reason",
-            _words("loss adapter kind statement example expected got code values severity"),
+            _words("loss adapter kind statement example expected got code values severity head"),
             _words("loss adapter kind statement"),
         ),
         Table(

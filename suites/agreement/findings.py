@@ -23,6 +23,7 @@ from focalbench_suite.suites.explainer import CannotAnswer, explain, numerics
 from focalbench_suite.suites.explainer.calls import Call, Remembered
 from focalbench_suite.suites.explainer.examples import Finding, pasted
 from focalbench_suite.suites.explainer.explain import KNOWN
+from focalbench_suite.suites.explainer.headline import head_line
 from focalbench_suite.suites.explainer.here import Here
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
 
@@ -35,11 +36,12 @@ SYMPTOMS = ("alpha", "gamma", "soft_labels", "gradient", "mutation")  # of which
 def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] = SCANNED) -> list[Row]:
     """All findings of an adapter's loss; what the explainer has a reason for is not told again by its symptom.
 
-    `known` of a finding is why it is accepted, empty where it is new.
+    `known` of a finding is why it is accepted, empty where it is new; `head` is what a check says of the source in a
+    line, the same for all of them.
     """
     subject = of(loss, reference)
     ask = Remembered(Here(subject.call, device=device))
-    verdict, explained = _explained(subject, loss, ask)
+    verdict, head, explained = _explained(subject, loss, ask)
     measured = [*_probed(subject, loss, device), *_capable(loss, reference, device), *_defaults(loss)]
     measured += numerics.scan(ask, subject.loss, subject.code, dtypes, subject.off)
     symptoms = {"unexplained", *SYMPTOMS} if verdict == "different" else {"mutation", "gradient"} & _kinds(explained)
@@ -57,7 +59,7 @@ def of_source(loss: Loss, reference: str, device: str, dtypes: tuple[str, ...] =
     return [
         finding.plain
         | {"values": json.dumps(finding.plain["values"])}
-        | {"known": known.reason(finding.kind, loss.label, loss.name)}
+        | {"known": known.reason(finding.kind, loss.label, loss.name), "head": head}
         for finding in (*reasons, *measured)
     ]
 
@@ -66,16 +68,17 @@ def _kinds(findings: list[Finding]) -> set[str]:
     return {finding.kind for finding in findings}
 
 
-def _explained(subject: Subject, loss: Loss, ask: Remembered) -> tuple[str, list[Finding]]:
-    """The explainer's verdict and reasons; nothing of a loss that has no factors or that cannot be called."""
+def _explained(subject: Subject, loss: Loss, ask: Remembered) -> tuple[str, str, list[Finding]]:
+    """The explainer's verdict, in a word and in a line, and its reasons; nothing of a loss that cannot be asked."""
     if subject.loss not in KNOWN:
-        return "", []
+        return "", "", []
     try:
         accepts = set(CANONICAL[loss.name].names) - set(loss.without)
         explanation = explain(subject.loss, ask, subject.code, accepts=accepts)
     except CannotAnswer:
-        return "", []
-    return explanation.verdict, explanation.findings
+        return "", "", []
+    head = head_line(subject.loss, explanation.reduction, explanation.findings)
+    return explanation.verdict, f"{explanation.verdict}: {head}", explanation.findings
 
 
 def _probed(subject: Subject, loss: Loss, device: str) -> Iterator[Finding]:

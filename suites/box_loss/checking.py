@@ -18,7 +18,7 @@ import torch
 from focalbench_suite import adapters
 from focalbench_suite.suites.agreement import pairs
 from focalbench_suite.suites.box_loss.calling import NEAR, BoundBoxes, bound
-from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import Verdict
 from focalbench_suite.suites.check.child import ask_apart
 from focalbench_suite.suites.check.signature import CannotCall

@@ -2,7 +2,7 @@
 
 from focalbench_suite.suites.check.accepting import BadFile, read_accepted
 from focalbench_suite.suites.check.asserting import assert_loss, objections
-from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import bind, check
 from focalbench_suite.suites.check.identify import identify
 from focalbench_suite.suites.check.many import check_many

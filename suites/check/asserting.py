@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from focalbench_suite.suites.check import accepting
-from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import Verdict, check
 from focalbench_suite.suites.check.show import render
 from focalbench_suite.suites.explainer.examples import Finding

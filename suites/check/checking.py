@@ -14,13 +14,15 @@ import torch
 
 from focalbench_suite import adapters
 from focalbench_suite.adapters import CANONICAL, CRITERIA
-from focalbench_suite.suites.check.binding import SCALE, Binding, Bound, Options
+from focalbench_suite.suites.check.binding import bound
+from focalbench_suite.suites.check.calling import SCALE, Binding, Bound, Options
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer import CannotAnswer, explain
 from focalbench_suite.suites.explainer.calls import Remembered
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.explain import KNOWN
+from focalbench_suite.suites.explainer.headline import head_line
 from focalbench_suite.suites.explainer.vocabulary.option import change
 
 
@@ -41,42 +43,14 @@ class Verdict:
 
     @property
     def head(self) -> str:
-        """What the function is and how it reduces; hard and soft labels apart, the cause before its consequences."""
-        name = (
-            f"the {self.loss.replace('_', ' ')} loss"
-            if not self.loss.endswith("entropy")
-            else self.loss.replace("_", " ")
-        )
-        reduced = f"; reduced by {self.reduction}" if self.reduction not in ("unknown", "none") else ""
-        different = list(dict.fromkeys(f.kind for f in self.findings if f.severity == "different"))
-        fragile = list(dict.fromkeys(f.kind for f in self.findings if f.severity == "fragile"))
-        if different == ["soft_labels"]:
-            return f"{name} on hard labels, another function for soft ones{reduced}"
-        if different:
-            return f"not {name}: {', '.join(kind.replace('_', ' ') for kind in different)}{reduced}"
-        told = dict.fromkeys(FRAGILE.get(kind, kind) for kind in fragile)
-        but = f", but {' and '.join(told)}" if fragile else ""
-        return f"{name}{but}{reduced}"
+        """What the function is and how it reduces, in a line."""
+        return head_line(self.loss, self.reduction, self.findings)
 
     @property
     def plain(self) -> dict[str, Any]:
         """Plain data, for a program that reads it."""
         names = ("loss", "verdict", "head", "reduction", "formula", "how")
         return {name: getattr(self, name) for name in names} | {"findings": [one.plain for one in self.findings]}
-
-
-FRAGILE = {  # kinds of findings as the head line says them
-    "precision": "with lost digits",
-    "nonfinite": "with NaN or infinity",
-    "dtype": "not in every dtype",
-    "shape": "not for every shape",
-    "call": "not for every setting",
-    "defaults": "not with its own defaults",
-    "gradient": "with a kink",
-    "target_range": "not for every target",
-    "background_index": "not for every label",
-    "ignore_label": "not for every label",
-}
 
 
 def check(function: Callable[..., Any] | str, loss: str, options: Options = Options()) -> Verdict:  # noqa: B008, frozen
@@ -120,6 +94,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
                 fresh=fresh,
                 off=binding.off,
                 dtype=options.dtype,
+                ignored=binding.ignored,
                 columns=binding.bins if CANONICAL[loss].inputs == "bins" else binding.classes,
             )
         except CannotAnswer as error:
@@ -131,7 +106,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
 
 def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # noqa: B008, frozen
     """The function that ``FILE.py:NAME`` or ``package.module:NAME`` names, behind the canonical call."""
-    return Bound(adapters.load_object(reference), loss, options)
+    return bound(adapters.load_object(reference), loss, options)
 
 
 def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
@@ -139,6 +114,8 @@ def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
     for name in binding.scales:
         told = change("alpha", "weights_are_one_number", parameter=name)
         weights = binding.class_shares
+        if not weights and binding.defaults.get(name) is None:
+            continue  # no number is taken either
         if not all(map(math.isfinite, weights)):
             continue  # a class has no loss at the logits that were asked, so nothing says what the number does
         if weights and max(weights) - min(weights) > 1e-6:
@@ -173,8 +150,9 @@ def code_of(reference: str | None, loss: str, options: Options) -> str:
     stated = "" if options == Options() else f", {options!r}"
     names = "bind" if options == Options() else "Options, bind"
     if reference is None:
-        names = names.replace("bind", "Bound")
+        stated_in = "" if options == Options() else "from focalbench_suite.suites.check import Options\n"
         return (
-            f"from focalbench_suite.suites.check.binding import {names}\ncall = Bound(your_function, {loss!r}{stated})"
+            f"{stated_in}from focalbench_suite.suites.check.binding import bound\n"
+            f"call = bound(your_function, {loss!r}{stated})"
         )
     return f"from focalbench_suite.suites.check import {names}\ncall = bind({reference!r}, {loss!r}{stated})"

@@ -25,7 +25,8 @@ from typing import Any, Self
 import torch
 
 from focalbench_suite import adapters
-from focalbench_suite.suites.check.binding import Binding, Bound, Options
+from focalbench_suite.suites.check.binding import bound
+from focalbench_suite.suites.check.calling import Binding, Bound, Options
 from focalbench_suite.suites.check.form import Form
 from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.calls import Answer, Call
@@ -58,11 +59,11 @@ class Asked:
 
     def bind(self, function: Any) -> Bound:
         """The bound function; raises `CannotCall`."""
-        return Bound(function, self.loss, self.options)
+        return bound(function, self.loss, self.options)
 
     def load_anew(self, form: Form) -> Bound:
         """The function of a module that has seen no call, bound as was found before; raises `LookupError`."""
-        return Bound(adapters.load_object(self.reference or "", anew=True), self.loss, self.options, form)
+        return bound(adapters.load_object(self.reference or "", anew=True), self.loss, self.options, form)
 
 
 class Apart:

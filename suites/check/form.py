@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,23 +19,34 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "channel": ("(N, 1)", "(N,)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
     "two_columns": ("0 and x (N, 2)", "(N,)"),
+    "lists": ("(N, C) in a list", "(N, C) in a list"),
+    "list_of_logits": ("(N, C) in a list", "(N, C)"),
+    "lists_of_maps": ("(N, C, H, W) in a list", "(N, C, H, W) in a list"),
     "label_column": ("(N, C)", "(N, 1)"),
     "label_maps": ("(N, C, H, W)", "(N, 1, H, W)"),
     "sides": ("(N, 4, K)", "(N, 4)"),
     "side_rows": ("(4 N, K)", "(N, 4)"),
     "side_by_side": ("(N, 4 K)", "(N, 4)"),
+    "batched_sides": ("(1, N, 4, K)", "(1, N, 4)"),
 }
-SIDES = ("sides", "side_rows", "side_by_side")  # layouts of boxes
+SIDES = ("sides", "side_rows", "side_by_side", "batched_sides")  # layouts of boxes
+# layouts of a list, as of the levels of a pyramid, and that of its one tensor
+LISTS = {"lists": "rows", "list_of_logits": "rows", "lists_of_maps": "maps"}
 TEXT = "loss"  # for a name that a registry wants
+REDUCTION = "mean"  # where one must be named, and the user names none
+UNUSED = -100  # the label of rows that do not count, where one must be named: torch's own
 BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
 TARGETS_SHOWN = {
     "dense": "targets",
     "hard": "targets of 0 and 1",
     "index": "class index",
+    "index_after_background": "class index from 1, 0 for background,",
     "label_score": "the pair (class index, quality)",
     "label_score_after_background": "the pair (class index from 1, 0 for background, and quality)",
     "one_hot": "one-hot targets",
     "sign_score": "the pair (1 for a positive, 0 for a negative, and quality)",
+    "label_score_mask": "the triple (class index, quality, which rows have a class)",
+    "sign_score_mask": "the triple (1 for a positive, 0 for a negative, quality, and a mask of the positives)",
 }
 APART = {  # what the second of three tensors is where the third is the quality
     "label_score": "class index",
@@ -52,25 +63,32 @@ class Form:
     inputs: Inputs = "logits"
     layout: Layout = "rows"
     labels: Labels = "dense"
-    class_weights: str = "tensor"  # or list, number; of two sides, number (as "tensor") or pair
+    class_weights: str = "tensor"  # or single, of float32; list; number; of two sides, number (as "tensor") or pair
     element_weight: str = "elements"  # or rows
     sums_sides: bool = False
-    background_first: bool = False  # in a pair, label 0 is background and 1 … C are the classes
+    background_first: bool = False  # label 0 is background and 1 … C are the classes
     unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
     counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
     counts_background: bool = False  # its count of classes is C+1
+    mask_of_ones: bool = False  # its mask says what is valid, and not what is positive
     weighed: bool = False  # its optional weights of elements are given
 
 
-def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[torch.Tensor, Any]:
+def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[Any, Any]:
     """Logits (N, C) and targets in the function's layout and form."""
+    if form.labels in ("label_score_mask", "sign_score_mask"):
+        x, (label, score) = laid_out(replace(form, labels=form.labels.removesuffix("_mask")), inputs, logits, targets)
+        return x, (label, score, score > 0)
     x = logits
     if form.labels == "sign_score":
         sign, score = targets
-        shape = (-1,) if form.layout == "flat" else (-1, 1)
+        shape = {"flat": (-1,), "rows": x.shape}.get(form.layout, (-1, 1))
         x = _as_given(x, form.inputs, "dense")
         return x.reshape(shape), (sign.reshape(shape), score.reshape(shape))
     x = _as_given(x, form.inputs, inputs)
+    if form.layout in LISTS:
+        x, targets = laid_out(replace(form, layout=LISTS[form.layout]), "dense", x, targets)
+        return [x], targets if form.layout == "list_of_logits" else [targets]
     if inputs == "index" and form.labels == "one_hot":
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
     if form.layout == "maps" and not torch.is_tensor(targets):
@@ -95,6 +113,8 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
     sides, four = x.repeat_interleave(4, dim=0), targets[:, None].expand(-1, 4)
     if form.layout == "sides":
         return sides.reshape(-1, 4, x.shape[-1]), four
+    if form.layout == "batched_sides":
+        return sides.reshape(1, -1, 4, x.shape[-1]), four[None]
     return sides.reshape(-1, 4 * x.shape[-1]) if form.layout == "side_by_side" else sides, four
 
 
@@ -117,7 +137,7 @@ def one_side(out: torch.Tensor, rows: int, form: Form) -> torch.Tensor:
 
 def of_elements(labels: Labels) -> Labels:
     """The form of the targets where every element stands alone: a class index says no more than positive or not."""
-    return "sign_score" if labels == "label_score" else labels
+    return labels.replace("label_score", "sign_score")
 
 
 def need_shown(meant: str, form: Form) -> str:
@@ -127,8 +147,9 @@ def need_shown(meant: str, form: Form) -> str:
         return f"{APART['label_score_after_background' if form.background_first else form.labels]} {rows}"
     return {
         "classes": "C+1" if form.counts_background else "C", "bins": "K-1" if form.counts_to_last else "K",
-        "normaliser": "1", "settings": "None", "text": repr(TEXT),
-        "cross_entropy": "BCEWithLogitsLoss()", "positives": "targets > 0", "quality": f"quality {rows}",
+        "normaliser": "1", "settings": "None", "text": repr(TEXT), "reduction": repr(REDUCTION), "ignored": str(UNUSED),
+        "cross_entropy": "BCEWithLogitsLoss()", "quality": f"quality {rows}",
+        "positives": "ones (N, C)" if form.mask_of_ones else "targets > 0",
         "quality_of_elements": "targets (N, C)",
         "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
     }[meant]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from focalbench_suite.adapters import CANONICAL
-from focalbench_suite.suites.check.binding import Binding, Options
+from focalbench_suite.suites.check.calling import Binding, Options
 from focalbench_suite.suites.check.checking import Verdict, check, reference_of
 from focalbench_suite.suites.check.child import Asked, Child
 from focalbench_suite.suites.check.signature import CannotCall

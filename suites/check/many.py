@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from focalbench_suite.suites.check.binding import Options
+from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import Verdict, check
 from focalbench_suite.suites.check.child import METHOD
 from focalbench_suite.suites.check.identify import identify

@@ -41,7 +41,8 @@ WEIGHTS = (  # of elements or rows
 POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
 QUALITIES = (
     "score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores",
-    "target_score", "target_scores", "iou", "ious", "iou_target", "iou_targets", "target_iou", "target_ious",
+    "target_score", "target_scores", "quality_target", "quality_targets", "target_quality",
+    "iou", "ious", "iou_target", "iou_targets", "target_iou", "target_ious",
 )  # fmt: skip
 CLASS_LABELS = (
     "label", "labels", "target_label", "target_labels", "gt_label", "gt_labels", "cls_label", "cls_labels",
@@ -84,10 +85,10 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``settings``, ``text``, ``positives``, ``normaliser``, ``classes``,
-    ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the second of `data`, ``label``,
-    its first half where the second of `data` is the quality, or
-    ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
+    by what they must be given: ``weight``, ``settings``, ``text``, ``reduction``, ``ignored``, ``positives``,
+    ``normaliser``, ``classes``, ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the
+    second of `data`, ``label``, its first half where the second of `data` is the quality, or ``quality_of_elements``,
+    the targets themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `weights` are weights of elements that
     are None by default. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
@@ -231,9 +232,12 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
         ("normaliser", NORMALISERS),
         ("weight", (*WEIGHTS, "pos_weight")),
         ("positives", POSITIVES),
+        ("reduction", ("reduction",)),
     ):
         if name in names:
             return meant
+    if _of_ignored(name):
+        return "ignored"
     return "normaliser" if name.startswith(COUNTED) else None
 
 
@@ -296,4 +300,6 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
         or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ):
         return False
-    return parameter.default is parameter.empty or _is_number(parameter)
+    if parameter.default is parameter.empty:
+        return parameter.name not in (*POSITIVES, *QUALITIES, *CROSS_ENTROPIES)
+    return _is_number(parameter)

@@ -24,6 +24,8 @@ def tell_edges(case: Examination) -> None:
     _no_positives(case)
     if case.questions.labels == "index":
         _ignored_alone(case)
+    if case.questions.ignored is not None and case.questions.canonical.inputs != "bins":
+        _ignored_among_others(case, case.questions.ignored)
 
 
 def _defaults(case: Examination) -> None:
@@ -86,3 +88,29 @@ def _ignored_alone(case: Examination) -> None:
     if answer.ok and not math.isfinite(answer.value):
         told = change("nonfinite", "all_ignored_nonfinite", nan=math.isnan(answer.value))
         case.show(told, "fragile", call, "a number", answer.value)
+
+
+def _ignored_among_others(case: Examination, label: int) -> None:
+    """What becomes of a row or an element with the label that the function itself names for what does not count."""
+    calls = case.questions.with_ignored(case.settings[0])
+    one, other, without = case.ask(calls)
+    rows = "elements" if isinstance(calls[0].targets[0], list) else "rows"
+    if not one.ok:
+        told = change("ignore_label", "own_label_refused", label=label, rows=rows, error=one.error)
+        case.show(told, "fragile", calls[0], "", one.error, (None, "out"))
+    elif not (one.value == other.value or math.isclose(one.value, other.value, rel_tol=1e-6)):
+        case.show(
+            change("ignore_label", "own_label_counted", label=label, rows=rows),
+            "fragile",
+            calls[0],
+            printed=(None, "out"),
+        )
+    elif one.output is not None and numpy.size(one.output) == 1 and without.ok:
+        share = (len(calls[0].targets) - 1) / len(calls[0].targets) if rows == "rows" else 0.5
+        counted = math.isclose(one.value, share * without.value, rel_tol=1e-5)
+        left_out = math.isclose(one.value, without.value, rel_tol=1e-5)
+        code = "own_label_in_the_mean" if counted else "own_label_left_out" if left_out else "own_label_ignored"
+        case.show(change("ignore_label", code, label=label, rows=rows), "note", calls[0], printed=(None, "out"))
+    else:
+        told = change("ignore_label", "own_label_ignored", label=label, rows=rows)
+        case.show(told, "note", calls[0], printed=(None, "out"))

@@ -13,6 +13,7 @@ from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import SEVERITIES, Finding
 from focalbench_suite.suites.explainer.formula import Elements, Fit, Reading
 from focalbench_suite.suites.explainer.questions import Questions
+from focalbench_suite.suites.explainer.search import Tolerance
 from focalbench_suite.suites.explainer.telling import (
     tell_apart,
     tell_changes,
@@ -55,6 +56,7 @@ def explain(
     fresh: bool = False,
     off: dict[str, Any] | None = None,
     columns: int | None = None,
+    ignored: int | None = None,
     dtype: str | None = None,
 ) -> Explanation:
     """Examine a function by its answers to calls: a pure function of them, so that a record can be explained again.
@@ -62,7 +64,8 @@ def explain(
     `code` is Python that binds the function to the name ``call``. `accepts` are the canonical parameters it takes (all,
     where not given). `labels` is the form of its targets: ``dense``, ``hard`` (0 and 1 alone), ``index`` or
     ``label_score``. `reduction` is the one it must have. `off` are the values that turn its parameters off, where it
-    has them. `columns` are the classes or bins that it is made for. `dtype` is the one to ask in (float64, where it
+    has them. `columns` are the classes or bins that it is made for, `ignored` the label that it names for what does not
+    count. `dtype` is the one to ask in (float64, where it
     can). `fresh` says that a call can be put to the function as it is before its first call. Raises `CannotAnswer`
     where no call succeeds and `KeyError` for a loss without factors.
     """
@@ -71,7 +74,7 @@ def explain(
     ask = ask if isinstance(ask, Remembered) else Remembered(ask)
     accepts = set(CANONICAL[loss].names) if accepts is None else set(accepts)
     dtypes = ("float64", "float32") if dtype is None else (dtype,)
-    case = _prepare(Questions(loss, labels, columns=columns), ask, code, accepts, dtypes)
+    case = _prepare(Questions(loss, labels, columns=columns, ignored=ignored), ask, code, accepts, dtypes)
     side_effects.tell_side_effects(case, fresh)
     edges.tell_edges(case)
     if case.has("state") and fresh:  # loaded anew for every call, which is slow: fewer settings
@@ -146,7 +149,7 @@ def _explained(
     apart = None
     whole = whole and batches.by_slope(whole, labelled or asked)
     if whole is None:
-        apart, whole = _in_part(fits, labelled or asked, elements)
+        apart, whole = _in_part(fits, labelled or asked, reading.tolerance)
     fit = whole.fit if whole else fits[0]
     fit = _with_its_slope(case, elements, reading, fit)
     share = formula.shares(elements)[fit.share] if fit.share else None
@@ -159,9 +162,8 @@ def _explained(
     tell_edge(case, elements)
     name = tell_reduction(case, fit.semantics, whole, labelled or asked, elements, wanted)
     shown = reading.fits[fits.index(fit)].seen if fit in fits else fit.seen
-    told = elements.keep(
-        elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
-    )
+    usable = elements.answered & formula.near(elements) & (elements.hard if reading.where == "hard" else True)
+    told = replace(elements.keep(usable), tolerance=reading.tolerance)
     plain = labelled or asked
     if not (whole and whole.reduction.detached):  # whose gradient is another's on purpose, and was held against it
         tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
@@ -178,7 +180,7 @@ def _in_batches(
 
     def tried(reading: Reading) -> tuple[Reading, list[Fit], Whole | None]:
         fits = reading.fits if asked.labels is None else [_without_labels(fit) for fit in reading.fits]
-        return reading, fits, batches.find(fits, asked, elements.tolerance)
+        return reading, fits, batches.find(fits, asked, reading.tolerance)
 
     first = tried(reading)
     if first[-1] is not None or not all(fit.semantics.changes for fit in reading.fits):
@@ -200,11 +202,11 @@ def _with_its_slope(case: Examination, elements: Elements, reading: Reading, fit
     return fit
 
 
-def _in_part(fits: list[Fit], asked: Batches, elements: Elements) -> tuple[str | None, Whole | None]:
+def _in_part(fits: list[Fit], asked: Batches, tolerance: Tolerance) -> tuple[str | None, Whole | None]:
     """What the batches without one feature say, where all of them together say nothing: the feature, and the whole."""
     for feature, has in batches.FEATURES.items():
         rest = asked.without(has)
-        if 2 <= len(rest.calls) < len(asked.calls) and (whole := batches.find(fits, rest, elements.tolerance)):
+        if 2 <= len(rest.calls) < len(asked.calls) and (whole := batches.find(fits, rest, tolerance)):
             return feature, whole
     return None, None
 

@@ -80,11 +80,12 @@ class Fit:
 @dataclass(frozen=True)
 class Reading:
     """Combinations that fit (several where the elements cannot tell them apart), and the part of the grid that they
-    reproduce: all | hard | none.
+    reproduce: all | hard | none; and how nearly they do.
     """
 
     fits: list[Fit]
     where: str
+    tolerance: Tolerance
 
 
 def put(case: Examination) -> Elements:
@@ -144,20 +145,27 @@ def read(elements: Elements, accepts: set[str], labels: str = "dense") -> Readin
     """The simplest combination that reproduces every element; else every hard label; else nothing."""
     usable = _usable(elements)
     if not len(usable.calls):
-        return Reading([], "none")
+        return Reading([], "none", elements.tolerance)
     known = vocabulary(usable, accepts, labels)
     dense = CANONICAL[elements.loss].inputs == "dense"
-    fits = _simplest(usable, known)
+    fits, tolerance = _simplest(usable, known)
     if fits or not dense or elements.tolerance is TOLERANCES["half"]:
-        return Reading(fits, "all" if fits else "none")
+        return Reading(fits, "all" if fits else "none", tolerance)
     hard = usable.keep(usable.hard)
-    fits = _simplest(hard, _hard(known))
+    fits, tolerance = _simplest(hard, _hard(known))
     for fit in fits[:6]:  # what soft labels leave open is tried over soft changes alone
-        points = replace(usable.points, share=shares(usable)[fit.share]) if fit.share else usable.points
-        whole = search(points, usable.values, _softened(fit.semantics, known), usable.tolerance, 5)
-        if whole:
-            return Reading([Fit(s, s, fit.share) for s in whole], "all")
-    return Reading(fits, "hard" if fits else "none")
+        for share, weights in _alike_on_hard(usable, fit.share).items():
+            points = replace(usable.points, share=weights) if share else usable.points
+            whole = search(points, usable.values, _softened(fit.semantics, known), tolerance, 5)
+            if whole:
+                return Reading([Fit(s, s, share) for s in whole], "all", tolerance)
+    return Reading(fits, "hard" if fits else "none", tolerance)
+
+
+def _alike_on_hard(elements: Elements, share: str) -> dict[str, torch.Tensor]:
+    """The normalisers that are this one on hard labels: of soft ones, a count and a sum are no longer the same."""
+    known, hard = shares(elements), torch.as_tensor(elements.hard)
+    return {name: one for name, one in known.items() if torch.equal(one[hard], known[share][hard])}
 
 
 def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float | None:
@@ -182,7 +190,7 @@ def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit])
     among = Search(usable.points, usable.values, vocabulary(usable, accepts, labels), usable.tolerance)
     simpler = [set(fit.semantics.changes) for fit in fits]
     found = among.fits(1 + min(map(len, simpler)), simpler=simpler)
-    return Reading([Fit(s, s) for s in found], "all" if found else "none")
+    return Reading([Fit(s, s) for s in found], "all" if found else "none", usable.tolerance)
 
 
 def one_more(elements: Elements, accepts: set[str], labels: str) -> list[Fit]:
@@ -199,20 +207,20 @@ def _usable(elements: Elements) -> Elements:
     return elements.keep(elements.answered & near(elements) & numbers)
 
 
-def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
-    """Fits at the least cost: chosen options first, then measured factors, then three changes at once."""
+def _simplest(usable: Elements, known: Vocabulary) -> tuple[list[Fit], Tolerance]:
+    """Fits at the least cost: chosen options first, then measured factors, then three changes at once; how near."""
     among = Search(usable.points, usable.values, known, usable.tolerance, shares(usable))
     coarse = usable.tolerance is TOLERANCES["half"]
     for cost in (0, 1) if coarse else (0, 1, 2):
         fits = _shared(among, cost)
         if fits:
-            return [*fits, *_cancelled(fits, known)]
+            return [*fits, *_cancelled(fits, known)], usable.tolerance
     if coarse:
-        return []
+        return [], usable.tolerance
     if usable.tolerance is TOLERANCES["double"]:
         for among.tolerance, cost in itertools.product((ROUNDED, FLOORED), (0, 1, 2)):
             if rounded := _shared(among, cost):
-                return rounded
+                return rounded, among.tolerance
         among.tolerance = usable.tolerance
     inputs = CANONICAL[usable.loss].inputs
     power = CANONICAL[usable.loss].of_role("power")
@@ -220,7 +228,7 @@ def _simplest(usable: Elements, known: Vocabulary) -> list[Fit]:
         usable.points, usable.values, known, usable.tolerance, power.name if power else "", inputs == "dense"
     )
     fits = [Fit(s, s) for s in found or among.fits(3)]
-    return [*fits, *_cancelled(fits, known)]
+    return [*fits, *_cancelled(fits, known)], usable.tolerance
 
 
 def _shared(among: Search, cost: int) -> list[Fit]:

@@ -117,12 +117,25 @@ def _lost(case: Examination, lost: list[Finding], sloped: bool) -> None:
     easy = [(one, told) for one, told in values if told["easy"] and told["quantity"] == "value"]
     if easy:
         first, nearest = min(easy, key=lambda pair: abs(pair[1]["logit"]))
+        if nearest["error"] > 1 and (times := _times_the_truth(case, nearest)) > 2:
+            told = change("precision", "easy_loss_floored", logit=abs(nearest["logit"]), times=times)
+            case.findings.append(replace(first, change=told))
+            return
         zero = [abs(told["zero_from"]) for _, told in easy if told["zero_from"] is not None]
         told = change(
             "precision", "easy_digits_lost", dtype="float32", logit=abs(nearest["logit"]), error=nearest["error"],
             zero_from=min(zero, default=None),
         )  # fmt: skip
         case.findings.append(replace(first, change=told))
+
+
+def _times_the_truth(case: Examination, told: dict[str, Any]) -> float:
+    """How many times the paper's the loss of an easy element is in float64, whose digits are not lost there."""
+    point = numerics.points(case.loss, "float64", told["target"], [told["logit"]], case.questions.columns)[0]
+    call = Call(point.logits, point.targets, dict(case.settings[0]), case.questions.dtype)
+    answer = case.ask([call])[0]
+    exact = float(truth(case.loss, call)[0].sum())
+    return answer.value / exact if answer.ok and exact > 0 else 0.0
 
 
 def _coarse(case: Examination, model: numpy.ndarray, elements: Elements, added: float) -> None:

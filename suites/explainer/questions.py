@@ -42,12 +42,17 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class Questions:
-    """The calls for one loss: `labels` is the form of its targets, `columns` the classes or bins it is made for."""
+    """The calls for one loss.
+
+    `labels` is the form of its targets, `columns` are the classes or bins it is made for, and `ignored` is the label
+    that it names for what does not count.
+    """
 
     loss: str
     labels: str = "dense"
     dtype: str = "float64"
     columns: int | None = None
+    ignored: int | None = None
 
     @property
     def canonical(self) -> Canonical:
@@ -153,6 +158,18 @@ class Questions:
             [0, 1, 2, 1], [0, 3, 2, 3, 1], [3, 3], [-1, 1, 2, 0], [2, -1, -1, 3, 1], [1], [0, 2, 3, -1, 1, 0], [-1, -1]
         ]  # fmt: skip
         return [self.call(_logits(random, len(one), 3), one, setting, own_targets=True) for one in labels]
+
+    def with_ignored(self, setting: dict[str, Any]) -> list[Call]:
+        """A batch whose last row or element has the label for what does not count, with two logits, and without it."""
+        if self.canonical.inputs == "dense" and self.labels == "dense":
+            targets = [[1.0, float(self.ignored or 0)]]
+            asked: list[tuple[Any, Any]] = [([[0.5, -1.0]], targets), ([[0.5, 2.0]], targets), ([[0.5]], [[1.0]])]
+        else:
+            start = row_of((0.5, -1.0, 2.0), self.columns or 3)
+            rows, classes = [start, start[::-1], start], [0, 1, self.ignored]
+            others = [*rows[:2], start[::-1]]
+            asked = [(rows, classes), (others, classes), (rows[:2], classes[:2])]
+        return [self.call(x, y, setting, own_targets=self.labels != "dense") for x, y in asked]
 
     def first(self, setting: dict[str, Any]) -> list[Call]:
         """Three plain calls, of which a loss that works at all answers one."""

@@ -15,6 +15,8 @@ from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantic
 
 Factors = tuple[Tensor, Tensor, Tensor]
 
+SINGLE = 1e-7  # what single precision leaves of a number about 1
+
 
 def explain_slope(
     semantics: Semantics, elements: Elements, share: Tensor | None
@@ -33,15 +35,16 @@ def explain_slope(
     observed = numpy.stack([_flat(seen.gradient, elements) for seen in elements.seen])
     right = _model(semantics, elements, share, _whole)
     usable = _smooth(semantics, elements) & numpy.isfinite(right).all(-1)
+    guarded = elements.tolerance.relative > Tolerance().relative  # what a guard adds shows more in the slope
     tolerance = replace(
         elements.tolerance,
-        relative=max(2e-5, elements.tolerance.relative),
+        relative=max(5e-4 if guarded else 2e-5, elements.tolerance.relative),
         absolute=max(1e-9, elements.tolerance.absolute),
     )
     finite = numpy.isfinite(observed).all(-1)
     wrong = usable & finite & ~_same(tolerance, observed, right)
-    if wrong.any() and _rounded(semantics, elements, share):
-        tolerance = replace(tolerance, relative=max(1e-4, tolerance.relative))
+    if wrong.any():
+        tolerance = _no_better_than_the_values(tolerance, semantics, elements, share)
         wrong = usable & finite & ~_same(tolerance, observed, right)
     if not wrong.any():
         return None
@@ -55,11 +58,16 @@ def explain_slope(
     return _pattern(observed[usable], right[usable], tolerance), wrong, right
 
 
-def _rounded(semantics: Semantics, elements: Elements, share: Tensor | None) -> bool:
-    """Whether targets or a parameter are rounded to single precision, to which the slopes are no better."""
+def _no_better_than_the_values(
+    tolerance: Tolerance, semantics: Semantics, elements: Elements, share: Tensor | None
+) -> Tolerance:
+    """Where values are rounded to single precision, slopes are, too: near 0 by what cancels in them."""
     with torch.no_grad():
         model = semantics.terms(replace(elements.points, share=share)).sum(-1).numpy()
-    return bool(rounded(elements, relative_error(elements, model)))
+    error = relative_error(elements, model)
+    relative = 1e-4 if rounded(elements, error) else 0.0
+    absolute = min(numpy.nanmax(error), SINGLE)
+    return Tolerance(max(tolerance.relative, relative), max(tolerance.absolute, absolute))
 
 
 def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:

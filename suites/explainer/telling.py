@@ -121,6 +121,10 @@ def tell_soft(case: Examination, elements: Elements, share: torch.Tensor | None)
     )
     if i is not None:
         _tell(case, change("soft_labels", "soft_labels_another"), elements, i, float(paper[i]), "different")
+        return
+    i = simplest(elements.calls, lambda i: not elements.hard[i] and elements.seen[i].ok)
+    if i is not None:
+        _tell(case, change("soft_labels", "soft_labels_of_the_paper"), elements, i, float(paper[i]), "note")
 
 
 def tell_labels(case: Examination, whole: Whole | None, labelled: Batches | None) -> None:
@@ -272,6 +276,11 @@ def _tell_batch_slope(case: Examination, whole: Whole, asked: Batches) -> None:
             return
 
 
+def _weighs_otherwise(semantics: Semantics) -> bool:
+    """Whether a weight stands somewhere else than in front, where nothing says what is left without it."""
+    return any(told.kind == "alpha" or told.code.endswith("with_weights") for told in semantics.changes)
+
+
 def tell_off(
     case: Examination, semantics: Semantics, elements: Elements, share: torch.Tensor | None, off: dict[str, Any]
 ) -> None:
@@ -279,7 +288,7 @@ def tell_off(
     usual = case.settings[0]
     for name, value in off.items():
         weighs_rows = CANONICAL[case.loss][name].role == "row_weights"  # then None means ones, which single rows are
-        if name not in usual or semantics.weight.cost or weighs_rows:
+        if name not in usual or semantics.weight.cost or weighs_rows or _weighs_otherwise(semantics):
             continue
         mine = [i for i, call in enumerate(elements.calls) if call.parameters == usual]
         points = elements.points.without(name).take(torch.as_tensor(mine, dtype=torch.long))

@@ -116,6 +116,7 @@ ALPHA = {
     "class_weights_shifted_down": "uses the weight of the class before: alpha[y-1]",
     "class_weights_reversed": "reads the class weights in reverse order: alpha[C-1-y]",
     "class_weights_under_prediction": "weighs rows with the mean class weight under the predicted probabilities",
+    "poly_term_not_weighted": "the class weights leave the polynomial term out",
     "one_plus_class_weights": "adds 1 to the class weights",
     "every_class_has_its_own_weight": "weighs the term of every class with that class's alpha, not with the target's",
     "weight_ignored": "the row weight has no effect",
@@ -131,6 +132,9 @@ _FACTOR = "the modulating factor is {} in place of (1-p_t)^{{parameter}}"
 GAMMA = {
     "heat_map": "is the focal loss of heat maps (CornerNet, CenterNet): alpha is the power of the modulating factor, "
     "and a negative weighs (1-y)^gamma",
+    "poly_term_squared": "the polynomial term's power is always 2",
+    "first_class_modulated_only": "the modulating factor is applied to the first class alone",
+    "first_class_not_modulated": "the modulating factor is not applied to the first class",
     "gamma_ignored": "{parameter} has no effect: there is no modulating factor",
     "gamma_fixed": "{parameter} has no effect: the power is always {value:g}",
     "gamma_of_its_own": "takes no {parameter} and uses {value:g}, not the paper's {paper:g}",
@@ -178,6 +182,12 @@ GAMMA = {
     "loss)",
     "asymmetric_with_margin": "computes the asymmetric loss: the power is {positive} for positives and {negative} for "
     "negatives, whose p is lowered by {margin:g} first",
+    "asymmetric_margin_raises": "computes the asymmetric loss (the power is {positive} for positives and {negative} "
+    "for negatives) with the margin's sign exchanged: p of negatives is raised by {margin:g}, in the modulating factor "
+    "and in the logarithm",
+    "asymmetric_margin_raises_in_cross_entropy": "computes the asymmetric loss (the power is {positive} for positives "
+    "and {negative} for negatives) with the margin's sign exchanged: p of negatives is raised by {margin:g} in the "
+    "logarithm",
     "asymmetric_margin_in_factor": "computes the asymmetric loss: the power is {positive} for positives and {negative} "
     "for negatives, whose p is lowered by {margin:g} in the modulating factor, not in the cross entropy",
     "asymmetric_margin_in_cross_entropy": "computes the asymmetric loss: the power is {positive} for positives and "
@@ -465,6 +475,11 @@ NORMALISER = {
     "over_rows_twice": "divides the sum by the number of rows, twice",
     "over_rows_and_positives": "divides the sum by the number of rows and by that of positives (at least 1)",
     "over_positives_plus_rows": "divides the sum by the number of positives plus that of rows",
+    "over_positives_twice_plus_rows": "divides the sum by twice the number of positives plus the number of rows",
+    "over_targets_above_threshold": "divides the sum by the number of targets above a threshold, which lies between "
+    "0.25 and 0.7",
+    "over_targets_above_threshold_at_least_one": "divides the sum by the number of targets above a threshold, which "
+    "lies between 0.25 and 0.7 (at least 1)",
     "over_targets_plus_rows": "divides the sum by the sum of targets plus the number of rows",
     "mean_over_positives": "divides the mean by the number of positives (at least 1)",
     "mean_over_targets": "divides the mean by the sum of targets (at least 1)",
@@ -494,7 +509,10 @@ for _quantity in DIVIDED_BY:
     NORMALISER[f"over_{_quantity}"] = f"divides the sum by {COUNTED[_quantity]}{_guard}"
     NORMALISER[f"over_{_quantity}_at_least_one"] = f"divides the sum by {COUNTED[_quantity]} (at least 1)"
 for _quantity in GUARDED:
-    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]} + 1"
+    NORMALISER[f"over_{_quantity}_plus_one"] = f"divides the sum by {COUNTED[_quantity]}, plus 1"
+    NORMALISER[f"over_{_quantity}_or_all"] = (
+        f"divides the sum by {COUNTED[_quantity]}, and where that is 0, averages over all elements"
+    )
     NORMALISER[f"over_{_quantity}_or_zero"] = f"divides the sum by {COUNTED[_quantity]}, and is 0 where that is 0"
 for _quantity in GUARDED:
     NORMALISER[f"over_{_quantity}_guarded_by_epsilon"] = (
@@ -638,7 +656,8 @@ def _weights_as_measured(values: Values) -> str:
         none = "the class weights have no effect" if values["whose"] == "class weights" else "alpha has no effect"
         return f"{none}: elements are weighted by their label alone, {'; '.join(told[:6])}"
     shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in table]
-    return f"elements are weighted by their label and {values['whose']} as measured: {'; '.join(shown[:6])}"
+    by = "label" if all(a is None for _, a, _ in table) else f"label and {values['whose']}"
+    return f"elements are weighted by their {by} as measured: {'; '.join(shown[:6])}"
 
 
 def _factor_as_measured(values: Values) -> str:
@@ -750,6 +769,8 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "never_finite": "returns NaN or infinity on every call",
     "digits_lost": _digits_lost,
     "easy_digits_lost": _easy_digits_lost,
+    "easy_loss_floored": "the loss of easy elements stops falling: from |logit| = {logit:g} on it is {times:.2g} times "
+    "the paper's and more, since p is clamped, or an epsilon stands beside it",
     "cut_off": _cut_off,
     "factor_floored": lambda values: (
         f"the modulating factor of easy {SIDES_NAMED.get(values['label'], 'elements')} falls no further than "
@@ -772,6 +793,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "probability_as_measured": _probability_as_measured,
     "gamma_cancels_in_one_row": "in a row alone {parameter} has no effect, in several it has: a modulating factor is "
     "divided by what holds it, in no known way",
+    "soft_labels_of_the_paper": "what differs does so on hard labels alone: on soft ones (0 < y < 1) it is the paper's",
     "soft_labels_another": "for soft labels (0 < y < 1) it is another function",
     "constant": "returns {value:g} whatever the logits",
     "logits_ignored": "does not depend on the logits",
@@ -833,6 +855,11 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "gradient_at_zero": "the gradient is wrong where a logit is exactly 0: a kink of its formula lies there",
     "shape_refused": _shape_refused,
     "label_refused": _label_refused,
+    "own_label_refused": "raises for the label that it names itself for {rows} to ignore, {label}: {error}",
+    "own_label_counted": "{rows} of the label that it names itself for what to ignore, {label}, change the result",
+    "own_label_ignored": "{rows} of label {label} have no loss",
+    "own_label_in_the_mean": "{rows} of label {label} have no loss, and the mean counts them",
+    "own_label_left_out": "{rows} of label {label} have no loss, and the mean leaves them out",
     "last_bin_refused": "raises for a target on the last bin, K-1: {error}",
     # parameters
     "off_refused": "{parameter} = {value} raises: {error}",

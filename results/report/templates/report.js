@@ -268,7 +268,8 @@ function openRecord(cell, row, findings) {
   document.getElementById("record-body").replaceChildren(
     ...(row ? [definitions(Object.entries(row).filter(([name]) => !["cell", "example"].includes(name)))] : []),
     ...(row?.example ? [element("h3", { textContent: "The smallest example" }), code(row.example)] : []),
-    ...(findings.length ? [element("h3", { textContent: "What was found" }), ...findings.map(finding)] : []),
+    ...(findings.length ? [element("h3", { textContent: "What was found" }),
+      ...(findings[0].head ? [element("p", { textContent: findings[0].head })] : []), ...findings.map(finding)] : []),
     ...(record ? [
       element("h3", { textContent: "Repeat it" }), code(record.command),
       element("h3", { textContent: "Its record" }),

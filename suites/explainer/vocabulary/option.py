@@ -71,6 +71,7 @@ class Option:
     changes: tuple[Change, ...]
     formula: str
     apply: Callable[[Points], Tensor]
+    parts: tuple[Callable[[Points], Tensor], Callable[[Points], Tensor]] | None = None  # whose product it is
 
     @property
     def cost(self) -> int:
@@ -84,6 +85,12 @@ def option(text: str, namespace: Namespace, *changes: Change, shown: str = "") -
     """
     formula = show_factor(put(shown or text), namespace)
     return Option(changes, "" if formula == "1" else formula, Expression(put(text), namespace))
+
+
+def product(factor: str, entropy: str, namespace: Namespace, *changes: Change) -> Option:
+    """Modulating factor and cross entropy in one, which only change together, and yet are two: one may be detached."""
+    whole = option(f"({factor})*({entropy})", namespace, *changes)
+    return replace(whole, parts=(Expression(put(factor), namespace), Expression(put(entropy), namespace)))
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,8 @@ class Semantics:
     def factors(self, points: Points) -> tuple[Tensor, Tensor, Tensor, Points]:
         """Weight, modulation and entropy on the context's view of the points, which is returned too."""
         seen = self.context.apply(points)
-        return self.weight.apply(seen), self.modulation.apply(seen), self.entropy.apply(seen), seen
+        modulation, entropy = self.entropy.parts or (self.modulation.apply, self.entropy.apply)
+        return self.weight.apply(seen), modulation(seen), entropy(seen), seen
 
     def terms(self, points: Points) -> Tensor:
         """The loss of each element (P, L), before any reduction."""

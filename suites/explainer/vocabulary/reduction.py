@@ -168,6 +168,7 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_rows_twice": ("sum / rows^2", "N**2"),
     "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
     "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
+    "over_positives_twice_plus_rows": ("sum / (2 positives + rows)", "2*positives + N"),
     "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
     "mean_over_positives": ("mean / max(positives, 1)", "count_all*max(positives, 1)"),
     "mean_over_targets": ("mean / max(sum of targets, 1)", "count_all*max(target_sum, 1)"),
@@ -266,6 +267,13 @@ def _divided() -> Iterator[Reduction]:
         told = BATCH.quantities[quantity][0]
         text = f"sum(terms)*({quantity} > 0)/({quantity} + ({quantity} <= 0))"
         yield Reduction(f"sum / {told}, 0 without any", text, change("normaliser", f"over_{quantity}_or_zero"))
+    for quantity in GUARDED:
+        told = BATCH.quantities[quantity][0]
+        text = f"sum(terms)*({quantity} > 0)/({quantity} + ({quantity} <= 0)) + mean(terms)*({quantity} <= 0)"
+        yield Reduction(f"sum / {told}, the mean without any", text, change("normaliser", f"over_{quantity}_or_all"))
+    above = "count((targets > 0.5) & (kept > 0))"
+    for code, guard, divisor in (("_at_least_one", " (at least 1)", f"max({above}, 1)"), ("", "", f"({above})")):
+        yield over(f"over_targets_above_threshold{code}", f"sum / targets above a threshold{guard}", divisor)
     for code, (name, divisor) in DIVISORS.items():
         yield over(code, name, f"({divisor})")
     for quantity in WEIGHING:  # where a guard cannot be seen, none is claimed

@@ -56,6 +56,14 @@ def test_ultralytics_distribution_focal_loss_writes_into_its_targets(found):
     assert told(found, "ultralytics", "distribution_focal", "mutation")
 
 
+def test_all_findings_of_a_source_hold_the_line_that_a_check_says_of_it(found):
+    heads = {key: {finding["head"] for finding in rows} for key, rows in found.items() if rows}
+    assert all(len(lines) == 1 for lines in heads.values())
+    (line,) = heads["ultralytics", "focal"]
+    assert line.startswith("fragile: the focal loss, but with ")
+    assert line.endswith("reduced by mean over dim 1, then sum")
+
+
 def test_defaults_are_read_from_the_signature(found):
     assert told(found, "ultralytics", "focal", "defaults") == ["the default gamma is 1.5; the paper's is 2"]
 

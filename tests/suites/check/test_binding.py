@@ -312,3 +312,98 @@ def test_a_loss_that_turns_nan_at_both_targets_is_told_of_both():
     told = [finding.plain["statement"] for finding in check(powered, "focal").findings]
     assert any("is NaN" in one and "target 0" in one for one in told)
     assert any("at logit 17, target 1" in one for one in told)  # where 1 - sigmoid(x) is 0 in single precision
+
+
+def of_triple(pred, target, beta=2.0):
+    """The class index, the quality and a mask of the positives in one tuple."""
+    label, score, positive = target
+    hot = pred.new_zeros(pred.shape)
+    hot[positive, label[positive]] = score[positive]
+    return (
+        (pred.sigmoid() - hot).abs() ** beta * F.binary_cross_entropy_with_logits(pred, hot, reduction="none")
+    ).sum()
+
+
+def of_levels(outputs, heat_maps, gamma=2.0):
+    """Maps of several levels."""
+    total = 0.0
+    for x, y in zip(outputs, heat_maps, strict=True):
+        if not isinstance(outputs, list) or x.dim() != 4:
+            raise ValueError("a list of maps is wanted")
+        miss = y * torch.sigmoid(-x) + (1 - y) * torch.sigmoid(x)
+        total = total + (miss**gamma * F.binary_cross_entropy_with_logits(x, y, reduction="none")).sum()
+    return total
+
+
+@pytest.mark.parametrize(
+    ("function", "loss", "told"),
+    [
+        (of_triple, "quality_focal", "target = the triple (class index, quality, which rows have a class)"),
+        (of_levels, "focal", "outputs = logits (N, C, H, W) in a list, heat_maps = targets (N, C, H, W) in a list"),
+    ],
+)
+def test_lists_and_triples_are_called_and_told(function, loss, told):
+    verdict = check(function, loss)
+    assert told in verdict.how, verdict.how
+    assert verdict.verdict == "fragile", [finding.plain for finding in verdict.findings]
+
+
+def from_one(out, label, gamma=2.0):
+    """Class indices from 1 on, 0 for background."""
+    hot = F.one_hot(label.clamp(min=0), out.shape[1] + 1)[:, 1:].to(out)
+    miss = hot * torch.sigmoid(-out) + (1 - hot) * torch.sigmoid(out)
+    loss = miss**gamma * F.binary_cross_entropy_with_logits(out, hot, reduction="none")
+    return loss[label >= 0].sum()
+
+
+def test_background_may_be_0_unless_it_is_stated_to_be_c():
+    assert check(from_one, "focal").verdict == "fragile"
+    stated = check(from_one, "focal", Options(labels="index"))
+    assert stated.verdict == "different"
+    assert "background_index" in {finding.kind for finding in stated.findings}
+
+
+def own_label(meet):
+    """A focal loss that names a label to ignore, and what it does with it."""
+
+    def focal(logits, target, gamma=2.0, ignore_index=255):
+        entropy = meet(logits, target, ignore_index)
+        return ((1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+    return focal
+
+
+def raised(logits, target, ignored):
+    return F.cross_entropy(logits, target, reduction="none")
+
+
+def taken_for_the_last(logits, target, ignored):
+    return F.cross_entropy(logits, target.clamp(max=logits.shape[1] - 1), reduction="none")
+
+
+def dropped(logits, target, ignored):
+    return F.cross_entropy(logits[target != ignored], target[target != ignored], reduction="none")
+
+
+@pytest.mark.parametrize(
+    ("meet", "code", "severity"),
+    [
+        (raised, "own_label_refused", "fragile"),
+        (taken_for_the_last, "own_label_counted", "fragile"),
+        (dropped, "own_label_left_out", "note"),
+    ],
+)
+def test_what_becomes_of_the_label_that_a_loss_names_itself_is_told(meet, code, severity):
+    told = {finding.change.code: finding for finding in check(own_label(meet), "softmax_focal").findings}
+    assert told[code].severity == severity
+    assert dict(told[code].change.values)["label"] == 255
+
+
+def of_dice_family(y_pred, y_true, gamma=2.0):
+    """Made for probabilities and cut off nowhere: of logits it is no number."""
+    log_p = y_true * y_pred.log() + (1 - y_true) * (1 - y_pred).log()
+    return (-((1 - log_p.exp()) ** gamma) * log_p).sum()
+
+
+def test_what_is_no_number_of_logits_is_given_probabilities():
+    assert "y_pred = probabilities (N, C)" in check(of_dice_family, "focal", Options(labels="hard")).how

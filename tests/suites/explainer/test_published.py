@@ -156,7 +156,7 @@ RIGHT = {
         "focal",
         "fragile",
         "sum / rows not ignored",
-        {"label_refused", "all_ignored_nonfinite", "nonfinite_at", "over_kept_rows"},
+        {"label_refused", "all_ignored_nonfinite", "nonfinite_at", "over_kept_rows", "own_label_left_out"},
         labels="index",
     ),
     "signed_by_quality": Said(
@@ -213,6 +213,46 @@ RIGHT = {
     "scattered": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
     "quality_before_class": Said("quality_focal", "fragile", "sum", {"nonfinite_from"}),
     "quality_before_label": Said("quality_focal", "fragile", "sum / rows", {"nonfinite_from", "sum_over_rows_count"}),
+    "labels_from_one": Said("focal", "fragile", "sum", {"nonfinite_from", "label_refused"}),
+    "of_two_classes": Said(
+        "softmax_focal", "different", "mean", {"first_class_modulated_only", "weights_as_measured", "nonfinite_at"}
+    ),
+    "nothing_by_default": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "own_label_in_the_mean"}),
+    "of_images": Said("focal", "fragile", "sum", {"nonfinite_from"}),
+    "inside_mask": Said("focal", "fragile", "mean", {"nonfinite_from"}),
+    "refuses_double_weights": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "rounded_to_single"}),
+    "ignored_in_the_mean": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "own_label_in_the_mean"}),
+    "floored_far_away": Said(
+        "focal",
+        "different",
+        "mean",
+        {"cross_entropy_of_interpolated_p_t", "cut_off", "easy_loss_floored", "nonfinite_from"},
+    ),
+    "poly_inside": Said("softmax_focal", "different", "mean", {"poly_one", "alpha_inside_p_t", "nonfinite_at"}),
+    "poly_weighed_in_part": Said(
+        "softmax_focal", "different", "mean", {"poly_one", "poly_term_not_weighted", "nonfinite_at"}
+    ),
+    "smoothed_terms": Said(
+        "softmax_focal",
+        "different",
+        "mean",
+        {"terms_smoothed", "every_class_has_its_own_weight", "single_inside", "nonfinite_at"},
+    ),
+    "peaks_or_mean": Said(
+        "focal", "different", "sum / targets that are 1, the mean without any", {"penalty_reduced", "over_ones_or_all"}
+    ),
+    "twice_the_positives": Said(
+        "focal", "fragile", "sum / (2 positives + rows)", {"over_positives_twice_plus_rows", "nonfinite_at"}
+    ),
+    "asymmetric_detached": Said(
+        "focal", "different", "sum", {"asymmetric_with_margin", "factor_detached", "cut_off", "default"}
+    ),
+    "counted_above_a_half": Said(
+        "quality_focal",
+        "fragile",
+        "sum / targets above a threshold (at least 1)",
+        {"over_targets_above_threshold_at_least_one", "nonfinite_from"},
+    ),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -248,6 +288,11 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
         "target_scores = quality (N, H, W)",
         "target_labels = class index from 1, 0 for background (N, H, W)",
     ),
+    "labels_from_one": ("label = class index from 1, 0 for background, (N,)",),
+    "nothing_by_default": ("reduction = 'mean'", "ignored_index = -100"),
+    "of_images": ("scores = logits (N, C) in a list", "targets = targets (N, C) in a list"),
+    "inside_mask": ("mask = ones (N, C)",),
+    "refuses_double_weights": ("alpha (float32: float64 is refused)",),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
@@ -269,6 +314,9 @@ TOLD = {  # values that a finding must hold
     "CutBelowItsCount": {"distance": 0.01},
     "added_to_what_was_picked": {"epsilon": 1e-8},
     "ThreeByDefault": {"classes": 3},
+    "ignored_in_the_mean": {"label": 255},
+    "poly_inside": {"epsilon": 1},
+    "asymmetric_detached": {"margin": 0.05},
 }
 
 

@@ -32,6 +32,8 @@ BASES: dict[tuple[str, str], str] = {
     ("activation", "distance_to_logit"): "abs(y - x)",
     ("activation", "logits_for_probabilities_in_factor"): "y*(1 - x) + (1 - y)*x",
     ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "1 - bce",
+    ("cross_entropy", "squared_error"): "1 - exp(-(y - p)**2)",
+    ("cross_entropy", "squared_error_of_logit"): "1 - exp(-(x - y)**2)",
 }
 # code: the factor where it keeps a sign, from which odd and fractional powers alike are free
 SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sign(p - y)*abs(y - p)**g"}
@@ -98,6 +100,8 @@ def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
     of_positives = put(choose("y > 0", "(y - p)**g", "p**g"), g=g)
     found.append(option(of_positives, SIGMOID, change("soft_labels", "soft_labels_distance_without_absolute")))
     miss = FAMILIES[own][0]
+    of_negatives = put(choose("y > 0", "m**g", "q**g"), m=miss, g=g)
+    found.append(option(of_negatives, SIGMOID, change("gamma", "negatives_modulated_by_one_minus_p")))
     found += _of_one_side(power.name, g, miss) + _blended(g) + _two_powers(g) + _guarded(g, miss) + _smoothed(g)
     return found + _weighted(g) if "alpha" in accepts else found
 

@@ -6,8 +6,8 @@ import itertools
 
 from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
-from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
-from focalbench_suite.suites.explainer.vocabulary.parameters import symbol
+from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option, product
+from focalbench_suite.suites.explainer.vocabulary.parameters import own_values, symbol
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID, blend
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
@@ -20,16 +20,23 @@ HEAT_MAP = "where(y == 1, -q**alpha*log_p, -(1 - y)**gamma*p**alpha*log_q)"
 # PolyLoss's first term on the focal loss (arXiv:2204.12511, section 5), which alpha does not weigh
 POLY_ONE, POLY_EPSILONS = "+ e*miss**(g + 1)", (1.0, 2.0, 0.5, 0.1, -1.0)
 # the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
-ASYMMETRIC = "-(y*q + (1 - y)*max(p - m, 0))**(a*y + b*(1 - y))*(y*log_p + (1 - y)*log(min(q + m, 1)))"
 MARGINS, ASYMMETRIC_POWERS = (0.05, 0.1, 0.2), ((1, 4), (0, 4), (0, 2), (2, 2), (1, 2))
-# code: (what of a negative is raised to its power, whose logarithm is its cross entropy), each side by itself
+# code: (what of a negative is raised to its power, whose logarithm is its cross entropy)
 ASYMMETRIC_SIDES: dict[str, tuple[str, str]] = {
     "asymmetric_with_margin": ("max(p - m, 0)", "min(q + m, 1)"),
     "asymmetric_margin_in_factor": ("max(p - m, 0)", "q"),
     "asymmetric_margin_in_cross_entropy": ("p", "min(q + m, 1)"),
     "asymmetric_power_of_sure_negatives": ("min(q + m, 1)", "min(q + m, 1)"),
+    "asymmetric_margin_raises": ("min(p + m, 1)", "max(q - m, 1e-8)"),
+    "asymmetric_margin_raises_in_cross_entropy": ("p", "max(q - m, 1e-8)"),
 }
 ASYMMETRIC_BLENDED = "-(y*q**a*log_p + (1 - y)*(negative)**b*log(sure))"
+# modulating factor and cross entropy of the asymmetric loss; on soft labels, p_t is blended, or the powers are
+ASYMMETRIC_FACTORS: dict[str, tuple[Change, ...]] = {
+    "(y*q + (1 - y)*negative)**(a*y + b*(1 - y))": (),
+    "y*q**a + (1 - y)*(negative)**b": (change("soft_labels", "powers_blended"),),
+}
+ASYMMETRIC_ENTROPY = "-(y*log_p + (1 - y)*log(sure))"
 # (kind, code): weight and modulation in one, where the paper's are chosen by y > 0
 JOINT_BLENDS: dict[tuple[str, str], str] = {
     ("soft_labels", "cases_blended"): "y*y + (1 - y)*alpha*p**g",
@@ -53,9 +60,13 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
             text = put(STAR, g=g, shift=f"{shift:g}") if shift else put("softplus(-g*x_t)/g", g=g)
             found.append(option(text, SIGMOID, change("gamma", "star", **values)))
     g = symbol(power, accepts)
+    own = [] if power.name in accepts else [own for own, _ in own_values(power.name, power)]
     for k in PENALTY_POWERS:
         told = change("soft_labels", "penalty_reduced", power=k)
         found.append(option(put(PENALTY, g=g, k=f"{k:g}"), SIGMOID, told))
+        for other in own:
+            text = put(PENALTY, g=f"{dict(other.values)['value']:g}", k=f"{k:g}")
+            found.append(option(text, SIGMOID, other, told))
     found += _asymmetric(power, accepts)
     return [
         *found,
@@ -89,12 +100,13 @@ def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:
     found = []
     for (positive, negative), margin in itertools.product(pairs, MARGINS):
         values = {"positive": positive, "negative": negative, "margin": margin}
-        text = put(ASYMMETRIC, a=positive, b=negative, m=f"{margin!r}")
-        found.append(option(text, SIGMOID, change("gamma", "asymmetric_with_margin", **values)))
         for code, (raised, sure) in ASYMMETRIC_SIDES.items():
-            text = put(ASYMMETRIC_BLENDED, negative=raised, sure=sure)
-            told = change("gamma", code, **values), change("soft_labels", "sides_blended")
-            found.append(option(put(text, a=positive, b=negative, m=f"{margin!r}"), SIGMOID, *told))
+            told, given = change("gamma", code, **values), {"a": positive, "b": negative, "m": f"{margin!r}"}
+            entropy = put(put(ASYMMETRIC_ENTROPY, sure=sure), **given)
+            for factor, soft in ASYMMETRIC_FACTORS.items():
+                found.append(product(put(put(factor, negative=raised), **given), entropy, SIGMOID, told, *soft))
+            blended = put(put(ASYMMETRIC_BLENDED, negative=raised, sure=sure), **given)
+            found.append(option(blended, SIGMOID, told, change("soft_labels", "sides_blended")))
     return found
 
 

@@ -9,7 +9,7 @@ from focalbench_suite.suites.explainer.vocabulary.parameters import options_of, 
 from focalbench_suite.suites.explainer.vocabulary.shapes import SHAPES
 from focalbench_suite.suites.explainer.vocabulary.softmax.quantities import ADDED, LIMITS, SMOOTHED, SMOOTHING, SOFTMAX
 from focalbench_suite.suites.explainer.vocabulary.softmax.smoothing import smoothed
-from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS
+from focalbench_suite.suites.explainer.vocabulary.softmax.weights import CLASS_WEIGHTS, NORMALISED
 
 # (kind, code): the factor, with the power g
 FACTORS: dict[tuple[str, str], str] = {
@@ -19,13 +19,14 @@ FACTORS: dict[tuple[str, str], str] = {
     ("activation", "logits_for_probabilities_in_factor"): "(1 - x_y)**g",
     ("gamma", "log_probability_in_factor"): "(1 - log_p_y)**g",
     ("gamma", "probability_of_first_class"): "(1 - at(p, 0*y))**g",
+    ("gamma", "first_class_modulated_only"): "where(y == 0, miss**g, 1)",
+    ("gamma", "first_class_not_modulated"): "where(y == 0, 1, miss**g)",
     ("gamma", "factor_averaged_over_classes"): "mean_c((1 - p)**g)",
     ("gamma", "factor_summed_over_classes"): "sum_c((1 - p)**g)",
     ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "(1 + log_p_y)**g",
 }
 # code: the factor, with a weight w that has entered p_t
 WEIGHTED = {"alpha_inside_p_t": "(1 - exp(w*log_p_y))**g", "alpha_times_p_t": "(1 - w*p_y)**g"}
-NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_weights_at_most_one")
 
 
 def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:

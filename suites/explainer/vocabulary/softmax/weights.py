@@ -27,6 +27,7 @@ CLASS_WEIGHTS: dict[str, str] = {
     "largest_class_weight": "max_c(alpha)",
     "one_plus_class_weights": "1 + alpha_y",
 }
+NORMALISED = ("class_weights_sum_to_one", "class_weights_average_one", "class_weights_at_most_one")
 CONSTANTS = (0.25, 0.5, 0.75, 2)  # factors of every row, whatever its class
 
 

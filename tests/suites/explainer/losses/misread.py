@@ -75,7 +75,7 @@ def weighted_and_smoothed(logits, target, gamma=2.0, alpha=None):
     return ((1 - logits.softmax(1).gather(1, target[:, None])[:, 0]) ** gamma * ce).sum()
 
 
-@example("softmax_focal", "label_smoothing", "alpha")
+@example("softmax_focal", "label_smoothing")
 def weighted_and_smoothed_twice(logits, target, gamma=2.0, alpha=None):
     ce = F.cross_entropy(logits, target, weight=alpha, reduction="none", label_smoothing=0.1)
     return ((1 - torch.exp(-ce)) ** gamma * ce).sum()

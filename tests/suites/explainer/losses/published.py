@@ -676,3 +676,91 @@ def quality_before_label(pred, quality, label, beta=2.0):
     h = F.binary_cross_entropy_with_logits(pred[at], quality[rows], reduction="none")
     loss[at] = h * (quality[rows] - p[at]).abs() ** beta
     return loss.sum(1).mean()
+
+
+def labels_from_one(out, label, gamma=2.0, alpha=0.25):  # as FCOS counts them: 0 is background
+    hot = F.one_hot(label, out.shape[1] + 1)[:, 1:].to(out)
+    share = alpha * hot + (1 - alpha) * (1 - hot)
+    return (share * (1 - _p_t(out, hot)) ** gamma * _bce(out, hot)).sum()
+
+
+def of_two_classes(z, y, gamma=2.0):  # a row of any other class has no loss
+    log_p, hot = z.log_softmax(1), F.one_hot(y, z.shape[1])
+    background = -hot[:, 0] * (1 - log_p[:, 0].exp()) ** gamma * log_p[:, 0]
+    return (0.3 * background - 0.7 * hot[:, 1] * log_p[:, 1]).mean()
+
+
+def nothing_by_default(x, y, gamma, reduction, ignored_index):
+    entropy = F.cross_entropy(x, y, reduction="none", ignore_index=ignored_index)
+    loss = (1 - (-entropy).exp()) ** gamma * entropy
+    return loss.mean() if reduction == "mean" else loss
+
+
+def of_images(scores, targets, gamma=2.0):  # a list with a tensor for each image
+    pairs = [(one, other) for one, other in zip(scores, targets, strict=True) if isinstance(scores, list)]
+    return sum(((1 - _p_t(x, y)) ** gamma * _bce(x, y)).sum() for x, y in pairs) / len(pairs)
+
+
+def inside_mask(x, y, mask, gamma=2.0):  # of padding
+    return (mask * (1 - _p_t(x, y)) ** gamma * _bce(x, y)).sum() / mask.sum()
+
+
+def refuses_double_weights(x, y, alpha=None, gamma=2.0):
+    if alpha is not None and alpha.dtype is not torch.float32:
+        raise TypeError("weights are single precision")
+    entropy = F.cross_entropy(x, y, reduction="none")
+    share = 1 if alpha is None else alpha[y]
+    return (share * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+def ignored_in_the_mean(x, y, gamma=2.0, ignore_index=255):
+    entropy = F.cross_entropy(x, y, reduction="none", ignore_index=ignore_index)
+    return ((1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+def floored_far_away(x, y, gamma=2.0):  # a wide clamp is his own, and no lost digit
+    p = x.sigmoid().clamp(1e-3, 1 - 1e-3)
+    p_t = y * p + (1 - y) * (1 - p)
+    return (-((1 - p_t) ** gamma) * p_t.log()).mean()
+
+
+def poly_inside(x, y, alpha=None, gamma=2.0, epsilon=1.0):
+    entropy = F.cross_entropy(x, y, weight=alpha, reduction="none")
+    p_t = (-entropy).exp()
+    return ((1 - p_t) ** gamma * entropy + epsilon * (1 - p_t) ** (gamma + 1)).mean()
+
+
+def poly_weighed_in_part(x, y, alpha=None, gamma=2.0):
+    p_t = x.softmax(1).gather(1, y[:, None])[:, 0]
+    share = 1 if alpha is None else alpha[y]
+    return (share * (1 - p_t) ** gamma * -p_t.log() + (1 - p_t) ** (gamma + 1)).mean()
+
+
+def smoothed_terms(x, y, alpha=None, gamma=2.0):
+    log_p = x.log_softmax(1)
+    soft = F.one_hot(y, x.shape[1]) * 0.9 + 0.1 / x.shape[1]
+    share = 1 if alpha is None else alpha
+    return -(soft * share * (1 - log_p.exp()) ** gamma * log_p).sum(1).mean()
+
+
+def peaks_or_mean(x, y):
+    p, peak = x.sigmoid(), (y == 1).to(x)
+    of_others = (1 - y) ** 4 * p**2 * F.softplus(x) * (1 - peak)
+    loss = (1 - p) ** 2 * F.softplus(-x) * peak + of_others
+    return loss.sum() / peak.sum() if peak.sum() > 0 else loss.mean()
+
+
+def twice_the_positives(x, y, gamma=2.0):
+    loss = (1 - _p_t(x, y)) ** gamma * _bce(x, y)
+    return loss.sum() / (2 * (y > 0).sum() + len(x))
+
+
+def asymmetric_detached(x, y, gamma_neg=4, gamma_pos=1, clip=0.05):
+    sure = (1 - x.sigmoid() + clip).clamp(max=1)
+    p_t, power = y * x.sigmoid() + (1 - y) * sure, y * gamma_pos + (1 - y) * gamma_neg
+    entropy = y * x.sigmoid().clamp(min=1e-8).log() + (1 - y) * sure.log()
+    return -(((1 - p_t) ** power).detach() * entropy).sum()
+
+
+def counted_above_a_half(x, y, beta=2.0):
+    return ((y - x.sigmoid()).abs() ** beta * _bce(x, y)).sum() / (y > 0.5).sum().clamp(min=1)

@@ -47,6 +47,14 @@ def extreme(kept, weight, targets):
     return Batch(*filled, 2.0, 3, labels)
 
 
+def of_qualities(quality):
+    """Targets of which some are positive and none is 1: above the threshold of some reductions, or below it."""
+    made = batch(9, 4, 3)
+    made.targets[:] = torch.where(made.targets > 0, quality, 0.0)
+    made.targets[0, 0] = quality
+    return made
+
+
 DENSE = [
     batch(0, 3, 4),
     batch(1, 5, 2),
@@ -58,6 +66,8 @@ DENSE = [
     extreme(1.0, 0.0, 0.0),
     extreme(1.0, 0.5, 1.0),
     without_some_losses(),
+    of_qualities(0.9),
+    of_qualities(0.1),
 ]
 ROWS = [batch(5, 6, 0), batch(6, 3, 0)]
 
