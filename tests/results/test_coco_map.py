@@ -98,6 +98,13 @@ def test_each_condition_that_differs_is_told(other):
     assert compare_table([record("library", 0, 9), record("own", 0, 9, **other)])["same_conditions"].tolist() == [False]
 
 
+def test_a_training_that_ended_early_has_the_conditions_of_one_that_began_alike():
+    early = {"losses": (2.0,), "order": "of one step", "inputs": "of one step"}
+    for weights, alike in (("w", True), ("others", False)):
+        records = [record("library", 0, 9), record("own", 0, 9, weights=weights, **early)]
+        assert compare_table(records)["same_conditions"].tolist() == [alike]
+
+
 def test_differences_of_either_sign_are_undecided():
     row = compare([{"library": 10, "own": n} for n in (12, 8, 11, 9, 10)])
     assert row["ci_low"] < 0 < row["ci_high"]

@@ -87,14 +87,15 @@ def test_small_values_that_come_out_as_zero_do_not_agree():
     assert row["relation"].startswith("0 at")
 
 
-def test_small_values_that_are_off_are_told_where_the_rest_hides_them():
+@pytest.mark.parametrize(("factor", "told"), [(1.5, "50%"), (1.02, "2%")])
+def test_small_values_that_are_off_are_told_where_the_rest_hides_them(factor, told):
     def off(x, y, gamma, alpha):
         loss = paper(x, y, gamma, alpha)
-        return torch.where(loss < 1e-14, 1.5 * loss, loss)
+        return torch.where(loss < 1e-14, factor * loss, loss)
 
     row = rows_of(off)["extreme logits", "value"]
     assert row["verdict"] == "agrees"
-    assert re.search(r"off by up to 50% at \d+ of 16 points", row["relation"])
+    assert re.search(rf"off by up to {told} at \d+ of 16 points", row["relation"])
 
 
 def scattered(share):
