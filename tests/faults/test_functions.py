@@ -11,12 +11,18 @@ import torch
 
 from focalbench_suite.suites.check import child
 
-SHORT, LONG = 16, 156
+SHORT, LONG = 16, 236
 LOSS = """
 import contextlib, ctypes, os, signal, sys, threading, time, warnings
 import torch
 
 count = 0
+
+
+class Broken(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, *arguments, **options):
+        raise RuntimeError("broken")
 
 
 def misbehave(logits=None, targets=None):
@@ -64,6 +70,12 @@ ENDS = {  # there is no verdict, whenever it happens in the first calls
     "missing package": "import no_such_library",
     "missing file": "open('weights.bin')",
     "too large": "torch.empty(2**60)",
+    "endless list": "count.__class__ and list(iter(lambda: bytearray(1 << 26), None))",
+    "deep recursion in C": "[exec('x = []\\nfor _ in range(10**6): x = [x]\\nrepr(x)')]",
+    "exception group": "raise BaseExceptionGroup('two', [KeyboardInterrupt(), SystemExit(0)])",
+    "cause of itself": "e = ValueError('a'); e.__cause__ = e; raise e",
+    "thread's death": "signal.raise_signal(signal.SIGINT)",
+    "limit of time": "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1)); exec('while True: pass')",
 }
 LIVES = {  # a verdict all the same
     "print": "print('same')",
@@ -86,6 +98,24 @@ LIVES = {  # a verdict all the same
     "writes to its inputs": "logits is not None and logits.data.zero_()",
     "writes to its labels": "targets is not None and targets.clamp_(0.1, 0.9)",
     "atexit": "import atexit; atexit.register(os.abort)",
+    "threads in a thread": "threading.Thread(target=torch.set_num_threads, args=[2]).start()",
+    "raises in a thread": "threading.Thread(target=lambda: 1 / 0).start()",
+    "writes to 2": "os.write(2, b'Error: verdict: different')",
+    "child goes on": "count <= 5 and os.fork() == 0 and sys.stdout.write('same')",
+    "raises when deleted": "type('Odd', (), {'__del__': lambda self: 1 / 0})()",
+    "hook of exceptions": "sys.excepthook = None; sys.unraisablehook = None; threading.excepthook = None",
+    "alarm": "signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)",
+    "daemon": "threading.Thread(target=exec, args=['while True: pass'], daemon=True).start()",
+    "names": "sys.modules.pop('torch.nn.functional', None); sys.path.clear()",
+    "builtins": "import builtins; builtins.print = None; builtins.open = None",
+    "profile": "sys.setprofile(lambda *a: None)",
+    "collector": "import gc; gc.disable(); gc.freeze()",
+    "deterministic": "torch.use_deterministic_algorithms(True); torch.set_flush_denormal(True)",
+    "encoding": "sys.stdout.reconfigure(encoding='ascii'); print('x', flush=True)",
+    "random state": "__import__('random').seed(0); __import__('numpy').random.seed(0)",
+    "resizes its input": "logits is not None and logits.data.resize_(0)",
+    "mask of files": "os.umask(0o777)",
+    "patched sigmoid": "torch.Tensor.__repr__ = None; torch.Tensor.__str__ = None",
 }
 RETURNS = {  # in every call: a finding, or no verdict
     "None": "None",
@@ -106,6 +136,14 @@ RETURNS = {  # in every call: a finding, or no verdict
     "double": "loss.double()",
     "quiet subclass": "torch.nn.Parameter(loss)",
     "meta": "loss.to('meta')",
+    "other subclass": "loss.as_subclass(type('Odd', (torch.Tensor,), {'__torch_function__': None}))",
+    "raising subclass": "loss.as_subclass(Broken)",
+    "endless list": "(lambda x: x.append(x) or x)([])",
+    "infinite number": "10**400",
+    "ragged": "[loss, [loss]]",
+    "lazy": "torch.nn.parameter.UninitializedParameter()",
+    "module": "torch.nn.Linear(1, 1)",
+    "named tensor": "loss.reshape(1).rename('a')",
 }
 CASES = [
     *((f"{name}, {moment}", "ends", body, moment) for name, body in ENDS.items() for moment in ("import", "1", "2")),

@@ -137,6 +137,12 @@ def test_without_images_the_expanded_bootstrap_of_many_seeds_is_students_interva
     assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
 
 
+def test_of_three_seeds_the_interval_is_as_wide_as_the_expanded_normal_one():
+    """So expanded, of -1, 0 and 1 all percentiles beyond 1/27 of the means are the least and the greatest value."""
+    found = seeds_and_images(np.array([[-1.0], [0.0], [1.0]]))
+    assert (found.low, found.center, found.high) == (-1.0, 0.0, 1.0)
+
+
 def test_the_interval_covers_the_true_difference_as_often_as_it_says():
     random = np.random.default_rng(1)
     draws = random.normal(0.2, 1.0, (300, 5, 1))

@@ -135,6 +135,17 @@ def test_precision_taken_again_from_the_matches_is_the_evaluators(tmp_path, seed
     assert again[0] == pytest.approx(average_precision(annotations, found)["ap"], abs=1e-12)
 
 
+def test_each_category_keeps_its_own_matches_and_one_without_detections_has_none(tmp_path):
+    """The cat is found, the dog is found in another place, the cow is missed: AP is a third of 1."""
+    found = [detection(1, list(CAT[1:5]), 0.9), detection(1, [90, 90, 5, 5], 0.8) | {"category_id": 2}]
+    annotations = truth(tmp_path, [CAT, DOG, (1, 50, 50, 20, 20)], classes=("cat", "dog", "cow"))
+    told = matches(annotations, found)
+    assert [one["positives"] for one in told["categories"]] == [[[0, 1]]] * 3
+    assert [len(one["hits"]) for one in told["categories"]] == [1, 1, 0]
+    assert [bool(hits) for one in told["categories"] for hits in one["hits"]] == [True, False]
+    assert resampled_ap(told, np.ones((1, told["images"]), dtype=int))[0] == pytest.approx(1 / 3)
+
+
 def test_an_image_that_counts_twice_is_an_image_that_is_there_twice(tmp_path):
     annotations, found = random_case(tmp_path, 7, images=3)
     weighted = resampled_ap(matches(annotations, found), np.array([[2, 1, 0]]))[0]
