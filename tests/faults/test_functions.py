@@ -74,7 +74,6 @@ ENDS = {  # there is no verdict, whenever it happens in the first calls
     "deep recursion in C": "[exec('x = []\\nfor _ in range(10**6): x = [x]\\nrepr(x)')]",
     "exception group": "raise BaseExceptionGroup('two', [KeyboardInterrupt(), SystemExit(0)])",
     "cause of itself": "e = ValueError('a'); e.__cause__ = e; raise e",
-    "thread's death": "signal.raise_signal(signal.SIGINT)",
     "limit of time": "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1)); exec('while True: pass')",
 }
 LIVES = {  # a verdict all the same
@@ -98,6 +97,7 @@ LIVES = {  # a verdict all the same
     "writes to its inputs": "logits is not None and logits.data.zero_()",
     "writes to its labels": "targets is not None and targets.clamp_(0.1, 0.9)",
     "atexit": "import atexit; atexit.register(os.abort)",
+    "interrupt": "signal.raise_signal(signal.SIGINT)",  # Ctrl-C is the command's to answer
     "threads in a thread": "threading.Thread(target=torch.set_num_threads, args=[2]).start()",
     "raises in a thread": "threading.Thread(target=lambda: 1 / 0).start()",
     "writes to 2": "os.write(2, b'Error: verdict: different')",
@@ -105,12 +105,12 @@ LIVES = {  # a verdict all the same
     "raises when deleted": "type('Odd', (), {'__del__': lambda self: 1 / 0})()",
     "hook of exceptions": "sys.excepthook = None; sys.unraisablehook = None; threading.excepthook = None",
     "alarm": "signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)",
-    "daemon": "threading.Thread(target=exec, args=['while True: pass'], daemon=True).start()",
+    "daemon": "count in (1, 30) and threading.Thread(target=exec, args=['while True: pass'], daemon=True).start()",
     "names": "sys.modules.pop('torch.nn.functional', None); sys.path.clear()",
     "builtins": "import builtins; builtins.print = None; builtins.open = None",
     "profile": "sys.setprofile(lambda *a: None)",
     "collector": "import gc; gc.disable(); gc.freeze()",
-    "deterministic": "torch.use_deterministic_algorithms(True); torch.set_flush_denormal(True)",
+    "denormals": "torch.set_flush_denormal(True)",
     "encoding": "sys.stdout.reconfigure(encoding='ascii'); print('x', flush=True)",
     "random state": "__import__('random').seed(0); __import__('numpy').random.seed(0)",
     "resizes its input": "logits is not None and logits.data.resize_(0)",
