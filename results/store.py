@@ -80,7 +80,7 @@ class Run:
             lock.release()
 
     def refuse_pipes(self) -> None:
-        """Raise `OSError` where a pipe stands in the folder: who writes into one waits for its reader, perhaps for ever."""
+        """Raise `OSError` where a pipe stands in the folder: writing into one waits for a reader, perhaps for ever."""
         for place in (*self.folder.iterdir(), *self.tables.glob("*")):
             if place.is_fifo():
                 raise FileExistsError(errno.EEXIST, "a pipe stands in its place", str(place))
