@@ -4,7 +4,8 @@
 
 Cosmic Ray says what the mutants of a file are; a sample of them is drawn, each file in turn, and each mutant of the
 sample is tested in a copy of what is committed. Every outcome is written as it comes to ``results/reference/mutation``,
-and a command that was stopped goes on from there; ``--survivors`` tests again what has survived.
+and a command that was stopped goes on from there; ``--survivors`` tests again what has survived. With ``--file`` nothing
+is written.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def main() -> None:
                     limits[tests] = patience(copy, tests)
                 outcomes[key(mutant)] = outcome(copy, mutant, limits[tests])
                 print(outcomes[key(mutant)], *key(mutant), flush=True)
-                write([(*key(one), outcomes.get(key(one), "")) for one in drawn])
+                if not asked.file:  # else the score would be of these files alone
+                    write([(*key(one), outcomes.get(key(one), "")) for one in drawn])
 
 
 def key(mutant: dict) -> tuple[str, ...]:
