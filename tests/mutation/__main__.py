@@ -4,8 +4,8 @@
 
 Cosmic Ray says what the mutants of a file are; a sample of them is drawn, each file in turn, and each mutant of the
 sample is tested in a copy of what is committed. Every outcome is written as it comes to ``results/reference/mutation``,
-and a command that was stopped goes on from there; ``--survivors`` tests again what has survived. With ``--file`` nothing
-is written.
+and a command that was stopped goes on from there; ``--survivors`` tests again what has survived. With ``--file``
+nothing is written.
 """
 
 from __future__ import annotations
