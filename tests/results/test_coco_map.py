@@ -137,10 +137,13 @@ def test_without_images_the_expanded_bootstrap_of_many_seeds_is_students_interva
     assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
 
 
-def test_of_three_seeds_the_interval_is_as_wide_as_the_expanded_normal_one():
-    """So expanded, of -1, 0 and 1 all percentiles beyond 1/27 of the means are the least and the greatest value."""
-    found = seeds_and_images(np.array([[-1.0], [0.0], [1.0]]))
-    assert (found.low, found.center, found.high) == (-1.0, 0.0, 1.0)
+def test_the_expanded_interval_of_five_seeds_worked_by_hand():
+    """The tail is that of the normal distribution beyond sqrt(5 / 4) * 2.776, 0.00095.
+
+    Of the means of five draws from -2 … 2, one of 3,125 is -2 and six are -1.8 or less: 0.00032 and 0.00192.
+    """
+    found = seeds_and_images(np.arange(-2.0, 3.0)[:, np.newaxis])
+    assert (found.low, found.center, found.high) == pytest.approx((-1.8, 0.0, 1.8))
 
 
 def test_the_interval_covers_the_true_difference_as_often_as_it_says():
