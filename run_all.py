@@ -356,6 +356,7 @@ def finish(run: Run, quiet: bool) -> None:
     """Tables, report and the screenful at the end, all from the records."""
     from focalbench_suite.results import report, tables
 
+    run.refuse_pipes()
     frames = tables.write(run)
     report.write(run, frames)
     if not quiet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -77,6 +78,12 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def refuse_pipes(self) -> None:
+        """Raise `OSError` where a pipe stands in the folder: writing into one waits for a reader, perhaps for ever."""
+        for place in (*self.folder.iterdir(), *self.tables.glob("*")):
+            if place.is_fifo():
+                raise FileExistsError(errno.EEXIST, "a pipe stands in its place", str(place))
 
     def environment(self) -> dict[str, Any]:
         """What the run was measured on; raises `ValueError` with a sentence where the file does not say it."""

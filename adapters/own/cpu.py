@@ -135,9 +135,10 @@ def _library(dtype: str) -> ctypes.CDLL | None:
     path = _cache() / f"kernels-{dtype.lower()}-{_fingerprint()}.so"
     try:
         if not _is_as_compiled(path):
-            if path.exists():
-                warnings.warn(f"{path} is not as it was compiled; it is compiled anew", stacklevel=2)
+            damaged = path.exists()
             _compile(dtype, path)
+            if damaged:
+                warnings.warn(f"{path} was not as it was compiled; it is compiled anew", stacklevel=2)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
         reason = _complaint(error.stderr) if isinstance(error, subprocess.CalledProcessError) else error
@@ -178,7 +179,10 @@ def _seal(name: str, content: bytes) -> bytes:
 
 
 def _compile(dtype: str, path: Path) -> None:
-    compiler, *arguments = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    try:
+        compiler, *arguments = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    except ValueError as error:
+        raise OSError(f"CC={os.environ['CC']} is no command: {error}") from None
     if (found := shutil.which(compiler)) is None:
         raise OSError("there is no C compiler (cc); install one, or name it in CC")
     path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE)

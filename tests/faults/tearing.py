@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -33,6 +34,11 @@ ODD = (
     {"": {"": None}},
     [1, "a", None],
 )
+LINKS = {
+    "link to nothing": "nothing",
+    "link to what cannot be read": "/proc/self/mem",
+    "link to what never ends": "/dev/zero",
+}
 
 
 def inside(value: Any) -> list[tuple[Any, Any]]:
@@ -89,6 +95,14 @@ def tear_bytes(content: bytes, dice: random.Random) -> bytes:
         b"\xef\xbb\xbf" + content,
         content.decode(errors="replace").encode("utf-16"),
         b"[" * 200_000 + content,
+        before + b"\0" * 5_000_000 + after,  # a line of megabytes
+        content.replace(b"\n", b"\r"),
+        content.replace(b"\n", b"\n\0\n\n \t\n"),
+        content.replace(b"\n", "\u2028".encode()),
+        content.replace(b":", b":" * 2, 1),
+        content.replace(b"{", b'{"key": "x", "key": 3, ', 1),
+        content + b"\x1a",  # an editor's end of file
+        content[::-1],
         b"",
     ))  # fmt: skip
 
@@ -115,6 +129,8 @@ def tear_file(file: Path, dice: random.Random) -> None:
             "link to itself",
             "link to nothing",
             "link to what cannot be read",
+            "link to what never ends",
+            "pipe",
         )
     )
     if kind == "bytes":
@@ -123,8 +139,10 @@ def tear_file(file: Path, dice: random.Random) -> None:
     file.unlink()
     if kind == "folder":
         file.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(file)
     elif kind != "missing":
-        file.symlink_to({"link to itself": file.name, "link to nothing": "nothing"}.get(kind, "/proc/self/mem"))
+        file.symlink_to(LINKS.get(kind, file.name))
 
 
 def put_in_the_way(folder: Path, dice: random.Random) -> None:
@@ -137,13 +155,15 @@ def put_in_the_way(folder: Path, dice: random.Random) -> None:
         shutil.rmtree(place)
     place.unlink(missing_ok=True)
     place.parent.mkdir(exist_ok=True)
-    kind = dice.choice(("file", "folder", "link to itself"))
+    kind = dice.choice(("file", "folder", "link to itself", "pipe", "link out of the folder"))
     if kind == "file":
         place.write_bytes(dice.randbytes(100))
     elif kind == "folder":
         (place / "something").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(place)
     else:
-        place.symlink_to(place.name)
+        place.symlink_to(place.name if kind == "link to itself" else "/dev/full")
 
 
 def tear_run(folder: Path, dice: random.Random) -> str:

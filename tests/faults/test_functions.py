@@ -11,12 +11,18 @@ import torch
 
 from focalbench_suite.suites.check import child
 
-SHORT, LONG = 16, 156
+SHORT, LONG = 16, 236
 LOSS = """
 import contextlib, ctypes, os, signal, sys, threading, time, warnings
 import torch
 
 count = 0
+
+
+class Broken(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, *arguments, **options):
+        raise RuntimeError("broken")
 
 
 def misbehave(logits=None, targets=None):
@@ -64,6 +70,11 @@ ENDS = {  # there is no verdict, whenever it happens in the first calls
     "missing package": "import no_such_library",
     "missing file": "open('weights.bin')",
     "too large": "torch.empty(2**60)",
+    "endless list": "count.__class__ and list(iter(lambda: bytearray(1 << 26), None))",
+    "deep recursion in C": "[exec('x = []\\nfor _ in range(10**6): x = [x]\\nrepr(x)')]",
+    "exception group": "raise BaseExceptionGroup('two', [KeyboardInterrupt(), SystemExit(0)])",
+    "cause of itself": "e = ValueError('a'); e.__cause__ = e; raise e",
+    "limit of time": "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1)); exec('while True: pass')",
 }
 LIVES = {  # a verdict all the same
     "print": "print('same')",
@@ -86,6 +97,27 @@ LIVES = {  # a verdict all the same
     "writes to its inputs": "logits is not None and logits.data.zero_()",
     "writes to its labels": "targets is not None and targets.clamp_(0.1, 0.9)",
     "atexit": "import atexit; atexit.register(os.abort)",
+    "interrupt": "signal.raise_signal(signal.SIGINT)",  # Ctrl-C is the command's to answer
+    "threads in a thread": "threading.Thread(target=torch.set_num_threads, args=[2]).start()",
+    "raises in a thread": "threading.Thread(target=lambda: 1 / 0).start()",
+    "writes to 2": "os.write(2, b'Error: verdict: different')",
+    "raises when deleted": "type('Odd', (), {'__del__': lambda self: 1 / 0})()",
+    "hook of exceptions": "sys.excepthook = None; sys.unraisablehook = None; threading.excepthook = None",
+    "alarm": "signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)",
+    "names": "sys.modules.pop('torch.nn.functional', None); sys.path.clear()",
+    "builtins": "import builtins; builtins.print = None; builtins.open = None",
+    "profile": "sys.setprofile(lambda *a: None)",
+    "collector": "import gc; gc.disable(); gc.freeze()",
+    "denormals": "torch.set_flush_denormal(True)",
+    "encoding": "sys.stdout.reconfigure(encoding='ascii'); print('x', flush=True)",
+    "random state": "__import__('random').seed(0); __import__('numpy').random.seed(0)",
+    "resizes its input": "logits is not None and logits.data.resize_(0)",
+    "mask of files": "os.umask(0o777)",
+    "patched sigmoid": "torch.Tensor.__repr__ = None; torch.Tensor.__str__ = None",
+}
+EITHER = {  # a verdict, or none in time: both answer the same questions, or one keeps the other from its turn
+    "child goes on": "count <= 5 and os.fork() == 0 and sys.stdout.write('same')",
+    "daemon": "count in (1, 30) and threading.Thread(target=exec, args=['while True: pass'], daemon=True).start()",
 }
 RETURNS = {  # in every call: a finding, or no verdict
     "None": "None",
@@ -106,10 +138,23 @@ RETURNS = {  # in every call: a finding, or no verdict
     "double": "loss.double()",
     "quiet subclass": "torch.nn.Parameter(loss)",
     "meta": "loss.to('meta')",
+    "other subclass": "loss.as_subclass(type('Odd', (torch.Tensor,), {'__torch_function__': None}))",
+    "raising subclass": "loss.as_subclass(Broken)",
+    "endless list": "(lambda x: x.append(x) or x)([])",
+    "infinite number": "10**400",
+    "ragged": "[loss, [loss]]",
+    "lazy": "torch.nn.parameter.UninitializedParameter()",
+    "module": "torch.nn.Linear(1, 1)",
+    "named tensor": "loss.reshape(1).rename('a')",
 }
 CASES = [
     *((f"{name}, {moment}", "ends", body, moment) for name, body in ENDS.items() for moment in ("import", "1", "2")),
     *((f"{name}, {moment}", "lives", body, moment) for name, body in LIVES.items() for moment in ("import", "1", "30")),
+    *(
+        (f"{name}, {moment}", "either", body, moment)
+        for name, body in EITHER.items()
+        for moment in ("import", "1", "30")
+    ),
     *((f"returns {name}", "returns", body, "1") for name, body in RETURNS.items()),
 ]
 
@@ -127,7 +172,10 @@ def test_a_function_that_misbehaves_costs_its_own_verdict_alone(seed, call, tmp_
     before = state(), sorted(tmp_path.iterdir())
     children = psutil.Process().children(recursive=True)  # another test may have left Python's own resource tracker
     ended = call("check", "losses.py:focal", "--as", "focal", "--json")
-    assert ended.status in {"ends": (2,), "lives": (0, 1), "returns": (0, 1, 2)}[outcome], (name, ended)
+    assert ended.status in {"ends": (2,), "lives": (0, 1), "either": (0, 1, 2), "returns": (0, 1, 2)}[outcome], (
+        name,
+        ended,
+    )
     if ended.status == 2:
         assert (ended.out, len(ended.lines)) == ("", 1), (name, ended)
     else:

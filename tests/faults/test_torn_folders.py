@@ -88,6 +88,6 @@ def content(run):
 
 def _read(file):
     try:
-        return file.read_bytes()
+        return file.read_bytes() if file.is_file() else None  # a pipe waits for its other end for ever
     except OSError:
         return None

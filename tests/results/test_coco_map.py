@@ -98,6 +98,13 @@ def test_each_condition_that_differs_is_told(other):
     assert compare_table([record("library", 0, 9), record("own", 0, 9, **other)])["same_conditions"].tolist() == [False]
 
 
+def test_a_training_that_ended_early_has_the_conditions_of_one_that_began_alike():
+    early = {"losses": (2.0,), "order": "of one step", "inputs": "of one step"}
+    for weights, alike in (("w", True), ("others", False)):
+        records = [record("library", 0, 9), record("own", 0, 9, weights=weights, **early)]
+        assert compare_table(records)["same_conditions"].tolist() == [alike]
+
+
 def test_differences_of_either_sign_are_undecided():
     row = compare([{"library": 10, "own": n} for n in (12, 8, 11, 9, 10)])
     assert row["ci_low"] < 0 < row["ci_high"]
@@ -128,6 +135,15 @@ def test_without_images_the_expanded_bootstrap_of_many_seeds_is_students_interva
     half = 2.0010 * differences.std(ddof=1) / 60**0.5  # t quantile of 59 degrees of freedom
     assert found.center == pytest.approx(differences.mean())
     assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
+
+
+def test_the_expanded_interval_of_five_seeds_worked_by_hand():
+    """The tail is that of the normal distribution beyond sqrt(5 / 4) * 2.776, 0.00095.
+
+    Of the means of five draws from -2 … 2, one of 3,125 is -2 and six are -1.8 or less: 0.00032 and 0.00192.
+    """
+    found = seeds_and_images(np.repeat(np.arange(-2.0, 3.0)[:, np.newaxis], 200_000, axis=1))  # that many draws, too
+    assert (found.low, found.center, found.high) == pytest.approx((-1.8, 0.0, 1.8))
 
 
 def test_the_interval_covers_the_true_difference_as_often_as_it_says():

@@ -164,6 +164,19 @@ def test_a_slower_cell_is_a_regression(against, make_record, launches):
     assert len(comparison.regressions) == 2
 
 
+@pytest.mark.parametrize(("times", "change"), [(1.36, "regressed"), (1 / 1.36, "improved")])
+def test_the_more_times_two_runs_compare_the_less_one_of_them_says(times, change, tmp_path, make_record, write_run):
+    """By one launch each 1.36 is 3 standard errors beyond the margin: p = 0.02 of 4 degrees of freedom, twice."""
+    for others, kinds in ((0, {change}), (10, {"undecided"})):
+        old, new = (
+            [timed_record(make_record, name, times if (name, run) == ("torchvision", "new") else 1.0, launches=1)
+             for name in ("torchvision", *(f"other{number}" for number in range(others)))]
+            for run in ("old", "new")
+        )  # fmt: skip
+        result = compare(write_run(tmp_path / f"{others} old", old), write_run(tmp_path / f"{others} new", new))
+        assert {one.kind for one in result.changes if "torchvision" in one.key} == kinds
+
+
 def test_a_slower_machine_is_not_a_slower_loss(against):
     def change(lines):
         for line in lines:

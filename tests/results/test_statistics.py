@@ -1,5 +1,6 @@
 """Statistics against hand-worked cases, published values and simulations with fixed seeds."""
 
+import doctest
 import math
 
 import numpy as np
@@ -237,3 +238,13 @@ def test_two_pairs_have_an_interval():
     # differences 1 and 3: mean 2, standard error 1, Student's t of one degree of freedom 12.706
     interval = statistics.paired_difference([1.0, 3.0], [0.0, 0.0])
     assert (interval.low, interval.high) == (pytest.approx(2 - 12.7062, abs=1e-4), pytest.approx(2 + 12.7062, abs=1e-4))
+
+
+def test_the_examples_hold():
+    found = doctest.testmod(statistics)
+    assert (found.attempted > 0, found.failed) == (True, 0)
+
+
+def test_launches_that_are_no_pairs_have_no_ratio():
+    with pytest.raises(ValueError, match="shorter"):
+        statistics.launch_log_ratio([[1.0], [1.0]], [[1.0]])

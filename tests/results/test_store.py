@@ -1,4 +1,5 @@
 import doctest
+import os
 import random
 
 import pytest
@@ -105,3 +106,12 @@ def test_a_torn_environment_is_one_line(run, content):
     with pytest.raises(ValueError, match=r"environment\.json") as refused:
         Run.open(run.folder)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["report.html", "tables/cells.csv"])
+def test_a_pipe_where_a_run_writes_is_told_and_not_waited_for(run, place):
+    run.tables.mkdir()
+    run.refuse_pipes()
+    os.mkfifo(run.folder / place)
+    with pytest.raises(OSError, match="a pipe stands in its place"):
+        run.refuse_pipes()

@@ -210,3 +210,9 @@ def test_a_sum_that_is_no_number_has_no_rest():
     total = oracle.Exact(numpy.array([1.0, math.inf]), numpy.array([0.0, 0.0])).sum()
     assert math.isnan(total.high)
     assert total.low == 0.0
+
+
+def test_an_error_is_counted_from_both_halves_of_an_exact_number():
+    """The exact number is 1 + 2^-60; the double after 1 is 2^-52 larger than 1."""
+    exact = oracle.Exact(numpy.array([1.0, 1.0]), numpy.array([2.0**-60, 2.0**-60]))
+    assert exact.error(numpy.array([1.0, 1.0 + 2.0**-52])).tolist() == [-(2.0**-60), 2.0**-52 - 2.0**-60]

@@ -133,12 +133,13 @@ def test_readable_form_is_the_papers_formula():
     for label in LABELS:
         x, y = samples(label, torch.float32, count=8)
         for power in (0.0, 0.5, 1.5, 2.0):
-            for formula, result in (
-                (truth.focal, readable.focal(x, y, power, None)),
-                (truth.quality_focal, readable.quality_focal(x, y, power)),
-                (truth.varifocal, readable.varifocal(x, y, power, 0.75)),
+            for formula, arguments, result in (
+                (truth.focal, (power, None), readable.focal(x, y, power, None)),
+                (truth.focal, (power, 0.3), readable.focal(x, y, power, 0.3)),
+                (truth.quality_focal, (power,), readable.quality_focal(x, y, power)),
+                (truth.varifocal, (power, 0.75), readable.varifocal(x, y, power, 0.75)),
+                (truth.varifocal, (power, 1), readable.varifocal(x, y, power, None)),
             ):
-                arguments = {truth.focal: (power, None), truth.quality_focal: (power,)}.get(formula, (power, 0.75))
                 values = [formula(a, b, *arguments) for a, b in zip(truth.numbers(x), truth.numbers(y), strict=True)]
                 assert truth.ulp_error(result.float(), values) <= 1
 

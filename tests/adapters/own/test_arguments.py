@@ -152,3 +152,9 @@ def test_a_loss_without_kernels_runs_in_its_readable_form(monkeypatch, way, by_r
     torch.testing.assert_close(torch.autograd.grad(loss, x)[0], 6 * (LOGITS - 1))
     each = evaluate(LossCall("poly", x, targets, power=3.0), "none", None)
     assert each.shape == (BINS.shape if by_row else DENSE.shape)
+
+
+@pytest.mark.parametrize("weights", [1, 2, 3, 5])
+def test_the_weights_of_the_distribution_focal_loss_are_one_a_row(weights):
+    with pytest.raises(ValueError, match=rf"weight has the targets' shape, \(4,\); this one is \({weights},\)"):
+        distribution_focal_loss(torch.zeros(4, 3), torch.ones(4), weight=torch.ones(weights))

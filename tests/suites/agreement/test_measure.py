@@ -87,14 +87,31 @@ def test_small_values_that_come_out_as_zero_do_not_agree():
     assert row["relation"].startswith("0 at")
 
 
-def test_small_values_that_are_off_are_told_where_the_rest_hides_them():
+@pytest.mark.parametrize(("factor", "told"), [(1.5, "50%"), (1.02, "2%")])
+def test_small_values_that_are_off_are_told_where_the_rest_hides_them(factor, told):
     def off(x, y, gamma, alpha):
         loss = paper(x, y, gamma, alpha)
-        return torch.where(loss < 1e-14, 1.5 * loss, loss)
+        return torch.where(loss < 1e-14, factor * loss, loss)
 
     row = rows_of(off)["extreme logits", "value"]
     assert row["verdict"] == "agrees"
-    assert re.search(r"off by up to 50% at \d+ of 16 points", row["relation"])
+    assert re.search(rf"off by up to {told} at \d+ of 16 points", row["relation"])
+
+
+def scattered(share):
+    """The focal loss with an error of this share that no scale takes away, alike in value and gradient."""
+    return lambda x, y, gamma, alpha: paper(x, y, gamma, alpha) * (1 + share * torch.sin(37 * x)).detach()
+
+
+@pytest.mark.parametrize("quantity", ["value", "gradient"])
+def test_three_thousandths_are_no_rounding(quantity):
+    assert rows_of(scattered(0.003), "float32")["moderate", quantity]["verdict"] == "differs"
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.3, "differs"), (0.001, "agrees")])
+def test_numbers_below_the_rounding_of_their_intermediates_are_judged_as_a_whole(share, verdict):
+    row = rows_of(scattered(share), "float32")["at the prior, no positives", "value"]
+    assert row["verdict"] == verdict
 
 
 def test_nan_is_nonfinite():

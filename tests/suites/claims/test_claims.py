@@ -171,11 +171,15 @@ def test_a_library_that_counts_bins_differently_is_named(rows):
     [([3.0, 2.0, 1.0], True), ([3.0, 2.0, 2.0], False), ([1.0, 2.0], False), ([2.0, 1.0, 3.0], False)],
 )
 def test_only_what_falls_at_every_step_is_falling(values, holds):
-    assert checks.falling(values).holds is holds
+    shown = checks.falling(values)
+    assert shown.holds is holds
+    assert shown.figures.startswith(f"from {values[0]:g} to {values[-1]:g}")
+    assert ("not falling" in shown.figures) is not holds
 
 
 @pytest.mark.parametrize(
-    ("values", "holds"), [([1.0, 0.1, 1e-6], True), ([1.0, 0.1, 0.01], False), ([1, 0, -1], False)]
+    ("values", "holds"),
+    [([1.0, 0.1, 1e-6], True), ([1.0, 0.1, 0.01], False), ([1, 0, -1], False), ([100.0, 5e-4], True)],
 )
 def test_only_what_ends_near_nothing_falls_to_zero(values, holds):
     assert checks.falling_to_zero(values).holds is holds
@@ -185,6 +189,10 @@ def test_only_what_ends_near_nothing_falls_to_zero(values, holds):
 def test_a_minimum_is_below_every_other_point(best, holds):
     points = [0.01 * i for i in range(1, 100)]
     assert checks.least_at(lambda x: (x - 0.3) ** 2, best, points).holds is holds
+
+
+def test_a_lower_point_that_is_a_multiple_of_the_best_counts():
+    assert not checks.least_at(lambda x: (x - 0.5) ** 2, 0.25, [0.25, 0.5]).holds
 
 
 @pytest.mark.parametrize(("off", "holds"), [(0.0, True), (1e-12, True), (1e-6, False), (0.2, False)])

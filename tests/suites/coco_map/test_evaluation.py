@@ -135,6 +135,16 @@ def test_precision_taken_again_from_the_matches_is_the_evaluators(tmp_path, seed
     assert again[0] == pytest.approx(average_precision(annotations, found)["ap"], abs=1e-12)
 
 
+def test_each_category_keeps_its_own_matches_and_one_without_detections_has_none(tmp_path):
+    """In two images a cat is found, a dog in another place, a cow missed; no horse is there: AP is a third of 1."""
+    found = [detection(1, list(CAT[1:5]), 0.9), detection(1, [90, 90, 5, 5], 0.8) | {"category_id": 2}]
+    boxes = [CAT, DOG, (2, 50, 50, 20, 20)]
+    told = matches(truth(tmp_path, boxes, images=2, classes=("cat", "dog", "cow", "horse")), found)
+    assert [one["positives"] for one in told["categories"]] == [[[0, 1]], [[0, 1]], [[1, 1]], []]
+    assert [[bool(hits) for hits in one["hits"]] for one in told["categories"]] == [[True], [False], [], []]
+    assert resampled_ap(told, np.ones((1, told["images"]), dtype=int))[0] == pytest.approx(1 / 3)
+
+
 def test_an_image_that_counts_twice_is_an_image_that_is_there_twice(tmp_path):
     annotations, found = random_case(tmp_path, 7, images=3)
     weighted = resampled_ap(matches(annotations, found), np.array([[2, 1, 0]]))[0]

@@ -5,10 +5,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 from packaging.version import Version
 
-from focalbench_suite.adapters import load
+from focalbench_suite.adapters import find, load
 from focalbench_suite.suites.history import halving
+from focalbench_suite.suites.history.asked import questions
+from focalbench_suite.suites.history.changes import Pair, differences
+from focalbench_suite.suites.history.observation import Said, Seen
 from focalbench_suite.suites.history.releases import Sources, configured_sources, releases_of
 
 ROOMS = ("asked", "changes", "halving", "importing", "installing", "library", "releases", "walk")
@@ -66,3 +70,17 @@ def test_every_release_is_called_in_one_form(name):
         forms.sort(key=lambda form: Version(form.since or "0"))
         assert [form.until for form in forms[:-1]] == [form.since for form in forms[1:]]
         assert forms[-1].until is None
+
+
+@pytest.mark.parametrize(("roundings", "kinds"), [(5, []), (50, ["unexplained"])])
+def test_two_releases_differ_where_numbers_move_beyond_the_rounding_of_their_intermediates(roundings, kinds):
+    form = find("focal", "own")
+    question = next(one for one in questions(form) if one.dtype == "float32" and one.case.power == 2)
+    logits = torch.tensor(question.case.logits)
+    largest = logits.abs().max().item() * (1 + question.case.power)  # of what a loss of one logit is made
+    moved = roundings * 2.0**-23 * (largest * logits.numel() + 1)
+    was, now = (
+        Seen("focal", "own", answers={question.name: Said(1.0 + off, [0.0], "float32")}) for off in (0.0, moved)
+    )
+    found = differences(Pair("mine", ("1", "2"), was, now, (form,)))
+    assert [one.kind for one in found] == kinds
