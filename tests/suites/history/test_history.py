@@ -110,6 +110,7 @@ def test_bad_input_is_one_line(arguments, words):
 def test_what_cannot_be_installed_leaves_nothing_behind(releases, tmp_path, monkeypatch):
     (tmp_path / "kornia-2.0-py3-none-any.whl").write_text("half a download")
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))  # uv may keep a whole wheel that had this path before
     monkeypatch.setenv("FOCALBENCH_CACHE", str(tmp_path / "cache"))
     with pytest.raises(NotInstalled, match="uv: "):
         folder_of("kornia", "2.0")
