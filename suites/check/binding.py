@@ -54,9 +54,8 @@ def bound(
         raise CannotCall(_wrapper(function, loss, roles))
     classes = options.classes or _own_classes(function) or _weighted_classes(loss, roles) or roles.own_classes
     if form is None:
-        return _of_fixed_classes(Bound(function, loss, options, roles, classes)) or _in_some_reading(
-            Bound(function, loss, options, roles, classes)
-        )
+        plain = Bound(function, loss, options, roles, classes)
+        return _of_fixed_classes(plain) or _in_some_reading(plain)
     if form.labels in ("label_score", "sign_score"):
         roles = as_pair(roles)
     if form.weighed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy
 
-from focalbench_suite.suites.explainer.calls import Call, ask_one
+from focalbench_suite.suites.explainer.calls import Answer, Call, ask_one
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 from focalbench_suite.suites.explainer.vocabulary.option import change
@@ -105,12 +105,16 @@ def _ignored_among_others(case: Examination, label: int) -> None:
             calls[0],
             printed=(None, "out"),
         )
-    elif one.output is not None and numpy.size(one.output) == 1 and without.ok:
-        share = (len(calls[0].targets) - 1) / len(calls[0].targets) if rows == "rows" else 0.5
-        counted = math.isclose(one.value, share * without.value, rel_tol=1e-5)
-        left_out = math.isclose(one.value, without.value, rel_tol=1e-5)
-        code = "own_label_in_the_mean" if counted else "own_label_left_out" if left_out else "own_label_ignored"
-        case.show(change("ignore_label", code, label=label, rows=rows), "note", calls[0], printed=(None, "out"))
     else:
-        told = change("ignore_label", "own_label_ignored", label=label, rows=rows)
+        told = change("ignore_label", _fate(one, without, calls[0], rows), label=label, rows=rows)
         case.show(told, "note", calls[0], printed=(None, "out"))
+
+
+def _fate(one: Answer, without: Answer, call: Call, rows: str) -> str:
+    """What one number over all says of the label: it counts in the mean, or is left out; else that it is ignored."""
+    if one.output is None or numpy.size(one.output) != 1 or not without.ok:
+        return "own_label_ignored"
+    share = (len(call.targets) - 1) / len(call.targets) if rows == "rows" else 0.5
+    if math.isclose(one.value, share * without.value, rel_tol=1e-5):
+        return "own_label_in_the_mean"
+    return "own_label_left_out" if math.isclose(one.value, without.value, rel_tol=1e-5) else "own_label_ignored"
