@@ -46,6 +46,7 @@ FINE, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 MOST_IMAGES, MOST_CLASSES = 10**8, 10**6  # beyond any data set and any head
 LAST_SEED = 2**32 - 1  # of numpy's older generators, which the hosts seed
 MOST_SEEDS = 1024  # of one variant: eight times what the longest comparison took
+MOST_ADDED = 40  # seeds of a variant, until it is decided, where nothing else is said
 STOPPED = 130  # what a shell says of a program that Ctrl-C ended
 CLOSED = 141  # and of one whose reader went away, as `| head` does
 UNWRITABLE = (  # a full disk, a read-only one, something else where a file or a folder belongs
@@ -93,6 +94,11 @@ def selecting(command):
             help="coco-map's training schedule: smoke, quick, steps, full, short, mini or 1x.",
         ),
         click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), help="coco-map's trainings of each variant."),
+        click.option(
+            "--until",
+            type=click.Choice(["decided"]),
+            help=f"Add seeds to what is undecided, up to --seeds of them; default: {MOST_ADDED}.",
+        ),
         click.option("--variant", multiple=True, metavar="HOST[/NAME]", help="coco-map's hosts and variants."),
         click.option(
             "--normalise", type=click.Choice(["positives"]), help="Divide your mean-reduced loss by this instead."
@@ -199,6 +205,7 @@ def make_selection(
     backbone,
     schedule,
     seeds,
+    until,
     variant,
     normalise,
     cell,
@@ -211,11 +218,15 @@ def make_selection(
             faults_in(locate(Path(coco)), categories)
         except ValueError as error:
             raise click.UsageError(f"--coco: {error}") from None
+    if until and cell:
+        raise click.UsageError("--until decided says itself which cells come next: leave --cell out")
     if categories and not coco:
         raise click.UsageError("--categories are those of a COCO folder: name one with --coco DIR")
     if backbone:
         check_backbone(backbone)
-    training = (coco, categories, images, seed, backbone, schedule, seeds, variant, normalise)
+    if until and not seeds:
+        seeds = MOST_ADDED
+    training = (coco, categories, images, seed, backbone, schedule, seeds, until, variant, normalise)
     selection = Selection(profile, adapter, loss, devices(device), dtype, *training, cell)
     load_adapters(selection)
     try:

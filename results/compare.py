@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from focalbench_suite.results import tables
-from focalbench_suite.results.coco_map import MARGIN as AP_MARGIN
 from focalbench_suite.results.comparison import Comparison, RunChange
 from focalbench_suite.results.frames import Frames
+from focalbench_suite.results.pairs import MARGIN as AP_MARGIN
 from focalbench_suite.results.schema import TABLES
 from focalbench_suite.results.statistics import BETWEEN_LAUNCHES, BETWEEN_SEEDS, Difference, holm, unpaired_difference
 from focalbench_suite.results.store import Run

@@ -220,35 +220,6 @@ class Stepped(Part):
     step: Annotated[list[StepLaunch], Field(min_length=1)]
 
 
-class Category(Part):
-    """The detections of one class, matched with its boxes: images of both, and ten bits for ten IoU thresholds."""
-
-    positives: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
-    image: list[Count]
-    hits: list[Count]
-    ignored: list[Count]
-
-    @model_validator(mode="after")
-    def _equally_long(self) -> Self:
-        self.as_long(self.image, self.hits, self.ignored)
-        return self
-
-
-class Matches(Part):
-    """What AP is taken from again for resampled images."""
-
-    images: Annotated[int, Field(ge=0, le=1_000_000)]
-    categories: list[Category]
-
-    @model_validator(mode="after")
-    def _among_the_images(self) -> Self:
-        for one in self.categories:
-            last = max(max(one.image, default=-1), max((image for image, _ in one.positives), default=-1))
-            if last >= self.images:
-                raise ValueError(f"a detection or a box in an image beyond the {self.images} that there are")
-        return self
-
-
 class ClassRow(Part):
     """What became of one class."""
 
@@ -290,7 +261,8 @@ class Trained(Part):
     """What a training keeps."""
 
     run: Compared
-    matches: Matches
+    resampled_ap: list[Share] = []
+    looks: Annotated[int, Field(ge=1)] = 1
     curve: list[dict[str, float | None]]
     classes: list[ClassRow] = []
     confusion: list[ConfusionRow] = []

@@ -123,7 +123,7 @@ TABLES = {
             "Differences in average precision, paired by seed",
             _words("host variant_a variant_b seeds mean_difference ci_low ci_high verdict"),
             _words("host variant_a variant_b seeds mean_difference verdict"),
-            derive="focalbench_suite.results.coco_map:compare_table",
+            derive="focalbench_suite.results.pairs:compare_table",
             intervals={"mean_difference": ("ci_low", "ci_high")},
         ),
         Table(

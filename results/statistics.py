@@ -20,6 +20,7 @@ Times are not normal, not independent within a process, and skewed to the right,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -121,21 +122,6 @@ def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float 
     return Interval(mean, mean - half, mean + half)
 
 
-def p_value(difference: Interval, count: int, confidence: float = 0.95) -> float:
-    """How likely a mean of `count` differences lies as far from 0 as this one where the true one is 0; 1 for one value.
-
-    The interval's limit on the side of 0 gives the standard error, so that p is below 1 - `confidence` exactly where
-    the interval excludes 0.
-    """
-    if count < 2 or difference.center == 0:
-        return 1.0
-    reach = difference.center - difference.low if difference.center > 0 else difference.high - difference.center
-    if reach == 0:
-        return 0.0
-    errors = abs(difference.center) / reach * _student(confidence, count)
-    return float(2 * stats.t.sf(errors, count - 1))
-
-
 def equivalence(difference: Interval, margin: float) -> str:
     """equivalent (the interval lies within ± margin) | different (it excludes 0) | undecided.
 
@@ -161,16 +147,27 @@ BETWEEN_SEEDS = Prior(0.02, 4)  # AP of small detectors trained from scratch
 
 
 class Difference(NamedTuple):
-    """new - old of two groups of values, its standard error and the error's degrees of freedom."""
+    """new - old of two groups of values, its standard error and the error's degrees of freedom.
+
+    `least_error` is the part of the error that more values do not lessen.
+    """
 
     center: float
     error: float
     freedom: float
+    least_error: float = 0.0
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """Student's t interval."""
         half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * self.error
         return Interval(self.center, self.center - half, self.center + half)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, against the hypothesis that there is none: below 0.05 where the 95 % interval excludes 0."""
+        if self.error == 0:
+            return 1.0 if self.center == 0 else 0.0
+        return float(2 * stats.t.sf(abs(self.center) / self.error, self.freedom))
 
     def p_above(self, limit: float) -> float:
         """One-sided p-value against the hypothesis that the difference is `limit` or less."""
@@ -260,29 +257,64 @@ def _beyond(values: Sequence[float], threshold: float) -> int:
     return -1 if center + 2 * error < threshold and share <= 0.25 else 0
 
 
-def seeds_and_images(differences: np.ndarray, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """The mean AP difference with an interval over seeds and val images.
+def seeds_and_images(differences: np.ndarray, images: int) -> Difference:
+    """The mean AP difference, and its error over seeds and val images.
 
     `differences` (seeds, 1 + R) holds for each seed's pair of trainings the difference on the val images as they are,
-    then on R resamplings of them, the same for all seeds. Seeds are drawn with replacement together with a resampling
-    of the images: both are a sample of what could have been. With few seeds such percentiles are too narrow, so they
-    are expanded to what Student's t asks (Hesterberg, "What teachers should know about the bootstrap", The American
-    Statistician 2015, section 3.4). One seed says nothing of the others: infinite limits.
+    then on R resamplings of those `images`, the same for all seeds. Seeds and images are both a sample of what could
+    have been, so the variance of the mean has two parts (Searle, Casella and McCulloch, "Variance Components", 1992):
+    that between the seeds, over their number, and that of the images, which more seeds do not lessen. What a seed does
+    on some of the images alone is in the first part, and taken out of the second. Their degrees of freedom are
+    Satterthwaite's ("An approximate distribution of estimates of variance components", Biometrics Bulletin 1946). One
+    seed says nothing of the others: an infinite error.
     """
     differences = np.atleast_2d(np.asarray(differences, dtype=float))
     count, columns = differences.shape
     center = float(differences[:, 0].mean())
     if count < 2:
-        return Interval(center, -float("inf"), float("inf"))
-    generator = np.random.default_rng(seed)
-    draws = max(RESAMPLES, columns)
-    column = generator.integers(1, columns, size=draws) if columns > 1 else np.zeros(draws, dtype=int)
-    rows = generator.integers(count, size=(count, draws))
-    means = differences[rows, column].mean(axis=0)
-    expansion = (count / (count - 1)) ** 0.5 * _student(confidence, count)
-    tail = float(stats.norm.cdf(-expansion))
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(center, min(float(low), center), max(float(high), center))
+        return Difference(center, float("inf"), 1.0)
+    of_seeds = float(differences[:, 0].var(ddof=1)) / count
+    of_images = _of_images(differences[:, 1:]) if columns > 2 and images > 1 else 0.0
+    parts = ((of_seeds, count - 1), (of_images, images - 1))
+    weight = sum(variance**2 / freedom for variance, freedom in parts if variance)
+    variance = of_seeds + of_images
+    return Difference(center, variance**0.5, variance**2 / weight if weight else count - 1.0, of_images**0.5)
+
+
+def _of_images(resampled: np.ndarray) -> float:
+    """The variance between resamplings of images that all seeds share, from differences (seeds, R)."""
+    of_mean = float(resampled.mean(axis=0).var(ddof=1))
+    of_one = float(resampled.var(axis=1, ddof=1).mean())
+    return max(0.0, of_mean - (of_one - of_mean) / (len(resampled) - 1))
+
+
+FIRST_LOOK, LOOK_GROWTH = (
+    5,
+    1.5,
+)  # values before a comparison is first looked at, and how many times more each next time
+
+
+def looks(most: int) -> list[int]:
+    """After how many values a comparison that goes on until it is decided is looked at, up to `most` of them.
+
+    >>> looks(40)
+    [5, 8, 12, 18, 27, 40]
+    """
+    found = [FIRST_LOOK]
+    while found[-1] < most:
+        found.append(min(most, math.ceil(found[-1] * LOOK_GROWTH)))
+    return found
+
+
+def confidence_of_a_look(count: int, level: float) -> float:
+    """The confidence of the interval of each of so many looks, for them all to hold the truth with 1 - `level`.
+
+    Whoever looks often and stops when it suits is misled more often than one look would (Armitage, McPherson and Rowe,
+    "Repeated significance tests on accumulating data", JRSS A 1969), so each look has a share of the level: repeated
+    confidence intervals (Jennison and Turnbull, "Interim analyses: the repeated confidence interval approach", JRSS B
+    1989) by Bonferroni's inequality, which holds for Student's t of few values as well, and whenever one stops.
+    """
+    return 1 - level / count
 
 
 LEAST_RUNS = 3  # of one level: of two runs, one may be an outlier

@@ -49,6 +49,7 @@ class Selection:
     backbone: str | None = None
     schedule: str | None = None
     seeds: int | None = None
+    until: str | None = None
     variants: tuple[str, ...] = ()
     normalise: str | None = None
     cells: tuple[str, ...] = ()

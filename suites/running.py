@@ -14,6 +14,7 @@ from focalbench_suite.results.store import Run
 from focalbench_suite.suites import Record, Task, remaining
 from focalbench_suite.suites.coco_map import warnings_before
 from focalbench_suite.suites.coco_map.data import faults_in, locate
+from focalbench_suite.suites.coco_map.until import further
 from focalbench_suite.suites.execution import TRAININGS, UNFINISHED, run_tasks
 from focalbench_suite.suites.processes import count, rank
 from focalbench_suite.suites.progress import bars, in_words
@@ -25,14 +26,23 @@ FAILED = 3  # the exit status
 
 
 def run_suites(run: Run, tasks: list[Task], executor: str | None, as_json: bool) -> None:
-    """Run what has no record yet, with progress, and append every record as it comes."""
-    tasks = remaining(tasks, run.keys())
-    totals = Counter(task.suite for task in tasks)
-    if tasks and tasks[0].selection.coco and totals[TRAININGS] and rank() == 0:
-        tell_faults(run, tasks[0].selection.coco, tasks[0].selection.categories)
-    if totals[TRAININGS] and rank() == 0:
-        for line in warnings_before(tasks):
+    """Run what has no record yet, and append every record as it comes; add seeds until it is decided, if asked."""
+    selection, trained = tasks[0].selection, any(task.suite == TRAININGS for task in tasks)
+    left = remaining(tasks, run.keys())
+    if rank() == 0 and any(task.suite == TRAININGS for task in left):
+        if selection.coco:
+            tell_faults(run, selection.coco, selection.categories)
+        for line in warnings_before(left):
             click.echo(line, err=True)
+    run_tasks_of(run, left, executor, as_json)
+    if selection.until and trained:
+        for more in further(selection, run.records):
+            run_tasks_of(run, remaining(more, run.keys()), executor, as_json)
+
+
+def run_tasks_of(run: Run, tasks: list[Task], executor: str | None, as_json: bool) -> None:
+    """Run these tasks, with progress, and append every record as it comes."""
+    totals = Counter(task.suite for task in tasks)
     quiet, told = as_json or rank() > 0, time.monotonic()
     with bars(run.folder / UNFINISHED, hidden=quiet) as progress:
         rows = {name: progress.add_task(name, total=n, cell="", long=name == TRAININGS) for name, n in totals.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from focalbench_suite.results.coco_map import BACKGROUND, pair_name
+from focalbench_suite.results.coco_map import BACKGROUND
 from focalbench_suite.results.frames import Frames, Row, rows
+from focalbench_suite.results.pairs import pair_name
 from focalbench_suite.results.plots.figure import COLOURS, DASHES, INK, Palette, Plot, by_option, figure, significant
 
 VERDICT_MARKS = {"different": "diamond", "undecided": "circle-open", "equivalent": "circle"}

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from focalbench_suite.results.answers import Race, Surprise
-from focalbench_suite.results.coco_map import pair_name
 from focalbench_suite.results.frames import Row
 from focalbench_suite.results.numbers import measured, plain
+from focalbench_suite.results.pairs import pair_name
 from focalbench_suite.results.standings import Standing
 
 HEADINGS = {
@@ -138,7 +138,12 @@ def difference(row: Row) -> str:
     """One comparison of two variants."""
     amount = measured(row["mean_difference"], row["ci_low"], row["ci_high"]) or plain(row["mean_difference"])
     seeds = f"{row['seeds']} {'seed' if row['seeds'] == 1 else 'seeds'}"
-    return f"{row['host']}: {pair_name(row)} = {amount} AP ({seeds})"
+    told = f"{row['host']}: {pair_name(row)} = {amount} AP ({seeds})"
+    if row["mean_ap_a"] == row["mean_ap_b"] == 0:
+        told += ", since neither finds anything"
+    elif row["verdict"] == "undecided" and not row["more_seeds_help"]:
+        told += ", which more seeds would not decide: the val images alone leave it open"
+    return told
 
 
 def differences(rows: list[Row]) -> str:

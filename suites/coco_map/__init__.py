@@ -6,7 +6,7 @@ that it was in starts again or, on the long schedules, goes on from its last che
 
 The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what),
 `mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `distributions` (of a box's side),
-`recording` (conditions and course), `evaluation` (the one evaluator).
+`recording` (conditions and course), `evaluation` (the one evaluator), `resampling` (its error), `until` (more seeds).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focalbench_suite.adapters import is_users, name_of
+from focalbench_suite.results.statistics import FIRST_LOOK, looks
 from focalbench_suite.suites import Cell, Record, Selection, Task
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, Schedule
 from focalbench_suite.suites.coco_map.variants import MMDETECTION, SETS, ULTRALYTICS, VARIANTS, Variant, users
@@ -47,6 +48,13 @@ DTYPES = {"smoke": ("float32",), "quick": ("float32",), "gpu": ("float32",), "fu
 
 
 def plan(selection: Selection) -> list[Task]:
+    """One task a training, of every seed; those of the first look where seeds are added until it is decided."""
+    if selection.until and (selection.seeds or 0) < FIRST_LOOK:
+        raise ValueError(f"--until decided begins with {FIRST_LOOK} seeds: --seeds says how many at most")
+    return trainings(selection, FIRST_LOOK if selection.until else selection.seeds or schedule_of(selection).seeds)
+
+
+def trainings(selection: Selection, seeds: int) -> list[Task]:
     """One task a training, seed by seed, so that a run that is cut short has whole comparisons.
 
     In float64 rounding is out of the picture: the same function trains the same detector there, where in float32 the
@@ -63,7 +71,7 @@ def plan(selection: Selection) -> list[Task]:
     dtypes = selection.dtypes or DTYPES[selection.profile]
     tasks = []
     for device in selection.devices:
-        for seed in range(selection.seed, selection.seed + (selection.seeds or schedule.seeds)):
+        for seed in range(selection.seed, selection.seed + seeds):
             for dtype in dtypes:
                 able = [v for v in chosen if dtype == "float32" or v.host != "vfnet"]  # whose head mixes dtypes
                 tasks += [_task(selection, schedule, variant, seed, device, dtype) for variant in able]
@@ -216,6 +224,7 @@ def execute(task: Task) -> list[Record]:
     from focalbench_suite.suites.coco_map.data import locate, prepare
     from focalbench_suite.suites.coco_map.evaluation import average_precision, by_class, confusion, matches
     from focalbench_suite.suites.coco_map.recording import Recorder
+    from focalbench_suite.suites.coco_map.resampling import image_weights, resampled_ap
     from focalbench_suite.suites.coco_map.shapes import shapes
     from focalbench_suite.suites.coco_map.training import Training
 
@@ -242,6 +251,7 @@ def execute(task: Task) -> list[Record]:
     seconds = recorder.seconds()
     measured = average_precision(dataset.annotations["val"], trained.detections)
     confused = confusion(dataset.annotations["val"], trained.detections)
+    found = matches(dataset.annotations["val"], trained.detections)
     counts = {f"images_{split}": len(dataset.read(split)["images"]) for split in ("train", "val")}
     curve = recorder.thinned()
     host_ap = trained.own_map.get("metrics/mAP50-95(B)")  # Ultralytics' own evaluator, beside COCO's
@@ -272,7 +282,8 @@ def execute(task: Task) -> list[Record]:
         "curve": curve,
         "classes": by_class(dataset.annotations["val"], trained.detections, confused),
         "confusion": confused,
-        "matches": matches(dataset.annotations["val"], trained.detections),
+        "resampled_ap": resampled_ap(found, image_weights(counts["images_val"])).tolist(),
+        "looks": len(looks(selection.seeds or 0)) if selection.until else 1,
         "host_map": trained.own_map,
         "reference": variant.reference,
         "schedule": dataclasses.asdict(schedule),

@@ -1,8 +1,8 @@
 """One evaluator for every host: COCO's.
 
 AP is faster-coco-eval's, which gives COCO's own figures to the last bit in a fraction of the time. The matches of
-detections and boxes, from which `results.coco_map` takes AP again for resampled images, are pycocotools', so that two
-implementations stand behind every number.
+detections and boxes, from which `resampling` takes AP again for other draws of the images, are pycocotools', so that
+two implementations stand behind every number.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from focalbench_suite.results.coco_map import HALF
+from focalbench_suite.results.pairs import HALF
 from focalbench_suite.suites.coco_map.data import Dataset
 from focalbench_suite.suites.coco_map.recording import Recorder
 from focalbench_suite.suites.coco_map.schedules import Schedule

@@ -2,26 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from focalbench_suite.results.coco_map import (
-    classes_table,
-    compare_table,
-    conditions_table,
-    confusion_table,
-    drift_table,
-    equivalence_margin,
-)
+from focalbench_suite.results.coco_map import classes_table, conditions_table, confusion_table, drift_table
+from focalbench_suite.results.pairs import compare_table, equivalence_margin
 from focalbench_suite.results.statistics import seeds_and_images
 
 IMAGES = 20
 
 
-def matches(right):
-    """One box an image, found without a false alarm in the first `right` of 20 images: AP is about right / 20."""
-    hits = [0b1111111111] * right
-    positives = [[image, 1] for image in range(IMAGES)]
-    category = {"positives": positives, "image": list(range(right)), "hits": hits, "ignored": [0] * right}
-    return {"images": IMAGES, "categories": [category]}
+def resampled(right):
+    """One box an image, found without a false alarm in the first `right` of 20 images: AP is right / 20."""
+    found = np.arange(IMAGES) < right
+    draws = np.random.default_rng(0).integers(IMAGES, size=(200, IMAGES))
+    return [right / IMAGES, *found[draws].mean(axis=1).tolist()]
 
 
 def record(variant, seed, right, losses=(2.0, 1.0), weights="w", order="d", inputs="a", dtype="float32"):
@@ -33,6 +27,7 @@ def record(variant, seed, right, losses=(2.0, 1.0), weights="w", order="d", inpu
         "device": "cpu",
         "seed": seed,
         "dtype": dtype,
+        "images_val": IMAGES,
         "iterations": len(losses),
         "ap": right / IMAGES,
         "initial_weights": weights,
@@ -44,7 +39,7 @@ def record(variant, seed, right, losses=(2.0, 1.0), weights="w", order="d", inpu
         for step, loss in enumerate(losses)
     ]
     cell = {"suite": "coco-map", "dtype": dtype}
-    return {"cell": cell, "rows": {}, "data": {"run": run, "curve": curve, "matches": matches(right)}}
+    return {"cell": cell, "rows": {}, "data": {"run": run, "curve": curve, "resampled_ap": resampled(right)}}
 
 
 def compare(pairs):
@@ -117,6 +112,11 @@ def test_the_margin_is_one_point_or_half_of_what_the_seeds_differ():
     assert equivalence_margin([0.3]) == 0.01
 
 
+def test_two_that_find_nothing_are_not_said_to_be_alike():
+    row = compare([{"library": 0, "own": 0}] * 5)
+    assert (row["mean_difference"], row["verdict"], row["more_seeds_help"]) == (0.0, "undecided", False)
+
+
 def test_one_seed_decides_nothing():
     row = compare([{"library": 16, "own": 4}])
     assert row["verdict"] == "undecided"
@@ -128,29 +128,43 @@ def test_seeds_that_only_one_side_has_are_left_out():
     assert compare_table(records)["seeds"].tolist() == [1]
 
 
-def test_without_images_the_expanded_bootstrap_of_many_seeds_is_students_interval():
-    random = np.random.default_rng(0)
-    differences = random.normal(0.3, 1.0, (60, 1))
-    found = seeds_and_images(differences)
-    half = 2.0010 * differences.std(ddof=1) / 60**0.5  # t quantile of 59 degrees of freedom
-    assert found.center == pytest.approx(differences.mean())
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
+def test_without_images_the_interval_is_students():
+    differences = np.random.default_rng(0).normal(0.3, 1.0, (6, 1))
+    interval = seeds_and_images(differences, 20).interval()
+    expected = stats.ttest_1samp(differences[:, 0], 0).confidence_interval(0.95)
+    assert tuple(interval[1:]) == pytest.approx(tuple(expected))
 
 
-def test_the_expanded_interval_of_five_seeds_worked_by_hand():
-    """The tail is that of the normal distribution beyond sqrt(5 / 4) * 2.776, 0.00095.
+def test_the_error_has_a_part_of_the_seeds_and_one_of_the_images_worked_by_hand():
+    """Seeds 0 and 2: 2 over 2 seeds. On three draws both move by -1, 0 and 1: 1, and nothing that one seed does alone.
 
-    Of the means of five draws from -2 … 2, one of 3,125 is -2 and six are -1.8 or less: 0.00032 and 0.00192.
+    The error is the root of 2, and Satterthwaite's degrees of freedom (1 + 1)^2 / (1 / 1 + 1 / 10).
     """
-    found = seeds_and_images(np.repeat(np.arange(-2.0, 3.0)[:, np.newaxis], 200_000, axis=1))  # that many draws, too
-    assert (found.low, found.center, found.high) == pytest.approx((-1.8, 0.0, 1.8))
+    found = seeds_and_images(np.array([[0.0, -1.0, 0.0, 1.0], [2.0, 1.0, 2.0, 3.0]]), images=11)
+    assert (found.center, found.error, found.least_error) == pytest.approx((1.0, 2**0.5, 1.0))
+    assert found.freedom == pytest.approx(4 / 1.1)
 
 
-def test_the_interval_covers_the_true_difference_as_often_as_it_says():
-    random = np.random.default_rng(1)
-    draws = random.normal(0.2, 1.0, (300, 5, 1))
-    covered = [low <= 0.2 <= high for _, low, high in (seeds_and_images(d, seed=i) for i, d in enumerate(draws))]
-    assert 0.90 <= np.mean(covered) <= 1.0
+def test_what_one_seed_does_on_some_images_is_not_counted_twice():
+    """Two seeds that move against each other on every draw: their mean does not move, nor is it owed to the images."""
+    found = seeds_and_images(np.array([[0.0, -1.0, 0.0, 1.0], [2.0, 3.0, 2.0, 1.0]]), images=11)
+    assert (found.error, found.least_error) == pytest.approx((1.0, 0.0))
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 20])
+@pytest.mark.parametrize("of_images", [0.0, 0.5])
+def test_the_interval_covers_the_true_difference_as_often_as_it_says(seeds, of_images):
+    """On 40 images: an effect of the seed, one that all seeds have on an image, and one of a seed on an image."""
+    random = np.random.default_rng(seeds)
+    draws = random.multinomial(40, np.full(40, 1 / 40), size=100) / 40
+    covered = 0
+    for _ in range(1000):
+        alone = random.normal(0, 1, (seeds, 1)) + random.normal(0, 40**0.5, (seeds, 40))
+        effects = 0.2 + alone + of_images * random.normal(0, 40**0.5, 40)
+        taken = np.hstack([effects.mean(axis=1, keepdims=True), effects @ draws.T])
+        _, low, high = seeds_and_images(taken, 40).interval()
+        covered += low <= 0.2 <= high
+    assert 900 <= covered <= 975
 
 
 def test_drift_is_relative_step_by_step_and_names_where_it_first_shows():
@@ -258,3 +272,24 @@ def test_variants_with_too_few_seeds_are_no_tests_to_correct_for():
     few = [record(f"few {n}", seed, 12) for n in range(9) for seed in range(2)]
     (row,) = [row for row in compare_table([*family(0), *few]).to_dict("records") if row["variant_a"] == "worse"]
     assert row["verdict"] == "different"
+
+
+def looked_at(looks, aps=(12, 13, 11, 12, 12)):
+    records = family(0) + [record("close", seed, right) for seed, right in enumerate(aps)]
+    for one in records:
+        one["data"]["looks"] = looks
+    return compare_table(records).set_index("variant_a")
+
+
+def test_where_seeds_are_added_until_it_is_decided_each_look_has_a_share_of_the_error():
+    once, six = looked_at(1), looked_at(6)
+    assert (once["confidence"] == 0.95).all()
+    assert six["confidence"].tolist() == pytest.approx([1 - 0.05 / 6] * 2)
+    assert six["p_value"]["worse"] == pytest.approx(6 * once["p_value"]["worse"])
+    assert (six["ci_low"] < once["ci_low"]).all()
+
+
+def test_more_seeds_help_where_it_is_they_that_leave_it_open():
+    """Twenty images of one box each leave so much open that no number of seeds makes it one point of AP."""
+    assert not looked_at(1, aps=(14, 14, 14, 14, 14))["more_seeds_help"]["close"]
+    assert not looked_at(1)["more_seeds_help"]["worse"]  # which is decided

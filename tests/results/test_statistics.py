@@ -220,18 +220,38 @@ def test_gate_waits_for_three_launches_and_ends_undecided():
     assert statistics.gate_verdict([(edge, edge)] * 9, 0.05, last=True) == "undecided"
 
 
-def test_a_p_value_is_a_paired_t_tests_where_the_interval_is_students():
-    a, b = [0.31, 0.28, 0.35, 0.30, 0.33], [0.29, 0.27, 0.31, 0.30, 0.30]
-    found = statistics.p_value(statistics.paired_difference(a, b), 5)
-    assert found == pytest.approx(stats.ttest_rel(a, b).pvalue)
+def test_a_p_value_is_students():
+    a, b = np.array([0.31, 0.28, 0.35, 0.30, 0.33]), np.array([0.29, 0.27, 0.31, 0.30, 0.30])
+    difference = statistics.Difference((a - b).mean(), stats.sem(a - b), 4)
+    assert difference.p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert difference.interval(1 - difference.p_value).low == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_p_value_is_below_the_level_exactly_where_the_interval_excludes_zero():
-    assert statistics.p_value(Interval(0.1, 0.0, 0.3), 5) == pytest.approx(0.05)
-    assert statistics.p_value(Interval(-0.1, -0.3, 0.0), 5) == pytest.approx(0.05)
-    assert statistics.p_value(Interval(0.1, 0.001, 0.9), 5) < 0.05 < statistics.p_value(Interval(0.1, -0.001, 0.1), 5)
-    assert statistics.p_value(Interval(0.1, -math.inf, math.inf), 1) == 1.0
-    assert statistics.p_value(Interval(0.1, 0.1, 0.1), 5) == 0.0
+@pytest.mark.parametrize(("center", "error", "p"), [(0.1, 0.0, 0.0), (0.0, 0.0, 1.0), (0.1, math.inf, 1.0)])
+def test_a_p_value_where_the_error_is_none_or_unknown(center, error, p):
+    assert statistics.Difference(center, error, 1.0).p_value == p
+
+
+def test_a_comparison_is_looked_at_more_rarely_the_longer_it_goes_on():
+    assert statistics.looks(5) == [5]
+    assert statistics.looks(12) == [5, 8, 12]
+    assert statistics.looks(100) == [5, 8, 12, 18, 27, 41, 62, 93, 100]
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.01])
+def test_looking_again_and_again_misleads_no_more_often_than_once(truth):
+    """What differs by nothing is not called different, nor what differs by the margin equivalent, in 19 of 20 runs."""
+    random, wrong = np.random.default_rng(11), 0
+    confidence = statistics.confidence_of_a_look(len(statistics.looks(40)), 0.05)
+    for _ in range(1000):
+        differences = random.normal(truth, 0.02, 40)
+        for count in statistics.looks(40):
+            seen = statistics.Difference(differences[:count].mean(), stats.sem(differences[:count]), count - 1)
+            verdict = statistics.equivalence(seen.interval(confidence), margin=0.01)
+            if verdict != "undecided":
+                wrong += verdict == ("equivalent" if truth else "different")
+                break
+    assert wrong <= 50
 
 
 def test_two_pairs_have_an_interval():

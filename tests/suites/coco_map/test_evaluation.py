@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focalbench_suite.results.coco_map import image_weights, resampled_ap
 from focalbench_suite.suites.coco_map.evaluation import average_precision, by_class, confusion, matches
+from focalbench_suite.suites.coco_map.resampling import image_weights, resampled_ap
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "coco-eval"
 

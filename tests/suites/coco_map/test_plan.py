@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites.coco_map import plan, warnings_before
+from focalbench_suite.suites.coco_map.until import further
 from focalbench_suite.suites.worker import MOST_WORKERS, cores
 
 
@@ -122,3 +124,49 @@ def test_a_loss_that_ends_its_process_is_not_judged_and_ends_no_other(tmp_path):
     assert list(warnings_before(plan(selection))) == []
     with pytest.raises(ValueError, match="cannot be asked what it divides by"):
         plan(dataclasses.replace(selection, normalise="positives"))
+
+
+UNTIL = Selection("smoke", variants=("gfl/own", "gfl/beta_0.0"), seeds=12, until="decided")
+
+
+def scored(selection, looks, effect):
+    """Records of what a selection has trained so far, as if a variant of another beta were `effect` better."""
+    random = np.random.default_rng(1)
+    for look in looks:
+        for task in look:
+            variant, seed = task.options["variant"], task.options["seed"]
+            ap = 0.5 + 0.001 * seed + (effect if "beta" in variant.name else 0.0) + 0.01 * random.normal()
+            run = {"host": "gfl", "variant": variant.name, "dataset": "shapes", "schedule": "smoke", "device": "cpu"}
+            run |= {"seed": seed, "dtype": "float32", "iterations": 3, "ap": ap, "images_val": 50}
+            data = {"run": run, "resampled_ap": [ap, *(ap + shift for shift in (-0.001, 0, 0.001))], "looks": 3}
+            yield {"cell": {"suite": "coco-map"}, "data": data}
+
+
+def test_until_decided_begins_with_five_seeds_and_adds_to_what_is_undecided_alone():
+    """Own, equal up to noise as large as the margin, goes on to the last look; a loss that is far better does not."""
+    asked = [plan(UNTIL)]
+    for more in further(UNTIL, lambda: list(scored(UNTIL, asked, effect=0.2))):
+        asked.append(more)
+    assert [len({task.options["seed"] for task in look}) for look in asked] == [5, 8, 12]
+    assert [{task.options["variant"].name for task in look} for look in asked] == [
+        {"library", "own", "beta_0.0"},
+        {"library", "own"},
+        {"library", "own"},
+    ]
+
+
+def test_until_decided_ends_where_all_is_decided():
+    selection = dataclasses.replace(UNTIL, variants=("gfl/beta_0.0",))
+    records = list(scored(selection, [plan(selection)], effect=0.2))
+    assert list(further(selection, lambda: records)) == []
+
+
+def test_until_decided_ends_where_the_val_images_alone_leave_it_open():
+    selection = dataclasses.replace(UNTIL, variants=("gfl/own",))
+    records = list(scored(selection, [plan(selection)], effect=0.0))
+    for record in records:
+        if record["data"]["run"]["variant"] == "own":
+            record["data"]["resampled_ap"][1:] = [
+                ap + 0.5 * n for n, ap in enumerate(record["data"]["resampled_ap"][1:])
+            ]
+    assert list(further(selection, lambda: records)) == []
