@@ -243,6 +243,37 @@ class ConfusionRow(Part):
     count: Count
 
 
+Box = Annotated[list[Finite], Field(min_length=4, max_length=4)]
+
+
+class SampleBox(Part):
+    """A box of a picture that is shown."""
+
+    bbox: Box
+    category: str
+    found: bool
+
+
+class SampleDetection(Part):
+    """What a detector found in it."""
+
+    bbox: Box
+    category: str
+    score: Finite
+    right: bool
+
+
+class Sample(Part):
+    """A val picture to look at, small and in base64, with what is in it and what was found."""
+
+    name: str
+    width: Annotated[float, Field(gt=0, le=1e6)]
+    height: Annotated[float, Field(gt=0, le=1e6)]
+    jpeg: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*=*$")]
+    boxes: list[SampleBox]
+    detections: list[SampleDetection]
+
+
 class Compared(TrainingRow):
     """The same training as it is compared with another one."""
 
@@ -266,6 +297,7 @@ class Trained(Part):
     curve: list[dict[str, float | None]]
     classes: list[ClassRow] = []
     confusion: list[ConfusionRow] = []
+    samples: list[Sample] = []
 
     @model_validator(mode="after")
     def _numbered(self) -> Self:

@@ -13,6 +13,7 @@ from focalbench_suite.results import answers, plots, printing
 from focalbench_suite.results.answers import Race
 from focalbench_suite.results.frames import Frames
 from focalbench_suite.results.report import assets, words
+from focalbench_suite.results.report.samples import samples
 from focalbench_suite.results.schema import TABLES, Table
 from focalbench_suite.results.standings import STANDINGS, Standing, standings
 
@@ -77,6 +78,7 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
     ]
     stands = standings(frames)
     races = [_race(race) for race in answers.races(frames)]
+    pictures, sampled = samples(records)
     differences = answers.map_differences(frames)
     payload = {
         "tables": {name: table(TABLES[name], frame) for name, frame in frames.items()},
@@ -101,6 +103,8 @@ def html(frames: Frames, records: list[dict[str, Any]], environment: dict[str, A
             differences=[row | {"sentence": words.difference(row)} for row in differences],
             differences_sentence=words.differences(differences),
             no_differences=_no_differences(frames),
+            pictures=pictures,
+            sampled=sampled,
             payload=assets.script(payload),
             plotly=Markup(assets.plotly()),
             css=Markup(assets.text("report", "report.css")),

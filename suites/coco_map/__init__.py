@@ -6,7 +6,8 @@ that it was in starts again or, on the long schedules, goes on from its last che
 
 The rooms: `variants` (what is compared), `schedules` (for how long), `shapes`, `data` and `conversion` (on what),
 `mmdetection` and `ultralytics` (the hosts), `bridge` (any adapter's loss in a host), `distributions` (of a box's side),
-`recording` (conditions and course), `evaluation` (the one evaluator), `resampling` (its error), `until` (more seeds).
+`recording` (conditions and course), `evaluation` (the one evaluator), `resampling` (its error), `samples` (pictures to
+look at), `until` (more seeds).
 """
 
 from __future__ import annotations
@@ -225,6 +226,7 @@ def execute(task: Task) -> list[Record]:
     from focalbench_suite.suites.coco_map.evaluation import average_precision, by_class, confusion, matches
     from focalbench_suite.suites.coco_map.recording import Recorder
     from focalbench_suite.suites.coco_map.resampling import image_weights, resampled_ap
+    from focalbench_suite.suites.coco_map.samples import samples
     from focalbench_suite.suites.coco_map.shapes import shapes
     from focalbench_suite.suites.coco_map.training import Training
 
@@ -283,6 +285,7 @@ def execute(task: Task) -> list[Record]:
         "classes": by_class(dataset.annotations["val"], trained.detections, confused),
         "confusion": confused,
         "resampled_ap": resampled_ap(found, image_weights(counts["images_val"])).tolist(),
+        "samples": samples(dataset, trained.detections) if seed == selection.seed else [],
         "looks": len(looks(selection.seeds or 0)) if selection.until else 1,
         "host_map": trained.own_map,
         "reference": variant.reference,

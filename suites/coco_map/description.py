@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from focalbench_suite.suites.coco_map.data import Dataset
 from focalbench_suite.suites.coco_map.normal_form import SPLITS, Fault
+from focalbench_suite.suites.coco_map.samples import jpeg, small
 
 SIZES = (("small", 32.0**2), ("medium", 96.0**2), ("large", float("inf")))  # COCO's: the area up to which, in pixels
 SHOWN, SIDE = 12, 320  # pictures of a split on the page, and how large
@@ -74,20 +74,17 @@ def _pictures(dataset: Dataset, split: str) -> Iterator[str]:
     content = dataset.read(split)
     for image in content["images"][:SHOWN]:
         boxes = [box for box in content["annotations"] if box["image_id"] == image["id"]]
-        drawn = base64.b64encode(_drawn(dataset.images[split] / image["file_name"], boxes)).decode()
+        path = dataset.images[split] / image["file_name"]
+        drawn = base64.b64encode(_drawn(path, max(image["width"], image["height"]), boxes)).decode()
         name = html.escape(image["file_name"], quote=True)
         yield f'<img src="data:image/jpeg;base64,{drawn}" alt="{name}" title="{name}, {len(boxes)} boxes">'
 
 
-def _drawn(path: Path, boxes: list[dict[str, Any]]) -> bytes:
-    with Image.open(path) as picture:
-        scale = SIDE / max(picture.size)
-        canvas = picture.convert("RGB").resize([max(1, round(side * scale)) for side in picture.size])
+def _drawn(path: Path, longer: float, boxes: list[dict[str, Any]]) -> bytes:
+    canvas = small(path, SIDE)
     pen = ImageDraw.Draw(canvas)
     for box in boxes:
-        left, top, width, height = (scale * side for side in box["bbox"])
+        left, top, width, height = (SIDE / longer * side for side in box["bbox"])
         colour = COLOURS[box["category_id"] % len(COLOURS)]
         pen.rectangle((left, top, left + width, top + height), outline=colour, width=2)
-    stream = io.BytesIO()
-    canvas.save(stream, "JPEG", quality=80)
-    return stream.getvalue()
+    return jpeg(canvas)

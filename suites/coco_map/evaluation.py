@@ -70,24 +70,31 @@ def _statistics(precision: np.ndarray, thresholds: np.ndarray) -> dict[str, floa
 def confusion(annotations: Path, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What boxes were taken for by sure detections: rows of ``category``, ``detected_as`` and ``count``.
 
-    A detection takes the box that it overlaps most, whatever its category, the best detection first. A box that none
-    took is detected as `BACKGROUND`, and the category of a detection that took none is `BACKGROUND`. Crowds count for
-    nothing.
+    A box that none took is detected as `BACKGROUND`, and the category of a detection that took none is `BACKGROUND`.
     """
     content = json.loads(annotations.read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
     truth = {box["id"]: names[box["category_id"]] for box in content["annotations"] if not box["iscrowd"]}
-    sure = [detection for detection in detections if detection["score"] >= SURE]
-    pairs = list(_pairs(annotations, sure)) if sure else []
-    taken = {box for _, box in pairs}
-    counts = Counter((name, BACKGROUND) for box, name in truth.items() if box not in taken)
-    # loadRes numbers detections from 1
-    counts.update((truth.get(box, BACKGROUND), names[sure[found - 1]["category_id"]]) for found, box in pairs)
+    pairs = taken(annotations, detections)
+    found = {box for _, box in pairs}
+    counts = Counter((name, BACKGROUND) for box, name in truth.items() if box not in found)
+    counts.update((truth.get(box, BACKGROUND), names[detection["category_id"]]) for detection, box in pairs)
     return [{"category": name, "detected_as": found, "count": n} for (name, found), n in sorted(counts.items())]
 
 
+def taken(annotations: Path, detections: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """The sure detections, each with the id of the box that it took, 0 for none.
+
+    A detection takes the box that it overlaps most, whatever its category, the best detection first. Those in crowds
+    are left out.
+    """
+    sure = [detection for detection in detections if detection["score"] >= SURE]
+    # loadRes numbers detections from 1
+    return [(sure[found - 1], box) for found, box in _pairs(annotations, sure)] if sure else []
+
+
 def _pairs(annotations: Path, detections: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
-    """Each detection's id and that of the box that it took, 0 for none; those in crowds are left out."""
+    """Each detection's id and that of the box that it took."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 

@@ -215,13 +215,28 @@ def training(variant: str, seed: int) -> dict[str, Any]:
     classes = [{"category": "circle", "boxes": 4, "matched": found, "false_alarms": 1} | sizes]
     taken = [("background", "circle", 1), ("circle", "circle", found), ("circle", "background", 4 - found)]
     confusion = [{"category": truth, "detected_as": label, "count": count} for truth, label, count in taken]
+    sample = {
+        "name": "1.png",
+        "width": 64,
+        "height": 64,
+        "jpeg": "/9j/",
+        "boxes": [{"bbox": [1, 1, 9, 9], "category": "circle", "found": found > 0}],
+        "detections": [{"bbox": [1, 1, 9, 9], "category": "circle", "score": 0.5, "right": True}] * min(found, 1),
+    }
     return record(
         "coco-map",
         "focal",
         row["adapter"],
         f"retinanet {variant} seed {seed}",
         rows={"coco_map": [row]},
-        data={"curve": curve, "resampled_ap": resampled, "run": row, "classes": classes, "confusion": confusion},
+        data={
+            "curve": curve,
+            "resampled_ap": resampled,
+            "run": row,
+            "classes": classes,
+            "confusion": confusion,
+            "samples": [] if seed else [sample],
+        },
     )
 
 

@@ -90,6 +90,14 @@ def test_a_table_filters_and_searches(open_page):
     assert table.locator(".caption").inner_text() == "1 of 6 rows"
 
 
+def test_the_pictures_show_the_librarys_detector_first_and_say_what_each_finds(open_page):
+    page = open_page()
+    names = page.locator(".samples h4").all_inner_texts()
+    assert names == ["retinanet library, seed 0", "retinanet no prior, seed 0"]
+    told = [picture.get_attribute("aria-label") for picture in page.locator(".sample").all()]
+    assert told[0] == "retinanet library, 1.png: 1 of 1 boxes found, 0 false alarms"
+
+
 def test_rows_are_copied_as_csv_markdown_and_latex(open_page):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     table = page.locator("#table-coco_map_compare")
