@@ -316,19 +316,24 @@ def test_autocast():
     assert layer.weight.grad.abs().sum() > 0
 
 
+PARALLEL = """
+import os, sys, torch
+from focalbench_suite.adapters.own import focal_loss
+store = torch.distributed.FileStore(sys.argv[1], 1)
+torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+logits, targets, layer = torch.randn(6, 3), torch.eye(3).repeat(2, 1), torch.nn.Linear(3, 3)
+focal_loss(torch.nn.parallel.DistributedDataParallel(layer)(logits), targets).backward()
+wrapped = layer.weight.grad.clone()
+layer.zero_grad()
+focal_loss(layer(logits), targets).backward()
+os._exit(0 if wrapped.any() and torch.equal(layer.weight.grad, wrapped) else 1)
+"""
+
+
 def test_one_process_of_distributed_data_parallel(tmp_path):
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        layer = torch.nn.Linear(CLASSES, CLASSES)
-        parallel = torch.nn.parallel.DistributedDataParallel(layer)
-        focal_loss(parallel(LOGITS), DENSE).backward()
-        wrapped = layer.weight.grad.clone()
-        layer.zero_grad()
-        focal_loss(layer(LOGITS), DENSE).backward()
-        assert torch.equal(layer.weight.grad, wrapped)
-    finally:
-        torch.distributed.destroy_process_group()
+    """In a process that ends without tidying up: torch 2.13 may wait for ever for the thread of a group of gloo's."""
+    done = subprocess.run([sys.executable, "-c", PARALLEL, tmp_path / "store"], timeout=100)
+    assert done.returncode == 0
 
 
 # ---- what the papers say ----
