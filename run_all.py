@@ -394,8 +394,40 @@ def list_command(names, cells, **options):
     for name, plan in plans.items():
         table.add_row(name, str(len(plan)), str(sum(len(task.cells) for task in plan)))
     console.print(table)
+    if plans.get("coco-map") and CHECKOUT:
+        show_expected(selection, plans["coco-map"], CHECKOUT / "results" / "reference" / "coco_map")
     for cell in (cell for plan in plans.values() for task in plan for cell in task.cells if cells):
         click.echo(cell.key)
+
+
+def show_expected(selection: Selection, plan: list[suites.Task], reference: Path) -> None:
+    """How many seeds the comparisons will probably take, where committed trainings say it."""
+    from focalbench_suite.suites.coco_map import schedule_of
+    from focalbench_suite.suites.coco_map.expected import expected
+    from focalbench_suite.suites.progress import clock
+
+    hosts = tuple(dict.fromkeys(task.options["variant"].host for task in plan))
+    rows = [
+        (
+            one.host,
+            f"{one.spread:.4f}",
+            f"{one.margin:.3f}",
+            str(one.seeds or "more than 1,024"),
+            clock(one.training_s),
+            one.measured,
+        )
+        for one in expected(reference, hosts, schedule_of(selection).name)
+    ]
+    if rows:
+        head = (
+            "host",
+            "AP spread of a pair",
+            "margin",
+            "seeds to call it equivalent",
+            "a training took",
+            "measured in",
+        )
+        show_rows("Seeds that own and library will probably take", head, rows)
 
 
 def stating(command):

@@ -317,6 +317,21 @@ def confidence_of_a_look(count: int, level: float) -> float:
     return 1 - level / count
 
 
+MOST_FORESEEN = 1024
+
+
+def values_within(spread: float, margin: float) -> int | None:
+    """How many values of that standard deviation have a 95 % interval within ± `margin` of their mean, if not too many.
+
+    >>> values_within(0.004, 0.01), values_within(0.02, 0.01), values_within(1.0, 0.01)
+    (5, 18, None)
+    """
+    for count in range(FIRST_LOOK, MOST_FORESEEN + 1):
+        if Difference(0.0, spread / count**0.5, count - 1).interval().high < margin:
+            return count
+    return None
+
+
 LEAST_RUNS = 3  # of one level: of two runs, one may be an outlier
 STEP_PRICE = 5.0  # times log n, in squared units of noise; see `steps`
 NEIGHBOURS = 5  # runs of whose median a run may be `FARTHEST` units of noise away, before it is pulled in

@@ -73,9 +73,6 @@ STEPS = dataclasses.replace(  # SGD at the rates that the libraries state, under
     QUICK, name="steps", iterations=100, yolo_optimizer="SGD", yolo_rate=0.01 / 8, images_val=10
 )
 FULL = dataclasses.replace(QUICK, name="full", iterations=180, images_val=100, seeds=5)
-SHORT = Schedule(  # a quarter-width detector, 0.2 % of the images that 1x sees: what two CPU cores do in minutes
-    "short", size=320, batch=8, iterations=360, lr=0.01, yolo_optimizer="AdamW", yolo_rate=0.003, checkpoint=60
-)
 MINI = Schedule(  # a head on kept features of a frozen backbone: what one CPU core learns in minutes
     "mini",
     size=256,
@@ -98,5 +95,8 @@ ONE_X = Schedule(
     width=64,
     warmup=500 / 90_000,
     checkpoint=1000,
+)
+SHORT = dataclasses.replace(  # for one GPU, from pretrained weights
+    ONE_X, name="short", iterations=ONE_X.iterations // 10, warmup=10 * ONE_X.warmup, checkpoint=500
 )
 SCHEDULES = {schedule.name: schedule for schedule in (SMOKE, QUICK, STEPS, FULL, SHORT, MINI, ONE_X)}
