@@ -160,7 +160,8 @@ def _told(
     if row["quantity"] == "value":
         told = change(kind, "probe_value", **shown)
         got = repr(float(answer.returned_value.sum()))
-        return _finding(subject, told, answer.case, scale, answer.value, got)
+        severity = "note" if row["verdict"] == "unsupported" else "different"  # where the paper defines no value
+        return _finding(subject, told, answer.case, scale, answer.value, got, severity)
     wrong = numpy.abs(answer.returned_gradient - answer.gradient.high * scale)
     where = numpy.unravel_index(numpy.argmax(numpy.nan_to_num(wrong, nan=numpy.inf)), wrong.shape)
     place = ", ".join(map(str, where))
@@ -171,11 +172,17 @@ def _told(
 
 
 def _finding(
-    subject: Subject, told: Change, case: probes.ProbeCall, scale: float, value: oracle.Exact, got: str
+    subject: Subject,
+    told: Change,
+    case: probes.ProbeCall,
+    scale: float,
+    value: oracle.Exact,
+    got: str,
+    severity: str = "different",
 ) -> Finding:
     """A finding that the value shows: the sum of what is returned against the exact sum times `scale`."""
     example = _pasted(subject, case, f"value.high.sum() * {scale!r}")
-    return Finding(told, "different", example, repr(float(value.high.sum() * scale)), got)
+    return Finding(told, severity, example, repr(float(value.high.sum() * scale)), got)
 
 
 def _pasted(subject: Subject, case: probes.ProbeCall, expected: str, got: str = "out.sum().item()") -> str:

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from focalbench_suite import run_all
+from focalbench_suite import commands
 from focalbench_suite.results import baseline, report, tables
 from focalbench_suite.results.store import Run
 from tests.faults.tearing import tear_baseline, tear_run
@@ -36,7 +36,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def torn(whole, tmp_path, seed, monkeypatch):
     """A copy of the run, damaged; the checkout that baselines go to is another folder."""
-    monkeypatch.setattr(run_all, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setattr(commands.report, "CHECKOUT", tmp_path / "checkout")
     shutil.copytree(whole / "run", tmp_path / "torn")
     tear_run(tmp_path / "torn", random.Random(seed))
     return tmp_path / "torn"

@@ -75,7 +75,7 @@ def test_it_holds_one_package_with_all_rooms_and_no_measurements(wheels):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert {name.partition("/")[0] for name in names} == {"focalbench_suite"}
     assert {Path(name).parts[1] for name in names} == {
-        "__init__.py", "adapters", "installation.py", "results", "run_all.py", "suites",
+        "__init__.py", "adapters", "commands", "installation.py", "results", "run_all.py", "suites",
     }  # fmt: skip
     rooms = [ROOT / room for room in ("adapters", "results", "suites")]
     committed = called("git", "ls-files", *rooms, cwd=ROOT).stdout.split() or pytest.skip("no checkout")

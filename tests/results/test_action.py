@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from focalbench_suite.run_all import check
+from focalbench_suite.commands import check
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())

@@ -52,6 +52,11 @@ def test_a_power_of_one_half_gives_nan_gradients_in_torchvision_and_ultralytics_
     assert told(found, "own", "focal", "nonfinite") == []
 
 
+def test_where_the_paper_defines_no_value_whatever_a_loss_gives_is_a_note(found):
+    mine = [row for (adapter, _), rows in found.items() if adapter == "own" for row in rows]
+    assert {(row["kind"], row["severity"]) for row in mine} == {("target_range", "note")}
+
+
 def test_ultralytics_distribution_focal_loss_writes_into_its_targets(found):
     assert told(found, "ultralytics", "distribution_focal", "mutation")
 
