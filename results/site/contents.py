@@ -160,6 +160,10 @@ class Contents:
         """The releases that changed a loss, the newest first."""
         return [row for row in reversed(self._releases.get(key, [])) if row["change"]]
 
+    def of(self, library: str | None) -> list[Entry]:
+        """The findings of a library, by its name or its adapter's; every one where none is named."""
+        return [one for one in self.entries.values() if library in (None, one.library, one.adapter.partition(".")[0])]
+
     def find(self, name: str) -> Entry:
         """The finding of that address; raises `LookupError` with the nearest ones where there is none."""
         if name in self.entries:

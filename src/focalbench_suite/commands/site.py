@@ -25,18 +25,21 @@ def site_command(out):
 
 
 @click.command("finding")
-@click.argument("address", metavar="[ID]", required=False)
-def finding_command(address):
-    """A committed finding as a bug report in Markdown, ready to post; without ID, every ID with what it says."""
+@click.argument("name", metavar="[ID|LIBRARY]", required=False)
+def finding_command(name):
+    """A committed finding as a bug report in Markdown, ready to post.
+
+    Without ID, every ID with what it says, of one LIBRARY or of all.
+    """
     contents = open_committed("finding")
     from focalbench_suite.results.site import bug_report
 
-    if address is None:
-        for entry in contents.entries.values():
+    if listed := contents.of(name):
+        for entry in listed:
             click.echo(f"{entry.address}  {entry.statement or entry.since}")
         return
     try:
-        click.echo(bug_report(contents.find(address), contents.environment))
+        click.echo(bug_report(contents.find(name), contents.environment))
     except LookupError as error:
         raise click.UsageError(str(error)) from None
 
