@@ -3,7 +3,7 @@
 A release is installed beside the environment (`installing`) and asked in a process of its own that imports that release
 (`apart`, `observing`): the answers to designed questions, and what the explainer makes of them. Two releases are held
 against each other by their answers (`changes`); where releases lie between two that differ, the first one that has the
-change is found by halving (`halving`). `upgrade` is the same for one pair.
+change is found by halving (`halving`). `upgrade` is the same for one pair, which `diff` reads from a pull request.
 """
 
 from __future__ import annotations

@@ -28,6 +28,11 @@ def observe_release(library: Library, version: str, losses: tuple[str, ...]) -> 
     return _asked(library, version, losses, folder)
 
 
+def observe_folder(library: Library, folder: Path, losses: tuple[str, ...]) -> Observation:
+    """What the package does that is imported from this folder."""
+    return _asked(library, folder.name, losses, folder)
+
+
 def observe_installed(library: Library, losses: tuple[str, ...]) -> Observation:
     """What the release does that the environment has."""
     return _asked(library, str(library.installed), losses, None)

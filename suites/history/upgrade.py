@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from focalbench_suite.suites.history.apart import observe_installed, observe_release
+from focalbench_suite.suites.history.apart import observe_folder, observe_installed, observe_release
 from focalbench_suite.suites.history.changes import Difference
 from focalbench_suite.suites.history.library import Library
 from focalbench_suite.suites.history.observation import READY, Observation, Seen
@@ -64,16 +65,19 @@ class Upgrade:
 def upgrade(library: Library, new: str, old: str | None, losses: tuple[str, ...]) -> Upgrade:
     """Ask two releases and hold one against the other; `old` is the installed one where it is not given.
 
+    `new` may be a folder from which the package is imported.
+
     Raises `ValueError` where a release does not exist, or nothing is installed to upgrade from.
     """
-    target = str(library.release(new))
+    folder = Path(new).resolve() if Path(new).is_dir() else None
+    target = new if folder else str(library.release(new))
     if old is not None:
         before = observe_release(library, str(library.release(old)), losses)
     elif library.installed is not None:
         before = observe_installed(library, losses)
     else:
         raise ValueError(f"{library.package} is not installed; name the release to upgrade from with --from")
-    after = observe_release(library, target, losses)
+    after = observe_folder(library, folder, losses) if folder else observe_release(library, target, losses)
     for one in (before, after):
         if not one.usable:
             reason = one.reason or "; ".join(dict.fromkeys(seen.reason for seen in one.losses)) or "it has no such loss"

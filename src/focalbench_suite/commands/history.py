@@ -48,30 +48,65 @@ def history_command(context, name, versions, since, all_minor, loss, out):
 
 
 @click.command("upgrade")
-@click.argument("target", metavar="LIB==NEW")
+@click.argument("target", metavar="[LIB[==NEW]]", required=False)
 @click.option("--from", "old", metavar="OLD", callback=filled, help="Default: the installed release.")
+@click.option(
+    "--diff", type=click.File(errors="replace"), help="Upgrades are read from this diff; - is standard input."
+)
 @click.option("--loss", multiple=True, type=LOSSES, metavar="LOSS")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def upgrade_command(context, target, old, loss, as_json):
-    """Would an upgrade of a library change a loss? Exit 1 if one computes another value, is fragile or raises."""
-    name, separator, new = target.partition("==")
-    if not (name and separator and new):
-        raise click.UsageError(f"{target!r} names no release; write LIB==NEW, such as kornia==0.9.0")
+def upgrade_command(context, target, old, diff, loss, as_json):
+    """Would an upgrade of a library change a loss? Exit 1 if one computes another value, is fragile or raises.
+
+    NEW is a release, or a folder that holds the package, as `pip install --target` makes it; without it the newest
+    release is meant.
+    """
+    if bool(target) == bool(diff) or (diff and old):
+        raise click.UsageError(
+            "upgrade takes LIB==NEW, such as kornia==0.9.0, or --diff FILE, which says both releases"
+        )
     need("upgrade", "history")
     from focalbench_suite.suites.history import upgrade
     from focalbench_suite.suites.history.show import show_upgrade
 
-    library = open_library(name)
-    try:
-        found = upgrade(library, new, old, losses_of(library, loss))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    statuses, found = [FINE], []
+    for library, before, after in read_upgrades(diff.read()) if diff else [named_upgrade(target, old)]:
+        try:
+            one = upgrade(library, after, before, losses_of(library, loss))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        found.append(one.plain)
+        statuses.append(REGRESSION if not one.safe else FINE if one.known else FAILED)
+        if not as_json:
+            console.print(show_upgrade(one), crop=False)
     if as_json:
-        click.echo(json.dumps(found.plain, indent=2))
-    else:
-        console.print(show_upgrade(found), crop=False)
-    context.exit(REGRESSION if not found.safe else FINE if found.known else FAILED)
+        click.echo(json.dumps(found[0] if target else found, indent=2))
+    elif not found:
+        click.echo("no library with a loss that is measured here has another version in this diff")
+    context.exit(REGRESSION if REGRESSION in statuses else max(statuses))
+
+
+def named_upgrade(target: str, old: str | None):
+    """The library that is named, the release before and the one after; raises `click.UsageError`."""
+    name, separator, new = target.partition("==")
+    if not name or bool(separator) != bool(new):
+        raise click.UsageError(f"{target!r} names no release; write LIB==NEW, such as kornia==0.9.0")
+    library = open_library(name)
+    return library, old, new or str((library.finished or library.known)[-1])
+
+
+def read_upgrades(diff: str):
+    """The same of each library with a loss that a diff gives another version."""
+    from focalbench_suite.suites.history import find_library
+    from focalbench_suite.suites.history.diff import upgraded
+
+    for package, old, new in upgraded(diff):
+        try:
+            find_library(package)
+        except ValueError:  # any other package of the project
+            continue
+        yield open_library(package), old, new
 
 
 def open_library(name: str):

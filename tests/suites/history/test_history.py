@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from focalbench_suite.installation import python_path
+from focalbench_suite.suites.history.diff import upgraded
 from focalbench_suite.suites.history.installing import NotInstalled, cache, folder_of
 from tests.suites.history import wheels
 
@@ -87,12 +88,65 @@ def test_a_release_that_cannot_be_imported_decides_nothing():
     assert "undecided" in done.stdout
 
 
+def test_without_a_release_the_newest_is_meant():
+    done = run_all("upgrade", "kornia", "--from", "1.4", "--loss", "focal", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["new"] == "1.6"
+
+
+def test_a_folder_with_the_package_is_as_good_as_a_release(releases):
+    folder = folder_of("kornia", "1.3")
+    done = run_all("upgrade", f"kornia=={folder}", "--from", "1.1", "--loss", "focal")
+    assert done.returncode == 1, done.stderr
+    assert "exchanges alpha and 1-alpha" in " ".join(done.stdout.split())
+
+
+def test_a_pull_request_is_judged_by_its_diff(tmp_path):
+    (tmp_path / "diff").write_text(
+        "--- a/requirements.txt\n+++ b/requirements.txt\n@@ -1,3 +1,3 @@\n"
+        "-kornia==1.1\n+kornia==1.3\n-numpy==1.26.0\n+numpy==2.4.0\n"
+    )
+    done = run_all("upgrade", "--diff", tmp_path / "diff", "--json")
+    assert done.returncode == 1, done.stderr
+    assert [(one["library"], one["old"], one["new"], one["safe"]) for one in json.loads(done.stdout)] == [
+        ("kornia", "1.1", "1.3", False)
+    ]
+    (tmp_path / "diff").write_text("-numpy==1.26.0\n+numpy==2.4.0\n")
+    done = run_all("upgrade", "--diff", tmp_path / "diff")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert "no library" in done.stdout
+
+
+DIFFS = {
+    "uv.lock": ' [[package]]\n name = "kornia"\n-version = "0.6.12"\n+version = "0.9.0"\n source = { registry = "" }\n',
+    "Pipfile.lock": '         "kornia": {\n             "index": "pypi",\n-            "version": "==0.6.12"\n'
+    '+            "version": "==0.9.0"\n',
+    "pyproject.toml": "-    \"Kornia[x]==0.6.12; python_version > '3.9'\",\n+    \"Kornia[x]==0.9.0; python_version > '3.9'\",\n",
+    "poetry's pyproject.toml": '-kornia = "0.6.12"\n+kornia = "0.9.0"\n',
+    "environment.yml": "-  - kornia=0.6.12\n+  - kornia=0.9.0\n",
+}
+
+
+@pytest.mark.parametrize("file", DIFFS)
+def test_versions_are_read_from_each_kind_of_file_that_pins_them(file):
+    other = '--- a/other\n+++ b/other\n@@ -1 +1 @@\n-version = "1.0"\n+version = "2.0"\n'  # the project's own
+    assert upgraded(DIFFS[file] + other) == [("kornia", "0.6.12", "0.9.0")]
+
+
+@pytest.mark.parametrize(
+    "diff", ["+kornia==0.9.0\n", "-kornia==0.6.12\n", "-kornia==0.9.0\n+kornia==0.9.0\n", "kornia"]
+)
+def test_what_comes_goes_or_stays_is_no_upgrade(diff):
+    assert upgraded(diff) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["upgrade", "kornia==1.35"], ["no release 1.35", "1.4", "1.6"]),
         (["upgrade", "korni==1.3"], ["unknown library", "kornia"]),
-        (["upgrade", "kornia"], ["LIB==NEW"]),
+        (["upgrade"], ["LIB==NEW", "--diff"]),
+        (["upgrade", "kornia=="], ["LIB==NEW"]),
         (["upgrade", "kornia==1.3", "--loss", "varifocal"], ["kornia has no varifocal", "focal"]),
         (["upgrade", "monai==1.0"], ["no index", "monai"]),
         (["upgrade", "own==1.0"], ["no package"]),
