@@ -121,7 +121,7 @@ DIFFS = {
     "uv.lock": ' [[package]]\n name = "kornia"\n-version = "0.6.12"\n+version = "0.9.0"\n source = { registry = "" }\n',
     "Pipfile.lock": '         "kornia": {\n             "index": "pypi",\n-            "version": "==0.6.12"\n'
     '+            "version": "==0.9.0"\n',
-    "pyproject.toml": "-    \"Kornia[x]==0.6.12; python_version > '3.9'\",\n+    \"Kornia[x]==0.9.0; python_version > '3.9'\",\n",
+    "pyproject.toml": "-    'Kornia[x]==0.6.12; python_version > \"3.9\"',\n+    'Kornia[x]==0.9.0',\n",
     "poetry's pyproject.toml": '-kornia = "0.6.12"\n+kornia = "0.9.0"\n',
     "environment.yml": "-  - kornia=0.6.12\n+  - kornia=0.9.0\n",
 }
