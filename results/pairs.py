@@ -106,6 +106,7 @@ class Pair:
             "schedule": self.schedule,
             "device": self.device,
             "dtype": self.a.dtype,
+            "dtype_b": self.b.dtype,
             "confidence": self.confidence,
             "more_seeds_help": self.verdict == "undecided" and not self.is_hopeless,
         }
@@ -191,11 +192,11 @@ def equivalence_margin(precisions: list[float]) -> float:
 def pair_name(row: dict[str, Any]) -> str:
     """A row of the comparison in words: the two variants, and what else tells it from another row of the host.
 
-    >>> pair_name({"variant_a": "own", "variant_b": "library", "dtype": "float64"})
+    >>> pair_name({"variant_a": "own", "variant_b": "library", "dtype": "float64", "dtype_b": "float64"})
     'own − library (float64)'
     """
-    mixed = row["variant_a"].endswith(f" in {row['dtype']}")
-    return f"{row['variant_a']} − {row['variant_b']}" + ("" if mixed else f" ({row['dtype']})")
+    told = "" if row["dtype"] != row["dtype_b"] else f" ({row['dtype']})"
+    return f"{row['variant_a']} − {row['variant_b']}{told}"
 
 
 def _by_dtype(records: Iterable[Record]) -> dict[tuple[str, ...], dict[Trained, dict[int, Record]]]:
