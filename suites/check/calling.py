@@ -246,7 +246,8 @@ class Bound:
         if meant == "positives" and not form.mask_of_ones:
             return (y > 0).to(x.dtype)
         x = x[0] if isinstance(x, list) else x
-        return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
+        axes = {"rows": x.shape[:1], "channels": x.shape[:2], "classes": x.shape[1:2]}
+        return torch.ones(axes.get(form.element_weight, x.shape), dtype=x.dtype, device=x.device)
 
     @property
     def how(self) -> str:

@@ -36,6 +36,7 @@ TEXT = "loss"  # for a name that a registry wants
 REDUCTION = "mean"  # where one must be named, and the user names none
 UNUSED = -100  # the label of rows that do not count, where one must be named: torch's own
 BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
+WEIGHTED = {"rows": "(N,)", "channels": "(N, C)", "classes": "(C,)"}  # weights that are not of elements
 TARGETS_SHOWN = {
     "dense": "targets",
     "hard": "targets of 0 and 1",
@@ -64,7 +65,7 @@ class Form:
     layout: Layout = "rows"
     labels: Labels = "dense"
     class_weights: str = "tensor"  # or single, of float32; list; number; of two sides, number (as "tensor") or pair
-    element_weight: str = "elements"  # or rows
+    element_weight: str = "elements"  # or rows, channels (N, C) beside maps, classes (C,)
     sums_sides: bool = False
     background_first: bool = False  # label 0 is background and 1 … C are the classes
     unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
@@ -143,6 +144,7 @@ def of_elements(labels: Labels) -> Labels:
 def need_shown(meant: str, form: Form) -> str:
     """What a parameter that must be given is given, as people read it."""
     rows = BY_ROW.get(form.layout, "(N,)")
+    elements = "(N, C, H, W)" if form.layout == "maps" else "(N, C)"
     if meant == "label":
         return f"{APART['label_score_after_background' if form.background_first else form.labels]} {rows}"
     return {
@@ -151,5 +153,5 @@ def need_shown(meant: str, form: Form) -> str:
         "cross_entropy": "BCEWithLogitsLoss()", "quality": f"quality {rows}",
         "positives": "ones (N, C)" if form.mask_of_ones else "targets > 0",
         "quality_of_elements": "targets (N, C)",
-        "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
+        "weight": f"ones {WEIGHTED.get(form.element_weight, elements)}",
     }[meant]  # fmt: skip

@@ -56,7 +56,12 @@ TEXTS = ("loss_name", "name")  # what a project's registry calls a loss
 SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
-CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "alpha_weights")
+CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "cls_weights", "weight", "weights", "alphas", "alpha_weights")
+USUAL: dict[str, Any] = {  # what is given for other parameters without a default; a call says so
+    "eps": 1e-7, "epsilon": 1e-7, "label_smoothing": 0.0, "smoothing": 0.0, "temperature": 1.0, "loss_weight": 1.0,
+    "size_average": True, "delta": 0.7,  # the unified focal loss's share of positives
+}  # fmt: skip
+OF_POLY = 1.0  # the epsilon of a poly loss, which is a coefficient
 ALIASES = {  # role -> names under which functions take such a parameter, beside its canonical one
     "power": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "focal_power", "beta", "b", "g", "power",
               "exponent", "γ", "β"),
@@ -70,7 +75,7 @@ OTHER = {  # numbers that mean something else than a canonical parameter
     "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth",
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
-    "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
+    "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin", "device",
     *WEIGHTS, *NORMALISERS, *BIN_COUNTS, *SETTINGS,
 }  # fmt: skip
 
@@ -195,6 +200,12 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     )
 
 
+def usual_values(unknown: tuple[str, ...], function: str, device: str) -> dict[str, Any]:
+    """What is usual for those of the unknown parameters for which anything is."""
+    usual = USUAL | {"device": device} | ({"eps": OF_POLY, "epsilon": OF_POLY} if "poly" in function.lower() else {})
+    return {name: usual[name] for name in unknown if name in usual}
+
+
 def weighed(roles: Roles) -> Roles:
     """The same roles where the weights of elements must be given, for a function that raises without them."""
     return replace(roles, needed=roles.needed | dict.fromkeys(roles.weights, "weight"), weights=())
@@ -230,7 +241,7 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
         ("settings", SETTINGS),
         ("text", TEXTS),
         ("normaliser", NORMALISERS),
-        ("weight", (*WEIGHTS, "pos_weight")),
+        ("weight", (*WEIGHTS, *CLASS_WEIGHTS, "pos_weight")),
         ("positives", POSITIVES),
         ("reduction", ("reduction",)),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,15 +97,15 @@ def explain(
     return _conclude(case, told, name)
 
 
-def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float | None:
-    """How far a function is from a loss, found quickly: the changes that its single elements need; None: too many.
+def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float:
+    """How far a function is from a loss, found quickly: the changes that its single elements need.
 
-    Raises `CannotAnswer` where no call succeeds.
+    They are infinite where they are too many. Raises `CannotAnswer` where no call succeeds.
     """
     case = _prepare(Questions(loss, labels, columns=columns), Remembered(ask), "", accepts, ("float64", "float32"))
     elements = formula.put(case)
     if locality.constant(case, elements):
-        return None
+        return math.inf
     return formula.changes_needed(elements, case.varied, labels)
 
 

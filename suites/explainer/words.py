@@ -364,7 +364,16 @@ PRECISION = {
     "logits_cut": "cuts the logits off at ±{limit:g}",
 }
 
+_SMOOTHS = "alpha is an amount of label smoothing and no weight: labels are smoothed by it"
+
 LABEL_SMOOTHING = {
+    "alpha_smooths_labels": f"{_SMOOTHS}, (1-alpha) y + alpha/2",
+    "alpha_takes_from_both_labels": f"{_SMOOTHS}, 1-alpha for 1 and alpha for 0",
+    "alpha_takes_from_positives": f"{_SMOOTHS}, 1-alpha for 1",
+    "alpha_smooths_labels_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, (1-alpha) y + alpha/2",
+    "alpha_takes_from_both_labels_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, 1-alpha for 1 and alpha "
+    "for 0",
+    "alpha_takes_from_positives_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, 1-alpha for 1",
     "labels_smoothed": "labels are smoothed: 1 becomes {one:.4g} and 0 becomes {zero:.4g}",
     "labels_smoothed_over_classes": "labels are smoothed: y becomes (1-e) y + e/C, with e = {epsilon:g}",
     "labels_smoothed_in_cross_entropy": "labels are smoothed in the cross entropy alone: 1 becomes {one:.4g} and 0 "
@@ -401,7 +410,7 @@ TARGET_RANGE = {
     "targets_one_down_wrapped": "targets are moved one bin down, and from the first bin to the last",
     "targets_half_up": "targets are moved half a bin up",
     "targets_half_down": "targets are moved half a bin down",
-    "targets_scaled_by_last_bin": "targets are multiplied by K-1",
+    "targets_scaled_by_last_bin": "targets are multiplied by K-1, as if they lay between 0 and 1",
     "targets_shrunk_by_one_bin": "targets are multiplied by (K-1)/K",
     "bins_reversed": "bins are counted from the other end",
     "right_bin_two_further": "the right bin is two bins to the right",
@@ -785,6 +794,9 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "epsilon is added",
     # what is measured where nothing known fits, and what is left
     "weights_as_measured": _weights_as_measured,
+    "weights_in_p_t_as_measured": lambda values: (
+        f"{_weights_as_measured(values)}; and the weight w enters p_t: p_t = exp(-w CE)"
+    ),
     "factor_as_measured": _factor_as_measured,
     "sides_weighted_in_cross_entropy": "the cross entropy weighs positives with {positive:g} and negatives with "
     "{negative:g} (pos_weight {ratio:g})",

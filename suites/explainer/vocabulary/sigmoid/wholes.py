@@ -8,6 +8,7 @@ from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option, product
 from focalbench_suite.suites.explainer.vocabulary.parameters import own_values, symbol
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.contexts import SMOOTHED_BY_ALPHA
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID, blend
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
@@ -140,12 +141,21 @@ def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
     if "alpha" not in accepts:
         return [option(_inside("0.25", "0.75"), SIGMOID, inside)]
     return [
+        *_smoothed_by_alpha(),
         option(_inside("alpha", "1 - alpha"), SIGMOID, inside),
         *(
             option(_inside(*pair), SIGMOID, change("alpha", code), inside)
             for code, pair in SIDES.items()
             if pair[0] != pair[1]
         ),
+    ]
+
+
+def _smoothed_by_alpha() -> list[Option]:
+    """Labels smoothed inside the cross entropy only, by what should weigh the sides."""
+    return [
+        option(put("softplus(x) - x*(t)", t=text), SIGMOID, change("label_smoothing", f"{code}_in_cross_entropy"))
+        for code, text in SMOOTHED_BY_ALPHA.items()
     ]
 
 
