@@ -40,8 +40,8 @@ def identify(function: Callable[..., Any] | str, options: Options = Options()) -
     for one in sorted(near, key=lambda one: (one.changes + most - one.taken, one.lacking, -one.parameters)):
         return check(function, one.loss, options)
     named = [loss for loss in KNOWN if loss.partition("_")[0] in _name(function).lower()]
-    if "focal" in named and any(one.by_class for one in asked):
-        named.insert(0, "softmax_focal")
+    if "focal" in named:
+        named.insert(0 if any(one.by_class for one in asked) else len(named), "softmax_focal")
     for loss in named:  # it may need more changes than were tried, but it says what it is
         verdict = check(function, loss, options)
         if not any(finding.change.code in FAR for finding in verdict.findings):

@@ -56,7 +56,16 @@ TEXTS = ("loss_name", "name")  # what a project's registry calls a loss
 SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
-CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "cls_weights", "weight", "weights", "alphas", "alpha_weights")
+CLASS_WEIGHTS = (
+    "class_weights",
+    "class_weight",
+    "cls_weight",
+    "cls_weights",
+    "weight",
+    "weights",
+    "alphas",
+    "alpha_weights",
+)
 USUAL: dict[str, Any] = {  # what is given for other parameters without a default; a call says so
     "eps": 1e-7, "epsilon": 1e-7, "label_smoothing": 0.0, "smoothing": 0.0, "temperature": 1.0, "loss_weight": 1.0,
     "size_average": True, "delta": 0.7,  # the unified focal loss's share of positives

@@ -176,7 +176,8 @@ def _power(loss: str, call: Call) -> float:
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
     """Every row of a batch as a call of its own."""
     parameters = questions.parameters(loss, [call] * len(x), x.shape[-1])
-    return Points(x, y, parameters, positives=torch.full((len(x), 1), float(y.mean()), dtype=x.dtype))
+    positives = torch.full((len(x), 1), float(y.mean()), dtype=x.dtype)
+    return Points(x, y, parameters, positives=positives, together=True)
 
 
 def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:

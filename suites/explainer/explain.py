@@ -171,7 +171,7 @@ def _explained(
     tell_off(case, fit.semantics, elements, share, off)
     if not case.has("state"):
         limits.tell_limits(case, shown, told, fit.share)
-    return _formula(fit.semantics, name), name
+    return _formula(fit.semantics, name, bool(whole and whole.reduction.early)), name
 
 
 def _in_batches(
@@ -219,5 +219,7 @@ def _without_labels(fit: Fit) -> Fit:
     return replace(fit, semantics=replace(fit.semantics, context=batches.IDENTITY))
 
 
-def _formula(semantics: Semantics, name: str) -> str:
-    return f"{semantics.formula}" if name in ("none", "unknown") else f"{name} of {semantics.formula}"
+def _formula(semantics: Semantics, name: str, early: bool) -> str:
+    if name in ("none", "unknown"):
+        return semantics.formula
+    return f"{semantics.formula}, reduced by {name}" if early else f"{name} of {semantics.formula}"

@@ -170,7 +170,7 @@ def _alike_on_hard(elements: Elements, share: str) -> dict[str, torch.Tensor]:
 
 
 def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float:
-    """How many changes make the function of the paper's: 0 or 1, a half more where only hard labels fit; else infinite."""
+    """How many changes make the function of the paper's: 0 or 1, a half more on hard labels alone; else infinite."""
     usable = _usable(elements)
     known = vocabulary(usable, accepts, labels)
     parts = [(usable, known, 0.0)]

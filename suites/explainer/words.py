@@ -205,6 +205,8 @@ GAMMA = {
     "modulated_by_power": "a modulating factor with the power {value:g} is applied, where there should be none",
     "positives_modulated_only": "the modulating factor applies to positives only",
     "negatives_modulated_only": "the modulating factor applies to negatives only",
+    "adaptive_threshold": "is the adaptive threshold focal loss: the modulating factor is (1.000001-p_t)^(-log of the "
+    "batch's mean p_t) where p_t > 0.5, and (1.5-p_t)^(-log p_t) elsewhere",
     "two_powers": "positives have the power {positive:g} and negatives {negative:g}, not one gamma for both",
     "gamma_on_positives_fixed_on_negatives": "gamma is the power of positives only; negatives always have {value:g}",
     "fixed_on_positives_gamma_on_negatives": "gamma is the power of negatives only; positives always have {value:g}",

@@ -45,10 +45,17 @@ class Points:
     parameters: Mapping[str, Tensor | None]
     share: Tensor | None = None
     positives: Tensor | None = None  # the mean target of the call that each row belongs to (P, 1)
+    together: bool = False  # whether all rows belong to one call
     bins: Tensor | None = None
     fraction: Tensor | None = None
     # quantities that were computed on these very points; `replace` starts with none
     cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @property
+    def mean_hit(self) -> Tensor:
+        """The mean p_t of the call that each row belongs to, where every element stands alone."""
+        hit = self.y * torch.sigmoid(self.x) + (1 - self.y) * torch.sigmoid(-self.x)
+        return hit.mean() if self.together else hit.mean(-1, keepdim=True)
 
     def without(self, name: str) -> Points:
         """The same with a parameter turned off."""

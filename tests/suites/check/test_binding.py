@@ -234,6 +234,39 @@ def test_a_loss_of_class_indices_is_not_identified_as_one_of_soft_labels():
     assert identify(of_rows).loss == "focal"
 
 
+class OneMeanOfFocal(torch.nn.Module):
+    """Its name says focal, its labels and its cross entropy say which one."""
+
+    def __init__(self, gamma=2, alpha=0.5, weight=None):
+        super().__init__()
+        self.gamma, self.alpha, self.weight = gamma, alpha, weight
+
+    def forward(self, preds, labels):
+        entropy = F.cross_entropy(preds, labels, weight=self.weight)
+        return self.alpha * (1 - (-entropy).exp()) ** self.gamma * entropy
+
+
+def test_a_loss_of_class_indices_is_identified_as_the_softmax_focal_loss():
+    assert identify(OneMeanOfFocal).loss == "softmax_focal"
+
+
+class OfTransposedLists(torch.nn.Module):
+    def __init__(self, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, preds, targets):
+        return sum((one - targets.transpose(1, 2)).sum() for one in preds)
+
+
+def test_what_is_called_in_no_known_form_is_refused_with_a_wrapper_to_paste():
+    with pytest.raises(CannotCall) as refused:
+        check(OfTransposedLists, "focal")
+    assert "def wrapped(logits, targets, gamma=2.0): return OfTransposedLists(gamma=gamma)(logits, targets)" in str(
+        refused.value
+    )
+
+
 def test_a_function_of_three_classes_is_asked_with_three():
     verdict = check(OfThreeClasses, "softmax_focal")
     weights = next(finding for finding in verdict.findings if finding.kind == "alpha").plain["statement"]
