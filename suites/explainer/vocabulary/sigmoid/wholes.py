@@ -141,7 +141,7 @@ def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
     if "alpha" not in accepts:
         return [option(_inside("0.25", "0.75"), SIGMOID, inside)]
     return [
-        *_smoothed_by_alpha(),
+        *(_smoothed_by_alpha() if loss.of_role("power") else ()),  # without a factor beside it, it is what all see
         option(_inside("alpha", "1 - alpha"), SIGMOID, inside),
         *(
             option(_inside(*pair), SIGMOID, change("alpha", code), inside)
