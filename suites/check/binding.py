@@ -378,8 +378,8 @@ def _forms(bound: Bound) -> Iterator[Form]:
     if options.labels is not None:
         labels = ["dense" if options.labels == "hard" else options.labels]
     layouts: list[Layout] = {
-        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS])],
-        "index": ["rows", "maps", "label_column", "label_maps"],
+        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS]), "volumes"],
+        "index": ["rows", "maps", "label_column", "label_maps", "volumes"],
         "bins": [*SIDES, "rows"] if _tells(bound.function, FOUR_SIDES) else ["rows", *SIDES],
     }[inputs]
     if inputs == "dense" and _tells(bound.function, TWO_COLUMNS):
@@ -392,12 +392,13 @@ def _forms(bound: Bound) -> Iterator[Form]:
         elements += ["channels", "classes"]
     counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
     counts = [False, True] if counted else [False]
+    sizes = [False, True] if "class_sizes" in roles.needed.values() else [False]
     beyond = [False, True] if inputs == "dense" and "classes" in roles.needed.values() else [False]
-    choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond)
+    choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond, sizes)
     found = [
         Form(o, p, lay, of_elements(lab) if lay in ("flat", "column", "channel") else lab, w, e,
-             counts_to_last=last, counts_background=more)
-        for lay, lab, e, w, p, o, last, more in choices
+             counts_to_last=last, counts_background=more, sizes_of_tensor=tensor)
+        for lay, lab, e, w, p, o, last, more, tensor in choices
         if lay not in ("two_columns", *LISTS) or lab == "dense"
     ]  # fmt: skip
     plain = found[0]

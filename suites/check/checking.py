@@ -111,7 +111,7 @@ def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # n
 def _renamed(loss: str, findings: Iterable[Finding]) -> set[str]:
     """The parameters that mean something else than the paper's."""
     codes = {finding.change.code for finding in findings}
-    if "heat_map" in codes:
+    if not codes.isdisjoint(("heat_map", "heat_map_blended")):
         return set(CANONICAL[loss].names)
     return {"alpha"} if any(code.startswith(("alpha_smooths", "alpha_takes")) for code in codes) else set()
 

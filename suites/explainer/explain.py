@@ -25,7 +25,7 @@ from focalbench_suite.suites.explainer.telling import (
     tell_slope,
     tell_soft,
 )
-from focalbench_suite.suites.explainer.vocabulary.option import Semantics
+from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
 
 KNOWN = tuple(name for name, loss in CANONICAL.items() if loss.factors)
 VERDICTS = {"note": "same", "fragile": "fragile", "different": "different"}
@@ -90,11 +90,31 @@ def explain(
         _tell_located(case, dead)
         return _conclude(case, told, name)
     reading = formula.read(elements, case.varied, labels)
+    if not reading.fits and _weighed(case, elements):
+        elements = formula.put(case)
+        reading = formula.read(elements, case.varied, labels)
     if reading.fits and reading.where != "none":
         told, name = _explained(case, elements, reading, reduction, off or {})
     elif not case.has("state") and (found := locality.locate(case, elements)):
         _tell_located(case, found)
     return _conclude(case, told, name)
+
+
+def _weighed(case: Examination, elements: Elements) -> bool:
+    """Whether row weights of 0 are taken for none, which is told: then the settings that have them are left out."""
+    weights = CANONICAL[case.loss].of_role("row_weights")
+    if weights is None or weights.name not in case.varied:
+        return False
+    calls = zip(elements.calls, elements.seen, strict=True)
+    counted = (
+        (call, seen) for call, seen in calls if seen.ok and seen.value and not any(call.parameters[weights.name])
+    )
+    shown = next(counted, None)
+    if shown is None:
+        return False
+    case.show(change("alpha", "zero_weights_are_none"), "different", shown[0], 0.0, shown[1].value)
+    case.settings = [setting for setting in case.settings if any(setting[weights.name])]
+    return True
 
 
 def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float:

@@ -132,6 +132,9 @@ _FACTOR = "the modulating factor is {} in place of (1-p_t)^{{parameter}}"
 GAMMA = {
     "heat_map": "is the focal loss of heat maps (CornerNet, CenterNet): alpha is the power of the modulating factor, "
     "and a negative weighs (1-y)^gamma",
+    "heat_map_blended": "is the focal loss of heat maps (CornerNet, CenterNet), but for the positives, which weigh "
+    "y^gamma: alpha is the power of the modulating factor, and every target is a positive with the weight y^gamma and "
+    "a negative with (1-y)^gamma",
     "poly_term_squared": "the polynomial term's power is always 2",
     "first_class_modulated_only": "the modulating factor is applied to the first class alone",
     "first_class_not_modulated": "the modulating factor is not applied to the first class",
@@ -487,6 +490,8 @@ NORMALISER = {
     "over_rows_and_positives": "divides the sum by the number of rows and by that of positives (at least 1)",
     "over_positives_plus_rows": "divides the sum by the number of positives plus that of rows",
     "over_positives_twice_plus_rows": "divides the sum by twice the number of positives plus the number of rows",
+    "over_positives_and_over_negatives": "divides the sum by the number of positives and by that of negatives (at "
+    "least 1), and averages both",
     "over_targets_above_threshold": "divides the sum by the number of targets above a threshold, which lies between "
     "0.25 and 0.7",
     "over_targets_above_threshold_at_least_one": "divides the sum by the number of targets above a threshold, which "
@@ -876,6 +881,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "own_label_left_out": "{rows} of label {label} have no loss, and the mean leaves them out",
     "last_bin_refused": "raises for a target on the last bin, K-1: {error}",
     # parameters
+    "zero_weights_are_none": "where all row weights are 0 they are taken for none, and the loss is not 0",
     "off_refused": "{parameter} = {value} raises: {error}",
     "off_does_not_turn_off": "{parameter} = {value} does not turn the weighting off",
     "weights_are_one_number": "{parameter} is one number for every class, so a scale and no class weights",

@@ -169,6 +169,10 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
     "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
     "over_positives_twice_plus_rows": ("sum / (2 positives + rows)", "2*positives + N"),
+    "over_positives_and_over_negatives": (
+        "half of sum / positives plus sum / negatives",
+        "2/(1/max(positives, 1) + 1/max(count(targets <= 0), 1))",
+    ),
     "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
     "mean_over_positives": ("mean / max(positives, 1)", "count_all*max(positives, 1)"),
     "mean_over_targets": ("mean / max(sum of targets, 1)", "count_all*max(target_sum, 1)"),

@@ -264,6 +264,21 @@ RIGHT = {
     ),
     "weighed_beside_maps": Said("quality_focal", "fragile", "sum", {"nonfinite_from", "digits_lost"}),
     "of_shares": Said("distribution_focal", "different", "mean", {"targets_scaled_by_last_bin"}),
+    "peaks_on_both_sides": Said("focal", "different", "sum", {"heat_map_blended", "nonfinite_at"}),
+    "of_volumes": Said("focal", "fragile", "mean", {"nonfinite_from"}),
+    "ByCounts": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "single_inside"}),
+    "of_both_columns": Said(
+        "quality_focal",
+        "different",
+        "half of sum / positives plus sum / negatives",
+        {"soft_labels_another", "over_positives_and_over_negatives", "nonfinite_from", "digits_lost"},
+    ),
+    "weighed_unless_all_are_zero": Said(
+        "distribution_focal",
+        "different",
+        "sum / (4 sum of weights)",
+        {"zero_weights_are_none", "weighted_mean_over_constant"},
+    ),
     "adaptive_threshold": Said("focal", "different", "mean", {"adaptive_threshold", "nonfinite_at"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
@@ -306,6 +321,9 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "inside_mask": ("mask = ones (N, C)",),
     "refuses_double_weights": ("alpha (float32: float64 is refused)",),
     "PolyOfThree": ("epsilon = 1.0",),
+    "of_volumes": ("x = logits (N, C, D, H, W)", "y = targets (N, C, D, H, W)", "gama = gamma"),
+    "ByCounts": ("samples_per_cls = a list of 100 for each class",),
+    "of_both_columns": ("pred = probabilities of 0 and x (N, 2)",),
     "of_background_and_rest": ("y_pred = probabilities (N, C)", "delta = 0.7"),
     "weighed_beside_maps": ("prediction = probabilities (N, C, H, W)", "cls_weights = ones (N, C)"),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),

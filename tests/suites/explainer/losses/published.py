@@ -827,3 +827,44 @@ def adaptive_threshold(x, y):
     of_easy = (1.000001 - p_t) ** -p_t.mean().log()
     of_hard = (1.5 - p_t) ** -p_t.log()
     return (torch.where(p_t > 0.5, of_easy, of_hard) * _bce(x, y)).mean()
+
+
+def peaks_on_both_sides(hm, gt, alpha=2, beta=4):
+    p = hm.sigmoid()
+    return -(gt**beta * (1 - p) ** alpha * p.log() + (1 - gt) ** beta * p**alpha * (1 - p).log()).sum()
+
+
+def of_volumes(x, y, gama=2.0):
+    batch, classes, depth, height, width = x.shape
+    return ((1 - _p_t(x, y)) ** gama * _bce(x, y)).sum() / (batch * classes * depth * height * width)
+
+
+class ByCounts(torch.nn.Module):
+    def __init__(self, samples_per_cls, num_classes=5, beta=0.999, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+        weights = torch.tensor([(1 - beta) / (1 - beta**count) for count in samples_per_cls])
+        self.class_weights = weights / weights.sum() * num_classes
+
+    def forward(self, x, y):
+        entropy = F.cross_entropy(x, y, reduction="none")
+        return (self.class_weights.to(x)[y] * (1 - (-entropy).exp()) ** self.gamma * entropy).mean()
+
+
+def of_both_columns(pred, target, beta=2.0):
+    """pred: (N, 2), the probabilities of a negative and of a positive"""
+    positive, negative = (target > 0).sum().clamp(min=1), (target == 0).sum().clamp(min=1)
+    hard = (target == 0).to(pred)
+    of_second = (pred[:, 1] - target).abs() ** beta * F.binary_cross_entropy(pred[:, 1], target, reduction="none")
+    of_first = (pred[:, 0] - hard).abs() ** beta * F.binary_cross_entropy(pred[:, 0], hard, reduction="none")
+    return of_second.sum() / positive / 2 + of_first.sum() / negative / 2
+
+
+def weighed_unless_all_are_zero(pred, target, weight=None):
+    left = target.long().clamp(max=pred.shape[1] - 2)
+    of_right = target - left
+    by_bin = F.cross_entropy(pred, left, reduction="none"), F.cross_entropy(pred, left + 1, reduction="none")
+    loss = by_bin[0] * (1 - of_right) + by_bin[1] * of_right
+    if weight is not None and weight.sum() > 0:
+        return (loss * weight).sum() / weight.sum() / 4
+    return loss.mean()
