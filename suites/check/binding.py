@@ -257,13 +257,16 @@ def _falls(costs: list[float]) -> bool:
 
 
 def _of_one_weight(bound: Bound, dtype: torch.dtype) -> Bound:
-    """The form, or with a class weight of one number where that is the default and weights are not told by class.
+    """The form, or with a class weight of one number where nothing says several and weights are not told by class.
 
     A number that multiplies takes a tensor, too: then a row is weighed with those of all classes.
     """
     one, name = _in(bound, class_weights="number"), bound.named("class_weights")
     place = bound.roles.canonical.get(name)
-    if bound.form.class_weights != "tensor" or place is None or not isinstance(place.default, (int, float)):
+    if bound.form.class_weights != "tensor" or place is None:
+        return bound
+    unsaid = place.default is place.empty and place.name not in CLASS_WEIGHTS
+    if not (unsaid or isinstance(place.default, (int, float))):
         return bound
     others = torch.arange(1, (bound.classes or 3) + 1, dtype=dtype, device=bound.options.device)
     alike, apart = (bound.losses_by_class(dtype, [0], **{name: given}) for given in (torch.ones_like(others), others))

@@ -297,6 +297,8 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
             if match:
                 places[parameter.name] = match[0]
                 break
+        if parameter.role == "class_weights" and parameter.name not in places:
+            places |= {parameter.name: p for p in free if p.default is p.empty and _of_class_weights(p.name)}
     unknown = [p for p in free if p not in places.values() and _takes_number(p)]
     for parameter in wanted:
         if parameter.name not in places and parameter.is_number and unknown:
@@ -304,6 +306,11 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
     if anything and not places:
         places = {p.name: inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY) for p in wanted}
     return {parameter.name: places[parameter.name] for parameter in wanted if parameter.name in places}
+
+
+def _of_class_weights(name: str) -> bool:
+    """Whether a name without a default speaks of class weights: ``effective_alphas``, ``weight_per_class`` ..."""
+    return ("alpha" in name or "weight" in name) and name not in (*WEIGHTS, *OTHER)
 
 
 def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:
