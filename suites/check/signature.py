@@ -298,7 +298,8 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
                 places[parameter.name] = match[0]
                 break
         if parameter.role == "class_weights" and parameter.name not in places:
-            places |= {parameter.name: p for p in free if p.default is p.empty and _of_class_weights(p.name)}
+            given = next((p for p in free if p.default is p.empty and _of_class_weights(p.name)), None)
+            places |= {} if given is None else {parameter.name: given}
     unknown = [p for p in free if p not in places.values() and _takes_number(p)]
     for parameter in wanted:
         if parameter.name not in places and parameter.is_number and unknown:

@@ -164,7 +164,7 @@ def _explained(
     case: Examination, elements: Elements, reading: Reading, wanted: str | None, off: dict[str, Any]
 ) -> tuple[str, str]:
     """Batches, then the findings of the combination that both stages agree on; its formula and its reduction."""
-    asked = batches.put(case, soft=reading.where == "all")
+    asked = batches.put(case, reading.where == "all", reading.fits)
     labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
     apart = None

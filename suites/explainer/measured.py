@@ -140,11 +140,16 @@ def _weight_in_p_t(
     if table is None:
         return
     told, weight = _as_measured("weights_in_p_t_as_measured", table, points), _lookup(table)
-    modulation = Option(
-        (told,),
-        f"(1-exp(-w CE))^{power}",
-        lambda s: (1 - torch.exp(-weight(s) * parts.entropy.apply(s))) ** s.parameters[power],
-    )
+
+    def factor(s: Points) -> Tensor:
+        raised = s.parameters[power]
+        return (
+            torch.ones_like(s.x[:, :1])
+            if raised is None
+            else (1 - (-weight(s) * parts.entropy.apply(s)).exp()) ** raised
+        )
+
+    modulation = Option((told,), f"(1-exp(-w CE))^{power}", factor)
     yield replace(parts, weight=Option((told,), "w(y, alpha)", weight), modulation=modulation)
 
 

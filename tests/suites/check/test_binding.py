@@ -440,3 +440,26 @@ def of_dice_family(y_pred, y_true, gamma=2.0):
 
 def test_what_is_no_number_of_logits_is_given_probabilities():
     assert "y_pred = probabilities (N, C)" in check(of_dice_family, "focal", Options(labels="hard")).how
+
+
+def by_effective_counts(logits, labels, effective_alphas, gamma=2.0):
+    entropy = F.cross_entropy(logits, labels, reduction="none")
+    return (effective_alphas[labels] * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+def scaled_by(pred, target, alpha, gamma):
+    entropy = F.cross_entropy(pred, target, reduction="none")[:, None]
+    return (alpha * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (by_effective_counts, "effective_alphas = alpha"),
+        (scaled_by, "alpha = 1, one number for all classes"),
+    ],
+)
+def test_an_alpha_without_a_default_is_weights_where_it_weighs_classes_apart(function, told):
+    verdict = check(function, "softmax_focal")
+    assert told in verdict.how
+    assert verdict.verdict == "fragile"

@@ -279,6 +279,9 @@ RIGHT = {
         "sum / (4 sum of weights)",
         {"zero_weights_are_none", "weighted_mean_over_constant"},
     ),
+    "logits_for_probabilities_in_a_mean": Said(
+        "focal", "different", "mean", {"logits_for_probabilities", "cross_entropy_of_interpolated_p_t"}
+    ),
     "adaptive_threshold": Said("focal", "different", "mean", {"adaptive_threshold", "nonfinite_at"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it

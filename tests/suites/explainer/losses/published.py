@@ -868,3 +868,8 @@ def weighed_unless_all_are_zero(pred, target, weight=None):
     if weight is not None and weight.sum() > 0:
         return (loss * weight).sum() / weight.sum() / 4
     return loss.mean()
+
+
+def logits_for_probabilities_in_a_mean(logits, y, alpha=0.25, gamma=2.0):
+    p_t, share = y * logits + (1 - y) * (1 - logits), y * alpha + (1 - y) * (1 - alpha)
+    return -(share * (1 - p_t) ** gamma * p_t.clamp(1e-4, 1 - 1e-4).log()).mean()
