@@ -143,7 +143,7 @@ def _found(plain: Bound) -> Bound:
     if arrays := _other_arrays(plain.function):
         said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
     raise CannotCall(
-        f"no call of the function gives a loss: {said}; what it takes otherwise, a wrapper gives it: "
+        f"no call of the function gives a loss: {said}; if it takes something else, check a wrapper: "
         f"{_wrapper(plain.function, plain.loss, plain.roles)}"
     )
 

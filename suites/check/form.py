@@ -38,11 +38,8 @@ REDUCTION = "mean"  # where one must be named, and the user names none
 UNUSED = -100  # the label of rows that do not count, where one must be named: torch's own
 AXES = {"maps": 2, "volumes": 3}  # how many of one element each follow (N, C)
 CLASS_SIZE = 100  # how often every class occurs, where it must be said
-BY_ROW = {
-    "rows": "(N,)",
-    "maps": "(N, H, W)",
-    "volumes": "(N, D, H, W)",
-}  # the targets where there is one for a row of logits
+# the targets where there is one for a row of logits
+BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)", "volumes": "(N, D, H, W)"}
 WEIGHTED = {"rows": "(N,)", "channels": "(N, C)", "classes": "(C,)"}  # weights that are not of elements
 TARGETS_SHOWN = {
     "dense": "targets",

@@ -310,8 +310,8 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
 
 
 def _of_class_weights(name: str) -> bool:
-    """Whether a name without a default speaks of class weights: ``effective_alphas``, ``weight_per_class`` ..."""
-    return ("alpha" in name or "weight" in name) and name not in (*WEIGHTS, *OTHER)
+    """Whether a name speaks of class weights: ``effective_alphas``, ``weights_per_class`` ..."""
+    return "alphas" in name or ("weight" in name and ("class" in name or "cls" in name))
 
 
 def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:

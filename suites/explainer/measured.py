@@ -143,11 +143,8 @@ def _weight_in_p_t(
 
     def factor(s: Points) -> Tensor:
         raised = s.parameters[power]
-        return (
-            torch.ones_like(s.x[:, :1])
-            if raised is None
-            else (1 - (-weight(s) * parts.entropy.apply(s)).exp()) ** raised
-        )
+        miss = 1 - (-weight(s) * parts.entropy.apply(s)).exp()
+        return torch.ones_like(miss) if raised is None else miss**raised
 
     modulation = Option((told,), f"(1-exp(-w CE))^{power}", factor)
     yield replace(parts, weight=Option((told,), "w(y, alpha)", weight), modulation=modulation)
