@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy
+
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.explainer import batches, edges, formula, limits, locality, side_effects, slope
 from focalbench_suite.suites.explainer.batches import Batches, Whole
@@ -90,9 +92,11 @@ def explain(
         _tell_located(case, dead)
         return _conclude(case, told, name)
     reading = formula.read(elements, case.varied, labels)
-    if not reading.fits and _weighed(case, elements):
-        elements = formula.put(case)
-        reading = formula.read(elements, case.varied, labels)
+    if not reading.fits and (zero := _zero_weights(case, elements)).any():
+        rest = elements.keep(~zero)
+        if (other := formula.read(rest, case.varied, labels)).fits:
+            _tell_zero_weights(case, elements.keep(zero))
+            elements, reading = rest, other
     if reading.fits and reading.where != "none":
         told, name = _explained(case, elements, reading, reduction, off or {})
     elif not case.has("state") and (found := locality.locate(case, elements)):
@@ -100,21 +104,22 @@ def explain(
     return _conclude(case, told, name)
 
 
-def _weighed(case: Examination, elements: Elements) -> bool:
-    """Whether row weights of 0 are taken for none, which is told: then the settings that have them are left out."""
+def _zero_weights(case: Examination, elements: Elements) -> numpy.ndarray:
+    """Which calls have row weights that are all 0, where any of those has a loss all the same."""
     weights = CANONICAL[case.loss].of_role("row_weights")
     if weights is None or weights.name not in case.varied:
-        return False
-    calls = zip(elements.calls, elements.seen, strict=True)
-    counted = (
-        (call, seen) for call, seen in calls if seen.ok and seen.value and not any(call.parameters[weights.name])
-    )
-    shown = next(counted, None)
-    if shown is None:
-        return False
-    case.show(change("alpha", "zero_weights_are_none"), "different", shown[0], 0.0, shown[1].value)
-    case.settings = [setting for setting in case.settings if any(setting[weights.name])]
-    return True
+        return numpy.zeros(len(elements.calls), bool)
+    zero = numpy.array([not any(call.parameters[weights.name]) for call in elements.calls])
+    return zero & bool((zero & elements.answered & (elements.values != 0)).any())
+
+
+def _tell_zero_weights(case: Examination, weightless: Elements) -> None:
+    """Row weights of 0 are taken for none: the settings that have them are not asked any more."""
+    i = next(i for i, seen in enumerate(weightless.seen) if seen.ok and seen.value)
+    told = change("alpha", "zero_weights_are_none")
+    case.show(told, "different", weightless.calls[i], 0.0, weightless.seen[i].value)
+    left_out = [call.parameters for call in weightless.calls]
+    case.settings = [setting for setting in case.settings if setting not in left_out]
 
 
 def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float:
