@@ -369,6 +369,11 @@ def test_what_is_right_is_said_and_nothing_else(name):
         assert values[key] == pytest.approx(value, rel=1e-3)
 
 
+def test_an_alpha_that_weighs_nothing_is_no_factor_of_the_formula():
+    verdict = check(published.SmoothsByAlpha, "focal")
+    assert verdict.formula == "mean of (1-exp(-BCE))^gamma · BCE, where y = (1-alpha) target + alpha/2"
+
+
 def test_every_published_loss_is_asked():
     functions = {name for name, one in vars(published).items() if getattr(one, "__module__", "") == published.__name__}
     assert {name for name in functions if not name.startswith("_")} == set(RIGHT)

@@ -210,7 +210,7 @@ def _smoothed_by_alpha() -> list[Context]:
     found = []
     for code, text in SMOOTHED_BY_ALPHA.items():
         made = context(SIGMOID, {"y": text}, change("label_smoothing", code))
-        found.append(replace(made, apply=Chain((made.apply, Without("alpha")))))
+        found.append(replace(made, apply=Chain((made.apply, Without("alpha"))), off="alpha"))
     return found
 
 
