@@ -24,7 +24,15 @@ from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites import oracle
 from focalbench_suite.suites.check.calling import Bound, Options, function_name, place_of, usual
 from focalbench_suite.suites.check.form import LISTS, SIDES, Form, Labels, Layout, of_elements
-from focalbench_suite.suites.check.signature import CannotCall, Roles, as_pair, read_signature, weighed
+from focalbench_suite.suites.check.signature import (
+    CLASS_WEIGHTS,
+    CannotCall,
+    Roles,
+    as_pair,
+    read_signature,
+    usual_values,
+    weighed,
+)
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
@@ -50,8 +58,14 @@ def bound(
     if not callable(function):
         raise CannotCall(f"{function!r} is not callable; name a function NAME(logits, targets, ...)")
     roles = read_signature(function, loss, dict(options.given))
+    if usual := usual_values(roles.unknown, function_name(function), options.device):
+        options = replace(options, given=(*options.given, *usual.items()))
+        roles = read_signature(function, loss, dict(options.given))
     if roles.unknown:
-        raise CannotCall(_wrapper(function, loss, roles))
+        raise CannotCall(
+            f"{function_name(function)} needs {', '.join(roles.unknown)}, and nobody says what to give; set it "
+            f"(--set {roles.unknown[0]}=VALUE), or check a wrapper: {_wrapper(function, loss, roles)}"
+        )
     classes = options.classes or _own_classes(function) or _weighted_classes(loss, roles) or roles.own_classes
     if form is None:
         plain = Bound(function, loss, options, roles, classes)
@@ -88,8 +102,9 @@ def _of_fixed_classes(plain: Bound) -> Bound | None:
     if all(_tried(plain, dtype)[2] for dtype in dtypes):
         for classes in CLASS_COUNTS:
             made = replace(plain, classes=classes)
-            if any(_tried(made, dtype)[2] == "" for dtype in dtypes):
-                return made
+            answering = [dtype for dtype in dtypes if _tried(made, dtype)[2] == ""]
+            if answering:
+                return _settled(made, answering[0])
     return None
 
 
@@ -127,7 +142,10 @@ def _found(plain: Bound) -> Bound:
     said = first_error or "where it is answered, rows are not told apart by their targets"
     if arrays := _other_arrays(plain.function):
         said = f"it computes with {arrays}, and a check calls with torch's tensors; wrap it for them ({said})"
-    raise CannotCall(f"no call of the function gives a loss: {said}")
+    raise CannotCall(
+        f"no call of the function gives a loss: {said}; if it takes something else, check a wrapper: "
+        f"{_wrapper(plain.function, plain.loss, plain.roles)}"
+    )
 
 
 def _settled(bound: Bound, dtype: torch.dtype) -> Bound:
@@ -239,13 +257,16 @@ def _falls(costs: list[float]) -> bool:
 
 
 def _of_one_weight(bound: Bound, dtype: torch.dtype) -> Bound:
-    """The form, or with a class weight of one number where that is the default and weights are not told by class.
+    """The form, or with a class weight of one number where nothing says several and weights are not told by class.
 
     A number that multiplies takes a tensor, too: then a row is weighed with those of all classes.
     """
     one, name = _in(bound, class_weights="number"), bound.named("class_weights")
     place = bound.roles.canonical.get(name)
-    if bound.form.class_weights != "tensor" or place is None or not isinstance(place.default, (int, float)):
+    if bound.form.class_weights != "tensor" or place is None:
+        return bound
+    unsaid = place.default is place.empty and place.name not in CLASS_WEIGHTS
+    if not (unsaid or isinstance(place.default, (int, float))):
         return bound
     others = torch.arange(1, (bound.classes or 3) + 1, dtype=dtype, device=bound.options.device)
     alike, apart = (bound.losses_by_class(dtype, [0], **{name: given}) for given in (torch.ones_like(others), others))
@@ -360,8 +381,8 @@ def _forms(bound: Bound) -> Iterator[Form]:
     if options.labels is not None:
         labels = ["dense" if options.labels == "hard" else options.labels]
     layouts: list[Layout] = {
-        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS])],
-        "index": ["rows", "maps", "label_column", "label_maps"],
+        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS]), "volumes"],
+        "index": ["rows", "maps", "label_column", "label_maps", "volumes"],
         "bins": [*SIDES, "rows"] if _tells(bound.function, FOUR_SIDES) else ["rows", *SIDES],
     }[inputs]
     if inputs == "dense" and _tells(bound.function, TWO_COLUMNS):
@@ -370,14 +391,17 @@ def _forms(bound: Bound) -> Iterator[Form]:
     if bound.named("balance") in roles.canonical:
         weights = ["tensor", "pair"]
     elements = ["elements", "rows"] if "weight" in roles.needed.values() else ["elements"]
+    if any(meant == "weight" and name in CLASS_WEIGHTS for name, meant in roles.needed.items()):
+        elements += ["channels", "classes"]
     counted = inputs == "bins" and ("bins" in roles.needed.values() or (roles.own_bins and not options.bins))
     counts = [False, True] if counted else [False]
+    sizes = [False, True] if "class_sizes" in roles.needed.values() else [False]
     beyond = [False, True] if inputs == "dense" and "classes" in roles.needed.values() else [False]
-    choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond)
+    choices = itertools.product(layouts, labels, elements, weights, given, orders, counts, beyond, sizes)
     found = [
         Form(o, p, lay, of_elements(lab) if lay in ("flat", "column", "channel") else lab, w, e,
-             counts_to_last=last, counts_background=more)
-        for lay, lab, e, w, p, o, last, more in choices
+             counts_to_last=last, counts_background=more, sizes_of_tensor=tensor)
+        for lay, lab, e, w, p, o, last, more, tensor in choices
         if lay not in ("two_columns", *LISTS) or lab == "dense"
     ]  # fmt: skip
     plain = found[0]
@@ -388,8 +412,8 @@ def _weighted_classes(loss: str, roles: Roles) -> int | None:
     """The number of classes that the function's own default weights are for."""
     weights = CANONICAL[loss].of_role("class_weights")
     place = roles.canonical.get(weights.name) if weights is not None else None
-    several = place is not None and isinstance(place.default, (list, tuple)) and len(place.default) > 1
-    return len(place.default) if place is not None and several else None
+    default = None if place is None else place.default
+    return len(default) if isinstance(default, (list, tuple)) and len(default) > 1 else None
 
 
 def _other_arrays(function: Any) -> str | None:
@@ -450,12 +474,12 @@ def _plain_calls(bound: Bound, dtype: torch.dtype) -> Iterator[tuple[torch.Tenso
 
 
 def _wrapper(function: Any, loss: str, roles: Roles) -> str:
-    """A refusal that names the argument nobody can know, and the wrapper to paste."""
-    name, missing = function_name(function), ", ".join(roles.unknown)
+    """The wrapper to paste, in which only what nobody can know is left open."""
     parameters = "".join(f", {p}={CANONICAL[loss][p].recommended!r}" for p in roles.canonical)
-    passed = "".join(f", {place.name}={p}" for p, place in roles.canonical.items())
-    filled = "".join(f", {one}=..." for one in roles.unknown)
-    return (
-        f"{name} needs {missing}, and nobody says what to give; set it (--set {roles.unknown[0]}=VALUE), or check a "
-        f"wrapper: def wrapped(logits, targets{parameters}): return {name}(logits, targets{passed}{filled})"
-    )
+    given = {place.name: p for p, place in roles.canonical.items()} | dict.fromkeys(roles.unknown, "...")
+    made = [f"{name}={value}" for name, value in given.items() if name in roles.constructor]
+    called = [f"{name}={value}" for name, value in given.items() if name not in roles.constructor]
+    data = ["targets", "logits"] if roles.swapped else ["logits", "targets"]
+    of_class = f"({', '.join(made)})" if isinstance(function, type) else ""
+    call = f"{function_name(function)}{of_class}({', '.join([*data, *called])})"
+    return f"def wrapped(logits, targets{parameters}): return {call}"

@@ -22,6 +22,7 @@ from focalbench_suite.adapters.canon import native_targets
 from focalbench_suite.suites.check.form import (
     APART,
     BY_ROW,
+    CLASS_SIZE,
     REDUCTION,
     SHOWN,
     SIDES,
@@ -227,6 +228,8 @@ class Bound:
             return classes - form.counts_to_last
         if meant == "classes":
             return 2 if form.layout == "two_columns" else classes + form.counts_background
+        if meant == "class_sizes":
+            return torch.full((classes,), CLASS_SIZE) if form.sizes_of_tensor else [CLASS_SIZE] * classes
         if meant == "text":
             return TEXT
         if meant == "reduction":
@@ -246,7 +249,8 @@ class Bound:
         if meant == "positives" and not form.mask_of_ones:
             return (y > 0).to(x.dtype)
         x = x[0] if isinstance(x, list) else x
-        return torch.ones_like(x) if form.element_weight == "elements" else torch.ones(x.shape[:1], dtype=x.dtype)
+        axes = {"rows": x.shape[:1], "channels": x.shape[:2], "classes": x.shape[1:2]}
+        return torch.ones(axes.get(form.element_weight, x.shape), dtype=x.dtype, device=x.device)
 
     @property
     def how(self) -> str:
@@ -254,9 +258,10 @@ class Bound:
         logits, target = (p.name for p in (self.roles.data[::-1] if self.form.swapped else self.roles.data))
         shapes = SHOWN[self.form.layout]
         inputs = CANONICAL[self.loss].inputs
-        first = f"{logits} = {self.form.inputs} {shapes[0]}"
+        of_two = "of " if self.form.layout == "two_columns" and self.form.inputs != "logits" else ""
+        first = f"{logits} = {self.form.inputs} {of_two}{shapes[0]}"
         dense = inputs == "dense" and self.form.labels == "dense"
-        by_row = not dense and self.form.labels != "one_hot" and self.form.layout in ("rows", "maps")
+        by_row = not dense and self.form.labels != "one_hot" and self.form.layout in BY_ROW
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
         form = f"{self.form.labels}_after_background" if self.form.background_first else self.form.labels
         meant = (APART if "quality" in self.roles.needed.values() else TARGETS_SHOWN)[form]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,7 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
             )
         except CannotAnswer as error:
             raise CannotCall(f"no call of the function gives a loss: {error}") from None
-    renamed = any(finding.change.code == "heat_map" for finding in found.findings)  # its numbers mean something else
-    findings = [*found.findings, *([] if renamed else _defaults(loss, binding))]
+    findings = [*found.findings, *_defaults(loss, binding, _renamed(loss, found.findings))]
     return Verdict(loss, found.verdict, found.reduction, found.formula, binding.how, binding.accepts, findings)
 
 
@@ -109,7 +108,15 @@ def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # n
     return bound(adapters.load_object(reference), loss, options)
 
 
-def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
+def _renamed(loss: str, findings: Iterable[Finding]) -> set[str]:
+    """The parameters that mean something else than the paper's."""
+    codes = {finding.change.code for finding in findings}
+    if not codes.isdisjoint(("heat_map", "heat_map_blended")):
+        return set(CANONICAL[loss].names)
+    return {"alpha"} if any(code.startswith(("alpha_smooths", "alpha_takes")) for code in codes) else set()
+
+
+def _defaults(loss: str, binding: Binding, renamed: set[str]) -> Iterator[Finding]:
     """Defaults that are not the paper's: notes, since every call of a check names its parameters."""
     for name in binding.scales:
         told = change("alpha", "weights_are_one_number", parameter=name)
@@ -126,7 +133,9 @@ def _defaults(loss: str, binding: Binding) -> Iterator[Finding]:
     for parameter in CANONICAL[loss].parameters:
         default = binding.defaults.get(parameter.name)
         number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0
-        if number and parameter.recommended is not None and default not in (parameter.recommended, parameter.absent):
+        if parameter.name in renamed or not number:
+            continue
+        if parameter.recommended is not None and default not in (parameter.recommended, parameter.absent):
             told = change("defaults", "default", parameter=parameter.name, value=default, paper=parameter.recommended)
             yield Finding(told, "note", "", f"{parameter.recommended:g}", f"{default:g}")
 

@@ -18,6 +18,7 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "column": ("(N, 1)", "(N, 1)"),
     "channel": ("(N, 1)", "(N,)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
+    "volumes": ("(N, C, D, H, W)", "(N, C, D, H, W)"),
     "two_columns": ("0 and x (N, 2)", "(N,)"),
     "lists": ("(N, C) in a list", "(N, C) in a list"),
     "list_of_logits": ("(N, C) in a list", "(N, C)"),
@@ -35,7 +36,11 @@ LISTS = {"lists": "rows", "list_of_logits": "rows", "lists_of_maps": "maps"}
 TEXT = "loss"  # for a name that a registry wants
 REDUCTION = "mean"  # where one must be named, and the user names none
 UNUSED = -100  # the label of rows that do not count, where one must be named: torch's own
-BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)"}  # the targets where there is one for a row of logits
+AXES = {"maps": 2, "volumes": 3}  # how many of one element each follow (N, C)
+CLASS_SIZE = 100  # how often every class occurs, where it must be said
+# the targets where there is one for a row of logits
+BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)", "volumes": "(N, D, H, W)"}
+WEIGHTED = {"rows": "(N,)", "channels": "(N, C)", "classes": "(C,)"}  # weights that are not of elements
 TARGETS_SHOWN = {
     "dense": "targets",
     "hard": "targets of 0 and 1",
@@ -64,7 +69,7 @@ class Form:
     layout: Layout = "rows"
     labels: Labels = "dense"
     class_weights: str = "tensor"  # or single, of float32; list; number; of two sides, number (as "tensor") or pair
-    element_weight: str = "elements"  # or rows
+    element_weight: str = "elements"  # or rows, channels (N, C) beside maps, classes (C,)
     sums_sides: bool = False
     background_first: bool = False  # label 0 is background and 1 … C are the classes
     unit: float = 1.0  # a class weight of one number that weighs all classes alike, by which the loss is divided
@@ -72,6 +77,7 @@ class Form:
     counts_background: bool = False  # its count of classes is C+1
     mask_of_ones: bool = False  # its mask says what is valid, and not what is positive
     weighed: bool = False  # its optional weights of elements are given
+    sizes_of_tensor: bool = False  # how often each class occurs is given as a tensor, and not as a list
 
 
 def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[Any, Any]:
@@ -85,30 +91,29 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
         shape = {"flat": (-1,), "rows": x.shape}.get(form.layout, (-1, 1))
         x = _as_given(x, form.inputs, "dense")
         return x.reshape(shape), (sign.reshape(shape), score.reshape(shape))
+    if form.layout == "two_columns":
+        pairs = torch.stack([torch.zeros_like(x), x], dim=-1).reshape(-1, 2)
+        return _as_given(pairs, form.inputs, "index"), targets.flatten()
     x = _as_given(x, form.inputs, inputs)
     if form.layout in LISTS:
         x, targets = laid_out(replace(form, layout=LISTS[form.layout]), "dense", x, targets)
         return [x], targets if form.layout == "list_of_logits" else [targets]
     if inputs == "index" and form.labels == "one_hot":
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
-    if form.layout == "maps" and not torch.is_tensor(targets):
-        label, score = targets
-        return x[:, :, None, None], (label[:, None, None], score[:, None, None])
+    if form.layout in AXES:
+        several = targets if isinstance(targets, tuple) else (targets,)
+        spread = [one.reshape(*one.shape, *[1] * AXES[form.layout]) for one in (x, *several)]
+        return spread[0], tuple(spread[1:]) if isinstance(targets, tuple) else spread[1]
     if form.layout == "rows" or not torch.is_tensor(targets):
         return x, targets
     if form.layout == "label_column":
         return x, targets[:, None] if targets.dim() == 1 else targets
     if form.layout == "flat":
         return x.flatten(), targets.flatten()
-    if form.layout == "two_columns":
-        return torch.stack([torch.zeros_like(x), x], dim=-1).reshape(-1, 2), targets.flatten()
     if form.layout in ("column", "channel"):
         return x.reshape(-1, 1), targets.reshape(-1, 1) if form.layout == "column" else targets.flatten()
     if form.layout == "label_maps":
         return x[:, :, None, None], targets[:, None, None, None]
-    if form.layout == "maps":
-        maps = x[:, :, None, None]
-        return maps, targets[:, :, None, None] if targets.dim() == 2 else targets[:, None, None]
     # every row stands for a box of four equal sides
     sides, four = x.repeat_interleave(4, dim=0), targets[:, None].expand(-1, 4)
     if form.layout == "sides":
@@ -143,13 +148,15 @@ def of_elements(labels: Labels) -> Labels:
 def need_shown(meant: str, form: Form) -> str:
     """What a parameter that must be given is given, as people read it."""
     rows = BY_ROW.get(form.layout, "(N,)")
+    elements = SHOWN[form.layout][0] if form.layout in AXES else "(N, C)"
     if meant == "label":
         return f"{APART['label_score_after_background' if form.background_first else form.labels]} {rows}"
     return {
         "classes": "C+1" if form.counts_background else "C", "bins": "K-1" if form.counts_to_last else "K",
+        "class_sizes": f"{'a tensor' if form.sizes_of_tensor else 'a list'} of {CLASS_SIZE} for each class",
         "normaliser": "1", "settings": "None", "text": repr(TEXT), "reduction": repr(REDUCTION), "ignored": str(UNUSED),
         "cross_entropy": "BCEWithLogitsLoss()", "quality": f"quality {rows}",
         "positives": "ones (N, C)" if form.mask_of_ones else "targets > 0",
         "quality_of_elements": "targets (N, C)",
-        "weight": "ones (N, C)" if form.element_weight == "elements" else "ones (N,)",
+        "weight": f"ones {WEIGHTED.get(form.element_weight, elements)}",
     }[meant]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,22 +26,22 @@ def identify(function: Callable[..., Any] | str, options: Options = Options()) -
 
     Raises `CannotCall` where it cannot be called as any of them.
     """
-    near: list[Distance] = []
+    asked: list[Distance] = []
     refusals = []
     for loss in KNOWN:
         try:
-            found = _distance(function, loss, options)
+            asked.append(_distance(function, loss, options))
         except CannotCall as refusal:
             refusals.append(str(refusal))
-            continue
-        if found is not None:
-            near.append(found)
     if len(refusals) == len(KNOWN):
         raise CannotCall(refusals[0])
+    near = [one for one in asked if one.changes < math.inf]
     most = max((one.taken for one in near), default=0)
     for one in sorted(near, key=lambda one: (one.changes + most - one.taken, one.lacking, -one.parameters)):
         return check(function, one.loss, options)
     named = [loss for loss in KNOWN if loss.partition("_")[0] in _name(function).lower()]
+    if "focal" in named:
+        named.insert(0 if any(one.by_class for one in asked) else len(named), "softmax_focal")
     for loss in named:  # it may need more changes than were tried, but it says what it is
         verdict = check(function, loss, options)
         if not any(finding.change.code in FAR for finding in verdict.findings):
@@ -56,35 +57,38 @@ def _name(function: Callable[..., Any] | str) -> str:
 class Distance:
     """How far a function is from a loss.
 
-    `changes` are those that its single elements need. Of the loss's `parameters` the function has `taken` and lacks
-    `lacking`: a parameter that another loss would take is a change, too, and of two losses that are equally near the
-    one with more parameters says more.
+    `changes` are those that its single elements need, infinite where they are too many; `by_class` says that it takes a
+    class index. Of the loss's `parameters` the function has `taken`, as they are
+    or as one number, and lacks `lacking`: a parameter that another loss would take is a change, too, and of two losses
+    that are equally near the one with more parameters says more.
     """
 
     loss: str
     changes: float
     taken: int
     parameters: int
+    by_class: bool
 
     @property
     def lacking(self) -> int:
         return self.parameters - self.taken
 
 
-def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> Distance | None:
-    """The distance, or None where it is too far; raises `CannotCall` where it cannot be asked as this loss."""
+def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> Distance:
+    """The distance; raises `CannotCall` where it cannot be asked as this loss."""
     reference = function if isinstance(function, str) else reference_of(function)
     with Child(Asked(reference, None if isinstance(function, str) else function, loss, options)) as child:
         binding, _ = child.bind()
-        if CANONICAL[loss].soft and binding.labels == "index":
-            return None  # a class index is no soft label, and on hard ones this loss is another with fewer parameters
+        by_class = binding.labels == "index"
+        changes, labels, columns = math.inf, binding.labels, _columns(loss, binding)
         try:
-            changes = changes_needed(loss, child.ask, set(binding.accepts), binding.labels, _columns(loss, binding))
+            # a class index is no soft label, and on hard ones such a loss is another with fewer parameters
+            if not (CANONICAL[loss].soft and by_class):
+                changes = changes_needed(loss, child.ask, set(binding.accepts), labels, columns)
         except CannotAnswer as error:
             raise CannotCall(str(error)) from None
-    if changes is None:
-        return None
-    return Distance(loss, changes, len(binding.accepts), len(CANONICAL[loss].parameters))
+    taken = len(binding.accepts) + len(binding.scales)
+    return Distance(loss, changes, taken, len(CANONICAL[loss].parameters), by_class)
 
 
 def _columns(loss: str, binding: Binding) -> int | None:

@@ -54,12 +54,31 @@ NUMBER, CLASS = "(n|num|number|count)", "(class|classes|cls|labels|categories)"
 CLASS_COUNT_NAME = re.compile(f"{NUMBER}_?(of_)?{CLASS}|{CLASS}_?{NUMBER}|classes|nc|C")  # in a name, nothing but this
 TEXTS = ("loss_name", "name")  # what a project's registry calls a loss
 SETTINGS = ("cfg", "config", "opt", "opts", "hparams", "hyp")  # of a whole project, of which a loss may need nothing
+CLASS_SIZES = (  # how often each class occurs, which weighs it
+    "samples_per_cls", "samples_per_class", "num_samples_per_class", "n_samples_per_class", "num_per_cls",
+    "num_per_class", "img_num_per_cls", "cls_num_list", "class_num_list", "class_counts", "cls_counts",
+    "counts_per_class", "class_sizes", "class_freq", "class_frequencies",
+)  # fmt: skip
 BIN_COUNTS = ("reg_max", "num_bins", "n_bins", "bins", "K", "max_bin")
 CROSS_ENTROPIES = ("loss_fcn", "loss_fn", "bce", "criterion", "loss_func", "base_loss", "ce", "loss")
-CLASS_WEIGHTS = ("class_weights", "class_weight", "cls_weight", "weight", "weights", "alphas", "alpha_weights")
+CLASS_WEIGHTS = (
+    "class_weights",
+    "class_weight",
+    "cls_weight",
+    "cls_weights",
+    "weight",
+    "weights",
+    "alphas",
+    "alpha_weights",
+)
+USUAL: dict[str, Any] = {  # what is given for other parameters without a default; a call says so
+    "eps": 1e-7, "epsilon": 1e-7, "label_smoothing": 0.0, "smoothing": 0.0, "temperature": 1.0, "loss_weight": 1.0,
+    "size_average": True, "delta": 0.7,  # the unified focal loss's share of positives
+}  # fmt: skip
+OF_POLY = 1.0  # the epsilon of a poly loss, which is a coefficient
 ALIASES = {  # role -> names under which functions take such a parameter, beside its canonical one
-    "power": ("gamma", "focal_gamma", "focusing", "focusing_parameter", "focal_power", "beta", "b", "g", "power",
-              "exponent", "γ", "β"),
+    "power": ("gamma", "gama", "focal_gamma", "focusing", "focusing_parameter", "focal_power", "beta", "b", "g",
+              "power", "exponent", "γ", "β"),
     "balance": ("alpha", "focal_alpha", "alpha_pos", "pos_alpha", "balance", "balance_param", "a", "α"),
     "class_weights": ("alpha", *CLASS_WEIGHTS, "a", "α"),
     "row_weights": WEIGHTS,
@@ -70,8 +89,8 @@ OTHER = {  # numbers that mean something else than a canonical parameter
     "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth",
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
-    "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin",
-    *WEIGHTS, *NORMALISERS, *BIN_COUNTS, *SETTINGS,
+    "iou_weighted", "use_sigmoid", "activated", "with_logits", "weight_decay", "margin", "device",
+    *WEIGHTS, *NORMALISERS, *BIN_COUNTS, *SETTINGS, *CLASS_SIZES,
 }  # fmt: skip
 
 
@@ -85,10 +104,10 @@ class Roles:
 
     `data` are the two tensors in the function's own order, `swapped` says that the targets come first, by their names.
     `canonical` maps the loss's parameters to the function's. `needed` are the other parameters that have no default,
-    by what they must be given: ``weight``, ``settings``, ``text``, ``reduction``, ``ignored``, ``positives``,
-    ``normaliser``, ``classes``, ``bins``, ``cross_entropy``, ``quality``, the second half of a pair whose first is the
-    second of `data`, ``label``, its first half where the second of `data` is the quality, or ``quality_of_elements``,
-    the targets themselves where the second of `data` only says which elements are positive.
+    by what they must be given: ``weight``, ``class_sizes``, ``settings``, ``text``, ``reduction``, ``ignored``,
+    ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy``, ``quality``, the second half of a pair
+    whose first is the second of `data`, ``label``, its first half where the second of `data` is the quality, or
+    ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
     `own_bins` and `own_classes` are counts that the function has a default for. `weights` are weights of elements that
     are None by default. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
@@ -195,6 +214,12 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     )
 
 
+def usual_values(unknown: tuple[str, ...], function: str, device: str) -> dict[str, Any]:
+    """What is usual for those of the unknown parameters for which anything is."""
+    usual = USUAL | {"device": device} | ({"eps": OF_POLY, "epsilon": OF_POLY} if "poly" in function.lower() else {})
+    return {name: usual[name] for name in unknown if name in usual}
+
+
 def weighed(roles: Roles) -> Roles:
     """The same roles where the weights of elements must be given, for a function that raises without them."""
     return replace(roles, needed=roles.needed | dict.fromkeys(roles.weights, "weight"), weights=())
@@ -227,10 +252,11 @@ def _needed(name: str, counts: dict[str, str], made: bool) -> str | None:
     if made and name in CROSS_ENTROPIES:
         return "cross_entropy"
     for meant, names in (
+        ("class_sizes", CLASS_SIZES),
         ("settings", SETTINGS),
         ("text", TEXTS),
         ("normaliser", NORMALISERS),
-        ("weight", (*WEIGHTS, "pos_weight")),
+        ("weight", (*WEIGHTS, *CLASS_WEIGHTS, "pos_weight")),
         ("positives", POSITIVES),
         ("reduction", ("reduction",)),
     ):
@@ -271,6 +297,9 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
             if match:
                 places[parameter.name] = match[0]
                 break
+        if parameter.role == "class_weights" and parameter.name not in places:
+            given = next((p for p in free if p.default is p.empty and _of_class_weights(p.name)), None)
+            places |= {} if given is None else {parameter.name: given}
     unknown = [p for p in free if p not in places.values() and _takes_number(p)]
     for parameter in wanted:
         if parameter.name not in places and parameter.is_number and unknown:
@@ -278,6 +307,11 @@ def _canonical(loss: str, free: list[inspect.Parameter], anything: bool) -> dict
     if anything and not places:
         places = {p.name: inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY) for p in wanted}
     return {parameter.name: places[parameter.name] for parameter in wanted if parameter.name in places}
+
+
+def _of_class_weights(name: str) -> bool:
+    """Whether a name speaks of class weights: ``effective_alphas``, ``weights_per_class`` ..."""
+    return "alphas" in name or ("weight" in name and ("class" in name or "cls" in name))
 
 
 def _fits(parameter: Parameter, place: inspect.Parameter) -> bool:

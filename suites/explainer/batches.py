@@ -61,10 +61,25 @@ class Whole:
         return self.fit.semantics
 
 
-def put(case: Examination, soft: bool) -> Batches:
-    """Batches of canonical targets."""
-    calls = case.questions.batches(case.settings, soft)
+def put(case: Examination, soft: bool, fits: list[Fit]) -> Batches:
+    """Batches of canonical targets, with logits between 0 and 1 where the fits are defined for no others."""
+    asked = _asked(case, soft)
+    if any(_defined(fit, asked) for fit in fits):
+        return asked
+    inside = _asked(case, soft, inside=True)
+    return inside if any(_defined(fit, inside) for fit in fits) else asked
+
+
+def _asked(case: Examination, soft: bool, inside: bool = False) -> Batches:
+    calls = case.questions.batches(case.settings, soft, inside)
     return Batches(case.loss, calls, case.ask(calls))
+
+
+def _defined(fit: Fit, asked: Batches) -> bool:
+    """Whether the fit gives a number for the larger part of what was answered."""
+    with torch.no_grad():
+        numbers = [bool(batch_of(fit.semantics, asked, i).entropy.isfinite().all()) for i in asked.answered()]
+    return 2 * sum(numbers) > len(numbers)
 
 
 def put_labels(case: Examination) -> Batches:
@@ -176,7 +191,8 @@ def _power(loss: str, call: Call) -> float:
 def _points(loss: str, call: Call, x: torch.Tensor, y: torch.Tensor) -> Points:
     """Every row of a batch as a call of its own."""
     parameters = questions.parameters(loss, [call] * len(x), x.shape[-1])
-    return Points(x, y, parameters, positives=torch.full((len(x), 1), float(y.mean()), dtype=x.dtype))
+    positives = torch.full((len(x), 1), float(y.mean()), dtype=x.dtype)
+    return Points(x, y, parameters, positives=positives, together=True)
 
 
 def _rows(loss: str, semantics: Semantics, call: Call, x: torch.Tensor) -> Batch:

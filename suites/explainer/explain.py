@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.explainer import batches, edges, formula, limits, locality, side_effects, slope
@@ -24,7 +27,7 @@ from focalbench_suite.suites.explainer.telling import (
     tell_slope,
     tell_soft,
 )
-from focalbench_suite.suites.explainer.vocabulary.option import Semantics
+from focalbench_suite.suites.explainer.vocabulary.option import Semantics, change
 
 KNOWN = tuple(name for name, loss in CANONICAL.items() if loss.factors)
 VERDICTS = {"note": "same", "fragile": "fragile", "different": "different"}
@@ -89,6 +92,11 @@ def explain(
         _tell_located(case, dead)
         return _conclude(case, told, name)
     reading = formula.read(elements, case.varied, labels)
+    if not reading.fits and (zero := _zero_weights(case, elements)).any():
+        rest = elements.keep(~zero)
+        if (other := formula.read(rest, case.varied, labels)).fits:
+            _tell_zero_weights(case, elements.keep(zero))
+            elements, reading = rest, other
     if reading.fits and reading.where != "none":
         told, name = _explained(case, elements, reading, reduction, off or {})
     elif not case.has("state") and (found := locality.locate(case, elements)):
@@ -96,15 +104,33 @@ def explain(
     return _conclude(case, told, name)
 
 
-def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float | None:
-    """How far a function is from a loss, found quickly: the changes that its single elements need; None: too many.
+def _zero_weights(case: Examination, elements: Elements) -> numpy.ndarray:
+    """Which calls have row weights that are all 0, where any of those has a loss all the same."""
+    weights = CANONICAL[case.loss].of_role("row_weights")
+    if weights is None or weights.name not in case.varied:
+        return numpy.zeros(len(elements.calls), bool)
+    zero = numpy.array([not any(call.parameters[weights.name]) for call in elements.calls])
+    return zero & bool((zero & elements.answered & (elements.values != 0)).any())
 
-    Raises `CannotAnswer` where no call succeeds.
+
+def _tell_zero_weights(case: Examination, weightless: Elements) -> None:
+    """Row weights of 0 are taken for none: the settings that have them are not asked any more."""
+    i = next(i for i, seen in enumerate(weightless.seen) if seen.ok and seen.value)
+    told = change("alpha", "zero_weights_are_none")
+    case.show(told, "different", weightless.calls[i], 0.0, weightless.seen[i].value)
+    left_out = [call.parameters for call in weightless.calls]
+    case.settings = [setting for setting in case.settings if setting not in left_out]
+
+
+def changes_needed(loss: str, ask: Ask, accepts: set[str], labels: str, columns: int | None) -> float:
+    """How far a function is from a loss, found quickly: the changes that its single elements need.
+
+    They are infinite where they are too many. Raises `CannotAnswer` where no call succeeds.
     """
     case = _prepare(Questions(loss, labels, columns=columns), Remembered(ask), "", accepts, ("float64", "float32"))
     elements = formula.put(case)
     if locality.constant(case, elements):
-        return None
+        return math.inf
     return formula.changes_needed(elements, case.varied, labels)
 
 
@@ -143,7 +169,7 @@ def _explained(
     case: Examination, elements: Elements, reading: Reading, wanted: str | None, off: dict[str, Any]
 ) -> tuple[str, str]:
     """Batches, then the findings of the combination that both stages agree on; its formula and its reduction."""
-    asked = batches.put(case, soft=reading.where == "all")
+    asked = batches.put(case, reading.where == "all", reading.fits)
     labelled = batches.put_labels(case) if case.questions.labels == "index" else None
     reading, fits, whole = _in_batches(case, elements, reading, labelled or asked)
     apart = None
@@ -170,7 +196,7 @@ def _explained(
     tell_off(case, fit.semantics, elements, share, off)
     if not case.has("state"):
         limits.tell_limits(case, shown, told, fit.share)
-    return _formula(fit.semantics, name), name
+    return _formula(fit.semantics, name, bool(whole and whole.reduction.early)), name
 
 
 def _in_batches(
@@ -218,5 +244,7 @@ def _without_labels(fit: Fit) -> Fit:
     return replace(fit, semantics=replace(fit.semantics, context=batches.IDENTITY))
 
 
-def _formula(semantics: Semantics, name: str) -> str:
-    return f"{semantics.formula}" if name in ("none", "unknown") else f"{name} of {semantics.formula}"
+def _formula(semantics: Semantics, name: str, early: bool) -> str:
+    if name in ("none", "unknown"):
+        return semantics.formula
+    return f"{semantics.formula}, reduced by {name}" if early else f"{name} of {semantics.formula}"

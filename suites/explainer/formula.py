@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -168,8 +169,8 @@ def _alike_on_hard(elements: Elements, share: str) -> dict[str, torch.Tensor]:
     return {name: one for name, one in known.items() if torch.equal(one[hard], known[share][hard])}
 
 
-def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float | None:
-    """How many changes make the function of the paper's: 0 or 1, a half more where only hard labels fit; else None."""
+def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float:
+    """How many changes make the function of the paper's: 0 or 1, a half more on hard labels alone; else infinite."""
     usable = _usable(elements)
     known = vocabulary(usable, accepts, labels)
     parts = [(usable, known, 0.0)]
@@ -181,7 +182,7 @@ def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float 
             normalisers = among.shares if cost == 0 else [""]  # all of them for every change would take too long
             if any(among.fits(cost, share, most=1) for share in normalisers):
                 return cost + more
-    return None
+    return math.inf
 
 
 def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit]) -> Reading:

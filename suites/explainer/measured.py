@@ -16,6 +16,7 @@ import torch
 
 from focalbench_suite.suites.explainer.search import Tolerance, reproduces
 from focalbench_suite.suites.explainer.vocabulary.option import (
+    Change,
     Context,
     Option,
     Points,
@@ -51,6 +52,7 @@ def measure_factor(
         for parts in _known(vocabulary, cost):
             found += _weight(points, observed, parts, tolerance)
             found += _power(points, observed, parts, tolerance, power, dense) if power else ()
+            found += _weight_in_p_t(points, observed, parts, tolerance, power) if power else ()
         found = [s for s in found if reproduces(s, points, observed, tolerance)]
         if found:
             return sorted(found, key=lambda s: len(s.changes))
@@ -103,14 +105,59 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
         sides = [scale[usable & (points.y[:, 0] == label).numpy()] for label in (1.0, 0.0)]
         if all(len(side) > 2 and _constant(side, tolerance) for side in sides):
             yield _sided(parts, *(float(f"{numpy.median(side):.6g}") for side in sides))
-    keys = list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
-    table = _table(ratio, keys, usable, tolerance)
+    table = _table(ratio, _label_and_alpha(points), usable, tolerance)
     if table is not None:
-        rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in table.items())
-        of = points.parameters.get("alpha")
-        whose = "class weights" if of is not None and of.shape[-1] > 1 else "alpha"
-        told = change("alpha", "weights_as_measured", table=rows, whose=whose)
+        told = _as_measured("weights_as_measured", table, points)
         yield replace(parts, weight=Option((told,), "w(y, alpha)", _lookup(table)))
+
+
+def _label_and_alpha(points: Points) -> list:
+    """What a weight may depend on, in every call."""
+    return list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
+
+
+def _as_measured(code: str, table: Table, points: Points) -> Change:
+    rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in table.items())
+    of = points.parameters.get("alpha")
+    whose = "class weights" if of is not None and of.shape[-1] > 1 else "alpha"
+    return change("alpha", code, table=rows, whose=whose)
+
+
+def _weight_in_p_t(
+    points: Points, observed: numpy.ndarray, parts: Semantics, tolerance: Tolerance, power: str
+) -> Iterator[Semantics]:
+    """A weight of label and alpha that has entered p_t, too: the loss is (1-exp(-w CE))^g w CE."""
+    if parts.changes:
+        return
+    raised = points.parameters[power]
+    with torch.no_grad():
+        entropy = parts.entropy.apply(points)[:, 0]
+        powers = torch.zeros_like(entropy) if raised is None else raised[:, 0]
+    weighted = _weighted_entropy(torch.as_tensor(observed), powers).numpy()
+    ratio = _quotient(weighted, entropy[:, None])
+    usable = numpy.isfinite(ratio) & (observed != 0)
+    table = _table(ratio, _label_and_alpha(points), usable, replace(tolerance, relative=10 * tolerance.relative))
+    if table is None:
+        return
+    told, weight = _as_measured("weights_in_p_t_as_measured", table, points), _lookup(table)
+
+    def factor(s: Points) -> Tensor:
+        raised = s.parameters[power]
+        miss = 1 - (-weight(s) * parts.entropy.apply(s)).exp()
+        return torch.ones_like(miss) if raised is None else miss**raised
+
+    modulation = Option((told,), f"(1-exp(-w CE))^{power}", factor)
+    yield replace(parts, weight=Option((told,), "w(y, alpha)", weight), modulation=modulation)
+
+
+def _weighted_entropy(observed: Tensor, powers: Tensor) -> Tensor:
+    """The e for which (1-exp(-e))^g e is what was observed, by halving: that grows with e."""
+    low, high = torch.zeros_like(observed), torch.full_like(observed, 1e4)
+    for _ in range(100):
+        middle = (low + high) / 2
+        below = (1 - torch.exp(-middle)) ** powers * middle < observed
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return (low + high) / 2
 
 
 def _constant(numbers: numpy.ndarray, tolerance: Tolerance) -> bool:

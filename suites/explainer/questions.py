@@ -107,11 +107,15 @@ class Questions:
             for y in range(columns) if self.canonical.inputs == "index" else bin_targets(columns):
                 yield [row_of(row, columns)], [y]
 
-    def batches(self, settings: list[dict[str, Any]], soft: bool) -> list[Call]:
-        """Batches of many shapes, the first with hard labels; one without positives, one twice as long as another."""
+    def batches(self, settings: list[dict[str, Any]], soft: bool, inside: bool = False) -> list[Call]:
+        """Batches of many shapes, the first with hard labels; one without positives, one twice as long as another.
+
+        `inside` says that all logits lie between 0 and 1, for a function that takes them for probabilities.
+        """
         usual, other = settings[0], settings[-1]
         random = numpy.random.default_rng(3)
-        calls = [self.call(x, y, setting) for x, y, setting in self._batches(random, usual, other, soft)]
+        asked = self._batches(random, usual, other, soft)
+        calls = [self.call(_inside(x) if inside else x, y, setting) for x, y, setting in asked]
         first = calls[0]
         return [
             *calls,
@@ -225,6 +229,11 @@ def _doubled(parameters: dict[str, Any], usual: dict[str, Any], rows: int) -> di
 
 def _logits(random: numpy.random.Generator, rows: int, columns: int) -> list[list[float]]:
     return random.normal(0, 1.5, (rows, columns)).round(2).tolist()
+
+
+def _inside(logits: list[list[float]]) -> list[list[float]]:
+    """The same logits between 0 and 1."""
+    return [[round(1 / (1 + math.exp(-x)), 3) for x in row] for row in logits]
 
 
 def _one_a_row(random: numpy.random.Generator, rows: int, columns: int) -> list[list[float]]:

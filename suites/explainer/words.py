@@ -132,6 +132,9 @@ _FACTOR = "the modulating factor is {} in place of (1-p_t)^{{parameter}}"
 GAMMA = {
     "heat_map": "is the focal loss of heat maps (CornerNet, CenterNet): alpha is the power of the modulating factor, "
     "and a negative weighs (1-y)^gamma",
+    "heat_map_blended": "is the focal loss of heat maps (CornerNet, CenterNet), but for the positives, which weigh "
+    "y^gamma: alpha is the power of the modulating factor, and every target is a positive with the weight y^gamma and "
+    "a negative with (1-y)^gamma",
     "poly_term_squared": "the polynomial term's power is always 2",
     "first_class_modulated_only": "the modulating factor is applied to the first class alone",
     "first_class_not_modulated": "the modulating factor is not applied to the first class",
@@ -205,6 +208,8 @@ GAMMA = {
     "modulated_by_power": "a modulating factor with the power {value:g} is applied, where there should be none",
     "positives_modulated_only": "the modulating factor applies to positives only",
     "negatives_modulated_only": "the modulating factor applies to negatives only",
+    "adaptive_threshold": "is the adaptive threshold focal loss: the modulating factor is (1.000001-p_t)^(-log of the "
+    "batch's mean p_t) where p_t > 0.5, and (1.5-p_t)^(-log p_t) elsewhere",
     "two_powers": "positives have the power {positive:g} and negatives {negative:g}, not one gamma for both",
     "gamma_on_positives_fixed_on_negatives": "gamma is the power of positives only; negatives always have {value:g}",
     "fixed_on_positives_gamma_on_negatives": "gamma is the power of negatives only; positives always have {value:g}",
@@ -364,7 +369,16 @@ PRECISION = {
     "logits_cut": "cuts the logits off at ±{limit:g}",
 }
 
+_SMOOTHS = "alpha is an amount of label smoothing and no weight: labels are smoothed by it"
+
 LABEL_SMOOTHING = {
+    "alpha_smooths_labels": f"{_SMOOTHS}, (1-alpha) y + alpha/2",
+    "alpha_takes_from_both_labels": f"{_SMOOTHS}, 1-alpha for 1 and alpha for 0",
+    "alpha_takes_from_positives": f"{_SMOOTHS}, 1-alpha for 1",
+    "alpha_smooths_labels_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, (1-alpha) y + alpha/2",
+    "alpha_takes_from_both_labels_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, 1-alpha for 1 and alpha "
+    "for 0",
+    "alpha_takes_from_positives_in_cross_entropy": f"{_SMOOTHS} in the cross entropy alone, 1-alpha for 1",
     "labels_smoothed": "labels are smoothed: 1 becomes {one:.4g} and 0 becomes {zero:.4g}",
     "labels_smoothed_over_classes": "labels are smoothed: y becomes (1-e) y + e/C, with e = {epsilon:g}",
     "labels_smoothed_in_cross_entropy": "labels are smoothed in the cross entropy alone: 1 becomes {one:.4g} and 0 "
@@ -401,7 +415,7 @@ TARGET_RANGE = {
     "targets_one_down_wrapped": "targets are moved one bin down, and from the first bin to the last",
     "targets_half_up": "targets are moved half a bin up",
     "targets_half_down": "targets are moved half a bin down",
-    "targets_scaled_by_last_bin": "targets are multiplied by K-1",
+    "targets_scaled_by_last_bin": "targets are multiplied by K-1, as if they lay between 0 and 1",
     "targets_shrunk_by_one_bin": "targets are multiplied by (K-1)/K",
     "bins_reversed": "bins are counted from the other end",
     "right_bin_two_further": "the right bin is two bins to the right",
@@ -476,6 +490,8 @@ NORMALISER = {
     "over_rows_and_positives": "divides the sum by the number of rows and by that of positives (at least 1)",
     "over_positives_plus_rows": "divides the sum by the number of positives plus that of rows",
     "over_positives_twice_plus_rows": "divides the sum by twice the number of positives plus the number of rows",
+    "over_positives_and_over_negatives": "divides the sum by the number of positives and by that of negatives (at "
+    "least 1), and averages both",
     "over_targets_above_threshold": "divides the sum by the number of targets above a threshold, which lies between "
     "0.25 and 0.7",
     "over_targets_above_threshold_at_least_one": "divides the sum by the number of targets above a threshold, which "
@@ -785,6 +801,9 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "epsilon is added",
     # what is measured where nothing known fits, and what is left
     "weights_as_measured": _weights_as_measured,
+    "weights_in_p_t_as_measured": lambda values: (
+        f"{_weights_as_measured(values)}; and the weight w enters p_t: p_t = exp(-w CE)"
+    ),
     "factor_as_measured": _factor_as_measured,
     "sides_weighted_in_cross_entropy": "the cross entropy weighs positives with {positive:g} and negatives with "
     "{negative:g} (pos_weight {ratio:g})",
@@ -862,6 +881,7 @@ STAGES: dict[str, str | Callable[[Values], str]] = {
     "own_label_left_out": "{rows} of label {label} have no loss, and the mean leaves them out",
     "last_bin_refused": "raises for a target on the last bin, K-1: {error}",
     # parameters
+    "zero_weights_are_none": "where all row weights are 0 they are taken for none, and the loss is not 0",
     "off_refused": "{parameter} = {value} raises: {error}",
     "off_does_not_turn_off": "{parameter} = {value} does not turn the weighting off",
     "weights_are_one_number": "{parameter} is one number for every class, so a scale and no class weights",

@@ -45,10 +45,17 @@ class Points:
     parameters: Mapping[str, Tensor | None]
     share: Tensor | None = None
     positives: Tensor | None = None  # the mean target of the call that each row belongs to (P, 1)
+    together: bool = False  # whether all rows belong to one call
     bins: Tensor | None = None
     fraction: Tensor | None = None
     # quantities that were computed on these very points; `replace` starts with none
     cache: dict = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @property
+    def mean_hit(self) -> Tensor:
+        """The mean p_t of the call that each row belongs to, where every element stands alone."""
+        hit = self.y * torch.sigmoid(self.x) + (1 - self.y) * torch.sigmoid(-self.x)
+        return hit.mean() if self.together else hit.mean(-1, keepdim=True)
 
     def without(self, name: str) -> Points:
         """The same with a parameter turned off."""
@@ -77,6 +84,11 @@ class Option:
     def cost(self) -> int:
         return len(self.changes)
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The loss's parameters that it names, where it is an expression."""
+        return self.apply.parameters if isinstance(self.apply, Expression) else frozenset()
+
 
 def option(text: str, namespace: Namespace, *changes: Change, shown: str = "") -> Option:
     """A factor written as an expression, from which its formula comes, too. A factor of 1 is not shown.
@@ -95,11 +107,15 @@ def product(factor: str, entropy: str, namespace: Namespace, *changes: Change) -
 
 @dataclass(frozen=True)
 class Context:
-    """A change of what all factors see: labels smoothed, an activation applied twice, the arguments exchanged."""
+    """A change of what all factors see: labels smoothed, an activation applied twice, the arguments exchanged.
+
+    `off` is a parameter that it turns off, so that no factor heeds it.
+    """
 
     changes: tuple[Change, ...]
     where: str
     apply: Callable[[Points], Points]
+    off: str = ""
 
     @property
     def cost(self) -> int:
@@ -180,7 +196,8 @@ class Semantics:
 
     @property
     def formula(self) -> str:
-        factors = [part.formula for part in (self.weight, self.modulation, self.entropy) if part.formula]
+        parts = (self.weight, self.modulation, self.entropy)
+        factors = [part.formula for part in parts if part.formula and self.context.off not in part.parameters]
         return " · ".join(factors) + (f", where {self.context.where}" if self.context.where else "")
 
     def factors(self, points: Points) -> tuple[Tensor, Tensor, Tensor, Points]:

@@ -169,6 +169,10 @@ DIVISORS: dict[str, tuple[str, str]] = {
     "over_rows_and_positives": ("sum / (rows max(positives, 1))", "N*max(positives, 1)"),
     "over_positives_plus_rows": ("sum / (positives + rows)", "positives + N"),
     "over_positives_twice_plus_rows": ("sum / (2 positives + rows)", "2*positives + N"),
+    "over_positives_and_over_negatives": (
+        "half of sum / positives plus sum / negatives",
+        "2/(1/max(positives, 1) + 1/max(count(targets <= 0), 1))",
+    ),
     "over_targets_plus_rows": ("sum / (sum of targets + rows)", "target_sum + N"),
     "mean_over_positives": ("mean / max(positives, 1)", "count_all*max(positives, 1)"),
     "mean_over_targets": ("mean / max(sum of targets, 1)", "count_all*max(target_sum, 1)"),
@@ -184,62 +188,101 @@ def _modulated(entropy: str) -> str:
 
 # code: (name, expression); the cross entropy is reduced first and modulated then
 EARLY: dict[str, tuple[str, str]] = {
-    "modulated_after_mean": ("mean of the cross entropy, then modulation", _modulated("mean(entropy*weight)")),
+    "modulated_after_mean": ("averaging the cross entropy before it is modulated", _modulated("mean(entropy*weight)")),
     "modulated_after_weighted_mean": (
-        "weighted mean of the cross entropy, then modulation",
+        "averaging the cross entropy with weights before it is modulated",
         _modulated("(sum(entropy*weight)/sum(weight))"),
     ),
     "modulated_after_mean_by_class": (
-        "mean of the cross entropy weighted by class, then modulation",
+        "averaging the cross entropy with class weights before it is modulated",
         f"mean({_modulated('(sum(entropy*class_weight)/sum(class_weight))')}*weight)",
     ),
-    "modulated_after_sum": ("sum of the cross entropy, then modulation", _modulated("sum(entropy*weight)")),
+    "modulated_after_sum": ("summing the cross entropy before it is modulated", _modulated("sum(entropy*weight)")),
     "modulated_after_mean_then_weighted": (
-        "mean of the cross entropy, modulation, then weights",
+        "averaging the cross entropy before it is modulated and weighted",
         f"{_modulated('mean(entropy)')}*weight",
     ),
     "modulated_after_mean_then_weighted_and_averaged": (
-        "mean of the cross entropy, modulation, mean of weights",
+        "averaging the cross entropy before it is modulated, and the weights after",
         f"mean({_modulated('mean(entropy)')}*weight)",
     ),
     "modulated_after_mean_then_weighted_and_summed": (
-        "mean of the cross entropy, modulation, sum of weights",
+        "averaging the cross entropy before it is modulated, and summing the weights after",
         f"sum({_modulated('mean(entropy)')}*weight)",
     ),
     "modulated_after_sum_then_weighted": (
-        "sum of the cross entropy, modulation, mean of weights",
+        "summing the cross entropy before it is modulated, and averaging the weights after",
         f"mean({_modulated('sum(entropy)')}*weight)",
     ),
-    "modulated_after_row_means": ("row means of the cross entropy, then modulation", "mean(modulated_row_mean)"),
-    "modulated_after_row_sums": ("row sums of the cross entropy, then modulation", "mean(modulated_row_sum)"),
+    "modulated_after_row_means": (
+        "averaging the cross entropy of each row before it is modulated, then averaging over rows",
+        "mean(modulated_row_mean)",
+    ),
+    "modulated_after_row_sums": (
+        "summing the cross entropy of each row before it is modulated, then averaging over rows",
+        "mean(modulated_row_sum)",
+    ),
     "modulated_after_row_sums_and_summed": (
-        "row sums of the cross entropy, then modulation, summed",
+        "summing the cross entropy of each row before it is modulated, then summing over rows",
         "sum(modulated_row_sum)",
     ),
     "modulated_after_row_means_and_summed": (
-        "row means of the cross entropy, then modulation, summed",
+        "averaging the cross entropy of each row before it is modulated, then summing over rows",
         "sum(modulated_row_mean)",
     ),
 }
-# what is averaged or summed before it is multiplied with the rest: the code, and what then becomes of the product
-APART: dict[str, tuple[str, tuple[str, ...]]] = {
-    "weight*modulation*mean(entropy)": ("cross_entropy_averaged_first", ("mean", "sum", "none")),
-    "weight*modulation*sum(entropy)": ("cross_entropy_summed_first", ("sum", "none")),
-    "weight*mean(modulation)*entropy": ("factor_averaged_first", ("mean", "sum", "none")),
-    "weight*sum(modulation)*entropy": ("factor_summed_first", ("sum", "none")),
-    "mean(weight)*modulation*entropy": ("weight_averaged_first", ("mean", "sum", "none")),
-    "sum(weight)*modulation*entropy": ("weight_summed_first", ("sum", "none")),
-    "weight*mean(modulation*entropy)": ("modulated_averaged_first", ("none",)),
-    "weight*sum(modulation*entropy)": ("modulated_summed_first", ("none",)),
-    "mean(weight*modulation)*entropy": ("weighted_factor_averaged_first", ("none",)),
-    "mean(weight)*mean(modulation)*mean(entropy)": ("all_factors_averaged_first", ("none",)),
+# what is averaged or summed before it is multiplied with the rest: the code, what people read, and what then becomes of
+# the product
+APART: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "weight*modulation*mean(entropy)": (
+        "cross_entropy_averaged_first",
+        "averaging the cross entropy",
+        ("mean", "sum", "none"),
+    ),
+    "weight*modulation*sum(entropy)": ("cross_entropy_summed_first", "summing the cross entropy", ("sum", "none")),
+    "weight*mean(modulation)*entropy": (
+        "factor_averaged_first",
+        "averaging the modulating factor",
+        ("mean", "sum", "none"),
+    ),
+    "weight*sum(modulation)*entropy": ("factor_summed_first", "summing the modulating factor", ("sum", "none")),
+    "mean(weight)*modulation*entropy": ("weight_averaged_first", "averaging the weight", ("mean", "sum", "none")),
+    "sum(weight)*modulation*entropy": ("weight_summed_first", "summing the weight", ("sum", "none")),
+    "weight*mean(modulation*entropy)": ("modulated_averaged_first", "averaging the modulated cross entropy", ("none",)),
+    "weight*sum(modulation*entropy)": ("modulated_summed_first", "summing the modulated cross entropy", ("none",)),
+    "mean(weight*modulation)*entropy": (
+        "weighted_factor_averaged_first",
+        "averaging the weighted modulating factor",
+        ("none",),
+    ),
+    "mean(weight)*mean(modulation)*mean(entropy)": (
+        "all_factors_averaged_first",
+        "averaging each of the factors",
+        ("none",),
+    ),
 }
 # rows (N,) that meet a column (N, 1), so that every pair of rows is multiplied; and what then becomes of the pairs
-PAIRS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "pairs(weight, modulation*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
-    "pairs(weight*modulation, entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
-    "pairs(modulation, weight*entropy)": ("all_pairs_of_rows", ("mean", "sum", "none", "sum / rows")),
-    "pairs(modulation*entropy, weight)": ("all_pairs_of_rows", ("none",)),
+PAIRS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "pairs(weight, modulation*entropy)": (
+        "all_pairs_of_rows",
+        "multiplying every row's weight with every other row's modulated cross entropy",
+        ("mean", "sum", "none", "sum / rows"),
+    ),
+    "pairs(weight*modulation, entropy)": (
+        "all_pairs_of_rows",
+        "multiplying every row's weighted modulating factor with every other row's cross entropy",
+        ("mean", "sum", "none", "sum / rows"),
+    ),
+    "pairs(modulation, weight*entropy)": (
+        "all_pairs_of_rows",
+        "multiplying every row's modulating factor with every other row's weighted cross entropy",
+        ("mean", "sum", "none", "sum / rows"),
+    ),
+    "pairs(modulation*entropy, weight)": (
+        "all_pairs_of_rows",
+        "multiplying every row's modulated cross entropy with every other row's weight",
+        ("none",),
+    ),
 }
 THEN = {"mean": "mean({})", "sum": "sum({})", "none": "{}", "sum / rows": "sum({})/N"}
 
@@ -313,11 +356,10 @@ def _by_row() -> Iterator[Reduction]:
 def _early() -> Iterator[Reduction]:
     for code, (name, text) in EARLY.items():
         yield Reduction(name, text, change("reduction", code), early=True)
-    for text, (code, endings) in (APART | PAIRS).items():
-        shown = Expression(text, BATCH).formula
+    for text, (code, first, endings) in (APART | PAIRS).items():
         for then in endings:
-            told = change("reduction", code, then=then)
-            yield Reduction(f"{then} of {shown}", THEN[then].format(text), told, early=True)
+            name = f"{first} alone" if then == "none" else f"{then}, after {first}"
+            yield Reduction(name, THEN[then].format(text), change("reduction", code, then=then), early=True)
 
 
 def _all() -> Iterator[Reduction]:

@@ -234,6 +234,39 @@ def test_a_loss_of_class_indices_is_not_identified_as_one_of_soft_labels():
     assert identify(of_rows).loss == "focal"
 
 
+class OneMeanOfFocal(torch.nn.Module):
+    """Its name says focal, its labels and its cross entropy say which one."""
+
+    def __init__(self, gamma=2, alpha=0.5, weight=None):
+        super().__init__()
+        self.gamma, self.alpha, self.weight = gamma, alpha, weight
+
+    def forward(self, preds, labels):
+        entropy = F.cross_entropy(preds, labels, weight=self.weight)
+        return self.alpha * (1 - (-entropy).exp()) ** self.gamma * entropy
+
+
+def test_a_loss_of_class_indices_is_identified_as_the_softmax_focal_loss():
+    assert identify(OneMeanOfFocal).loss == "softmax_focal"
+
+
+class OfTransposedLists(torch.nn.Module):
+    def __init__(self, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, preds, targets):
+        return sum((one - targets.transpose(1, 2)).sum() for one in preds)
+
+
+def test_what_is_called_in_no_known_form_is_refused_with_a_wrapper_to_paste():
+    with pytest.raises(CannotCall) as refused:
+        check(OfTransposedLists, "focal")
+    assert "def wrapped(logits, targets, gamma=2.0): return OfTransposedLists(gamma=gamma)(logits, targets)" in str(
+        refused.value
+    )
+
+
 def test_a_function_of_three_classes_is_asked_with_three():
     verdict = check(OfThreeClasses, "softmax_focal")
     weights = next(finding for finding in verdict.findings if finding.kind == "alpha").plain["statement"]
@@ -407,3 +440,26 @@ def of_dice_family(y_pred, y_true, gamma=2.0):
 
 def test_what_is_no_number_of_logits_is_given_probabilities():
     assert "y_pred = probabilities (N, C)" in check(of_dice_family, "focal", Options(labels="hard")).how
+
+
+def by_effective_counts(logits, labels, effective_alphas, gamma=2.0):
+    entropy = F.cross_entropy(logits, labels, reduction="none")
+    return (effective_alphas[labels] * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+def scaled_by(pred, target, alpha, gamma):
+    entropy = F.cross_entropy(pred, target, reduction="none")[:, None]
+    return (alpha * (1 - (-entropy).exp()) ** gamma * entropy).mean()
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (by_effective_counts, "effective_alphas = alpha"),
+        (scaled_by, "alpha = 1, one number for all classes"),
+    ],
+)
+def test_an_alpha_without_a_default_is_weights_where_it_weighs_classes_apart(function, told):
+    verdict = check(function, "softmax_focal")
+    assert told in verdict.how
+    assert verdict.verdict == "fragile"

@@ -202,7 +202,7 @@ RIGHT = {
     "AveragedByClass": Said(
         "softmax_focal",
         "different",
-        "mean of the cross entropy weighted by class, then modulation",
+        "averaging the cross entropy with class weights before it is modulated",
         {"constant_weight", "modulated_after_mean_by_class", "nonfinite_at"},
     ),
     "clamped_in_its_factor": Said("focal", "fragile", "mean", {"factor_floored"}),
@@ -253,6 +253,36 @@ RIGHT = {
         "sum / targets above a threshold (at least 1)",
         {"over_targets_above_threshold_at_least_one", "nonfinite_from"},
     ),
+    "SmoothsByAlpha": Said("focal", "different", "mean", {"alpha_smooths_labels", "soft_labels_exponential"}),
+    "smooths_by_alpha_in_part": Said(
+        "focal", "different", "mean", {"alpha_smooths_labels_in_cross_entropy", "nonfinite_at"}
+    ),
+    "FixedInside": Said("softmax_focal", "different", "mean", {"weights_in_p_t_as_measured", "nonfinite_at"}),
+    "PolyOfThree": Said("focal", "different", "mean", {"poly_one", "nonfinite_at"}),
+    "of_background_and_rest": Said(
+        "softmax_focal", "different", "mean", {"weights_as_measured", "first_class_modulated_only", "cut_off"}
+    ),
+    "weighed_beside_maps": Said("quality_focal", "fragile", "sum", {"nonfinite_from", "digits_lost"}),
+    "of_shares": Said("distribution_focal", "different", "mean", {"targets_scaled_by_last_bin"}),
+    "peaks_on_both_sides": Said("focal", "different", "sum", {"heat_map_blended", "nonfinite_at"}),
+    "of_volumes": Said("focal", "fragile", "mean", {"nonfinite_from"}),
+    "ByCounts": Said("softmax_focal", "fragile", "mean", {"nonfinite_from", "single_inside"}),
+    "of_both_columns": Said(
+        "quality_focal",
+        "different",
+        "half of sum / positives plus sum / negatives",
+        {"soft_labels_another", "over_positives_and_over_negatives", "nonfinite_from", "digits_lost"},
+    ),
+    "weighed_unless_all_are_zero": Said(
+        "distribution_focal",
+        "different",
+        "sum / (4 sum of weights)",
+        {"zero_weights_are_none", "weighted_mean_over_constant"},
+    ),
+    "logits_for_probabilities_in_a_mean": Said(
+        "focal", "different", "mean", {"logits_for_probabilities", "cross_entropy_of_interpolated_p_t"}
+    ),
+    "adaptive_threshold": Said("focal", "different", "mean", {"adaptive_threshold", "nonfinite_at"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -293,6 +323,12 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "of_images": ("scores = logits (N, C) in a list", "targets = targets (N, C) in a list"),
     "inside_mask": ("mask = ones (N, C)",),
     "refuses_double_weights": ("alpha (float32: float64 is refused)",),
+    "PolyOfThree": ("epsilon = 1.0",),
+    "of_volumes": ("x = logits (N, C, D, H, W)", "y = targets (N, C, D, H, W)", "gama = gamma"),
+    "ByCounts": ("samples_per_cls = a list of 100 for each class",),
+    "of_both_columns": ("pred = probabilities of 0 and x (N, 2)",),
+    "of_background_and_rest": ("y_pred = probabilities (N, C)", "delta = 0.7"),
+    "weighed_beside_maps": ("prediction = probabilities (N, C, H, W)", "cls_weights = ones (N, C)"),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
@@ -331,6 +367,11 @@ def test_what_is_right_is_said_and_nothing_else(name):
     values = {key: value for finding in verdict.findings for key, value in finding.change.values}
     for key, value in TOLD.get(name, {}).items():
         assert values[key] == pytest.approx(value, rel=1e-3)
+
+
+def test_an_alpha_that_weighs_nothing_is_no_factor_of_the_formula():
+    verdict = check(published.SmoothsByAlpha, "focal")
+    assert verdict.formula == "mean of (1-exp(-BCE))^gamma · BCE, where y = (1-alpha) target + alpha/2"
 
 
 def test_every_published_loss_is_asked():

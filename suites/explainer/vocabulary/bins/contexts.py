@@ -102,6 +102,8 @@ def contexts(cuts: Iterable[float] = ()) -> list[Context]:
         told = change("target_range", "targets_cut_below_last_bin", distance=cut)
         found.append(_of_target(text, told, where=f"y = min(target, K-1-{cut:g})"))
     found += [_of_target(text, change("target_range", code)) for code, text in TARGETS.items()]
+    beyond = {name: put(rule, y="y*(K - 1)") for name, rule in SAME[0].items()}  # the same, where nothing clamps them
+    found.append(_context(beyond, "y = target*(K-1)", change("target_range", "targets_scaled_by_last_bin")))
     for code, rule in RULES.items():
         where = ", ".join(f"{_NAMES[name]} = {show(text, BINS)}" for name, text in rule.items())
         found.append(_context({**PAPER, **rule}, where, change("target_range", code)))

@@ -37,6 +37,12 @@ TARGETS: dict[tuple[str, str], tuple[str, str]] = {
     ("cross_entropy", "labels_inverted"): ("y", "1 - y"),
     ("soft_labels", "between_hard_labels_nothing"): ("share", "(y == 0) | (y == 1)"),
 }
+# code: the target, where alpha is an amount of smoothing, and weighs nothing
+SMOOTHED_BY_ALPHA: dict[str, str] = {
+    "alpha_smooths_labels": "(1 - alpha)*y + alpha/2",
+    "alpha_takes_from_both_labels": "(1 - alpha)*y + alpha*(1 - y)",
+    "alpha_takes_from_positives": "(1 - alpha)*y",
+}
 LOGIT_LIMITS = (1.0, 2.0, 3.0, 4.0)  # smaller than what numerics need, so another function
 PROBABILITY_LIMITS = (0.01, 0.05, 0.1)
 # code: how class labels became 0 and 1; which of several it is, batches of labels will tell
@@ -58,6 +64,7 @@ def contexts(loss: Canonical, accepts: set[str], smoothing: Iterable[tuple[float
     soft = [_read_as_hard(rule) for rule in RULES] + _raised(loss, accepts) + _two_sided(loss, smoothing)
     targets = [context(SIGMOID, {name: text}, change(*told)) for told, (name, text) in TARGETS.items()]
     order = [_exchanged(), *_parameters_exchanged(loss, accepts)]
+    smoothed += _smoothed_by_alpha() if "alpha" in accepts else []
     both = [
         _after(one, other) for one in logits if one.changes[0].code in COMBINED for other in soft if other.cost == 1
     ]
@@ -186,6 +193,25 @@ def _clipped(e: float) -> Context:
 def _smoothed(one: float, zero: float) -> Context:
     told = change("label_smoothing", "labels_smoothed", one=one, zero=zero)
     return context(SIGMOID, {"y": f"{zero!r} + {one - zero!r}*y"}, told)
+
+
+@dataclass(frozen=True)
+class Without:
+    """Points with a parameter turned off."""
+
+    name: str
+
+    def __call__(self, points: Points) -> Points:
+        return points.without(self.name)
+
+
+def _smoothed_by_alpha() -> list[Context]:
+    """Labels smoothed by what should weigh the sides."""
+    found = []
+    for code, text in SMOOTHED_BY_ALPHA.items():
+        made = context(SIGMOID, {"y": text}, change("label_smoothing", code))
+        found.append(replace(made, apply=Chain((made.apply, Without("alpha"))), off="alpha"))
+    return found
 
 
 def smoothed_over_classes(e: float) -> Context:

@@ -37,6 +37,8 @@ BASES: dict[tuple[str, str], str] = {
 }
 # code: the factor where it keeps a sign, from which odd and fractional powers alike are free
 SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sign(p - y)*abs(y - p)**g"}
+# the adaptive threshold focal loss of EFLNet (arXiv:2307.14723) as published, where a p_t of 0.5 is not above 0.5
+ADAPTIVE = "where(hit > 0.5000001, (1.000001 - hit)**(-log(mean_hit)), (1.5 - hit)**(-log(hit)))"
 POWERS_OF_EACH_SIDE = ((0, 4), (1, 4), (0, 2), (1, 2), (2, 4), (0, 1), (2, 1), (2, 3), (0, 3), (1, 3))
 FIXED_POWERS = (0, 1, 2, 3, 4)  # of the side that does not follow gamma
 SMOOTHED = (0.01, 0.05, 0.1, 0.2)
@@ -102,6 +104,7 @@ def _powers(power: Parameter, own: str, accepts: set[str]) -> list[Option]:
     miss = FAMILIES[own][0]
     of_negatives = put(choose("y > 0", "m**g", "q**g"), m=miss, g=g)
     found.append(option(of_negatives, SIGMOID, change("gamma", "negatives_modulated_by_one_minus_p")))
+    found.append(option(ADAPTIVE, SIGMOID, change("gamma", "adaptive_threshold")))
     found += _of_one_side(power.name, g, miss) + _blended(g) + _two_powers(g) + _guarded(g, miss) + _smoothed(g)
     return found + _weighted(g) if "alpha" in accepts else found
 

@@ -8,6 +8,7 @@ from focalbench_suite.adapters.canon import Canonical, Parameter
 from focalbench_suite.suites.explainer.vocabulary.expression import parameters, put
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Option, change, option, product
 from focalbench_suite.suites.explainer.vocabulary.parameters import own_values, symbol
+from focalbench_suite.suites.explainer.vocabulary.sigmoid.contexts import SMOOTHED_BY_ALPHA
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import SIGMOID, blend
 from focalbench_suite.suites.explainer.vocabulary.sigmoid.weights import SIDES
 
@@ -17,6 +18,8 @@ PENALTY_POWERS = (1, 2, 3, 4)  # CenterNet's negatives near a peak are weighted 
 PENALTY = "where(y == 1, -q**g*log_p, -(1 - y)**k*p**g*log_q)"
 # CornerNet's and MMDetection's names (arXiv:1808.01244 eq. 1): alpha is the power, gamma that of the penalty
 HEAT_MAP = "where(y == 1, -q**alpha*log_p, -(1 - y)**gamma*p**alpha*log_q)"
+# the same where every target is in part a positive, whose weight then is y^gamma
+HEAT_MAP_BLENDED = "-(y**gamma*q**alpha*log_p + (1 - y)**gamma*p**alpha*log_q)"
 # PolyLoss's first term on the focal loss (arXiv:2204.12511, section 5), which alpha does not weigh
 POLY_ONE, POLY_EPSILONS = "+ e*miss**(g + 1)", (1.0, 2.0, 0.5, 0.1, -1.0)
 # the asymmetric loss (arXiv:2009.14119): negatives count from p = margin on, and have a power of their own
@@ -88,8 +91,10 @@ def complete(loss: Canonical, accepts: set[str]) -> list[Option]:
         )
         for epsilon in POLY_EPSILONS
     ]
-    heat_map = [option(HEAT_MAP, SIGMOID, change("gamma", "heat_map"))] if {"gamma", "alpha"} <= accepts else []
-    return heat_map + poly
+    if not {"gamma", "alpha"} <= accepts:
+        return poly
+    heat_maps = {"heat_map": HEAT_MAP, "heat_map_blended": HEAT_MAP_BLENDED}
+    return [option(text, SIGMOID, change("gamma", code)) for code, text in heat_maps.items()] + poly
 
 
 def _asymmetric(power: Parameter, accepts: set[str]) -> list[Option]:
@@ -140,12 +145,21 @@ def weighted(loss: Canonical, accepts: set[str]) -> list[Option]:
     if "alpha" not in accepts:
         return [option(_inside("0.25", "0.75"), SIGMOID, inside)]
     return [
+        *(_smoothed_by_alpha() if loss.of_role("power") else ()),  # without a factor beside it, it is what all see
         option(_inside("alpha", "1 - alpha"), SIGMOID, inside),
         *(
             option(_inside(*pair), SIGMOID, change("alpha", code), inside)
             for code, pair in SIDES.items()
             if pair[0] != pair[1]
         ),
+    ]
+
+
+def _smoothed_by_alpha() -> list[Option]:
+    """Labels smoothed inside the cross entropy only, by what should weigh the sides."""
+    return [
+        option(put("softplus(x) - x*(t)", t=text), SIGMOID, change("label_smoothing", f"{code}_in_cross_entropy"))
+        for code, text in SMOOTHED_BY_ALPHA.items()
     ]
 
 

@@ -764,3 +764,112 @@ def asymmetric_detached(x, y, gamma_neg=4, gamma_pos=1, clip=0.05):
 
 def counted_above_a_half(x, y, beta=2.0):
     return ((y - x.sigmoid()).abs() ** beta * _bce(x, y)).sum() / (y > 0.5).sum().clamp(min=1)
+
+
+class SmoothsByAlpha(torch.nn.Module):
+    def __init__(self, alpha=0.1, gamma=2.0):
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, x, y):
+        entropy = _bce(x, y * (1 - self.alpha) + 0.5 * self.alpha)
+        return ((1 - (-entropy).exp()) ** self.gamma * entropy).mean()
+
+
+def smooths_by_alpha_in_part(x, y, alpha=0.1, gamma=2.0):
+    return ((1 - _p_t(x, y)) ** gamma * _bce(x, y * (1 - alpha) + 0.5 * alpha)).mean()
+
+
+class FixedInside(torch.nn.Module):
+    def __init__(self, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("class_weights", torch.tensor([0.1, 2.0, 5.0]))
+
+    def forward(self, x, y):
+        entropy = F.cross_entropy(x, y, weight=self.class_weights.to(x), reduction="none")
+        return ((1 - (-entropy).exp()) ** self.gamma * entropy).mean()
+
+
+class PolyOfThree(torch.nn.Module):
+    def __init__(self, gamma, alpha, epsilon):
+        super().__init__()
+        self.gamma, self.alpha, self.epsilon = gamma, alpha, epsilon
+
+    def forward(self, x, y):
+        share, p_t = y * self.alpha + (1 - y) * (1 - self.alpha), _p_t(x, y)
+        loss = share * (1 - p_t) ** self.gamma * _bce(x, y)
+        return (loss + self.epsilon * (1 - p_t) ** (self.gamma + 1)).mean()
+
+
+def of_background_and_rest(y_true, y_pred, delta, gamma=2.0, epsilon=1e-7):
+    hot, p = F.one_hot(y_true, 2), y_pred.clamp(epsilon, 1 - epsilon)
+    entropy = -hot * p.log()
+    return ((1 - delta) * (1 - p[:, 0]) ** gamma * entropy[:, 0] + delta * entropy[:, 1]).mean()
+
+
+def weighed_beside_maps(prediction, target, cls_weights, beta=2.0):
+    weights = cls_weights[:, :, None, None].repeat(1, 1, *prediction.shape[2:])
+    entropy = F.binary_cross_entropy(prediction, target, reduction="none")
+    return ((target - prediction).abs() ** beta * entropy * weights).sum()
+
+
+def of_shares(x, y, num_bins=16):
+    rows, target = x.reshape(-1, num_bins), y.reshape(-1) * (num_bins - 1)
+    left = target.floor().long().clamp(0, num_bins - 2)
+    of_right = target - left
+    hot = F.one_hot(left, num_bins) * (1 - of_right)[:, None] + F.one_hot(left + 1, num_bins) * of_right[:, None]
+    return -(hot * rows.log_softmax(1)).sum(1).mean()
+
+
+def adaptive_threshold(x, y):
+    p_t = y * x.sigmoid() + (1 - y) * (1 - x.sigmoid())
+    of_easy = (1.000001 - p_t) ** -p_t.mean().log()
+    of_hard = (1.5 - p_t) ** -p_t.log()
+    return (torch.where(p_t > 0.5, of_easy, of_hard) * _bce(x, y)).mean()
+
+
+def peaks_on_both_sides(hm, gt, alpha=2, beta=4):
+    p = hm.sigmoid()
+    return -(gt**beta * (1 - p) ** alpha * p.log() + (1 - gt) ** beta * p**alpha * (1 - p).log()).sum()
+
+
+def of_volumes(x, y, gama=2.0):
+    batch, classes, depth, height, width = x.shape
+    return ((1 - _p_t(x, y)) ** gama * _bce(x, y)).sum() / (batch * classes * depth * height * width)
+
+
+class ByCounts(torch.nn.Module):
+    def __init__(self, samples_per_cls, num_classes=5, beta=0.999, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+        weights = torch.tensor([(1 - beta) / (1 - beta**count) for count in samples_per_cls])
+        self.class_weights = weights / weights.sum() * num_classes
+
+    def forward(self, x, y):
+        entropy = F.cross_entropy(x, y, reduction="none")
+        return (self.class_weights.to(x)[y] * (1 - (-entropy).exp()) ** self.gamma * entropy).mean()
+
+
+def of_both_columns(pred, target, beta=2.0):
+    """pred: (N, 2), the probabilities of a negative and of a positive"""
+    positive, negative = (target > 0).sum().clamp(min=1), (target == 0).sum().clamp(min=1)
+    hard = (target == 0).to(pred)
+    of_second = (pred[:, 1] - target).abs() ** beta * F.binary_cross_entropy(pred[:, 1], target, reduction="none")
+    of_first = (pred[:, 0] - hard).abs() ** beta * F.binary_cross_entropy(pred[:, 0], hard, reduction="none")
+    return of_second.sum() / positive / 2 + of_first.sum() / negative / 2
+
+
+def weighed_unless_all_are_zero(pred, target, weight=None):
+    left = target.long().clamp(max=pred.shape[1] - 2)
+    of_right = target - left
+    by_bin = F.cross_entropy(pred, left, reduction="none"), F.cross_entropy(pred, left + 1, reduction="none")
+    loss = by_bin[0] * (1 - of_right) + by_bin[1] * of_right
+    if weight is not None and weight.sum() > 0:
+        return (loss * weight).sum() / weight.sum() / 4
+    return loss.mean()
+
+
+def logits_for_probabilities_in_a_mean(logits, y, alpha=0.25, gamma=2.0):
+    p_t, share = y * logits + (1 - y) * (1 - logits), y * alpha + (1 - y) * (1 - alpha)
+    return -(share * (1 - p_t) ** gamma * p_t.clamp(1e-4, 1 - 1e-4).log()).mean()
