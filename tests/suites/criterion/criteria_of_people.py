@@ -398,3 +398,38 @@ class FocalInOneBranch(E2ELoss):
 
 class PlainSum(E2EDetectLoss):
     """The branches' sum, as YOLOv10 had it: each weighs 1, and in the second a box takes one anchor at once."""
+
+
+class OneClassWeighed(v8DetectionLoss):
+    """Its positives weigh more where there is one class."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        if self.nc == 1:
+            self.bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0), reduction="none")
+
+
+class ManyClasses(v8DetectionLoss):
+    """Looks at the second class, which may not be there."""
+
+    def __call__(self, preds, batch):
+        preds["scores"][:, 1]
+        return super().__call__(preds, batch)
+
+
+class HalfPrecision(v8DetectionLoss):
+    """Another class term where outputs are in half precision."""
+
+    def __call__(self, preds, batch):
+        if preds["scores"].dtype == torch.bfloat16:
+            self.bce = Focal()
+        return super().__call__(preds, batch)
+
+
+class NoHalfPrecision(v8DetectionLoss):
+    """Writes scores of float32 into a tensor of the outputs' precision."""
+
+    def __call__(self, preds, batch):
+        place = torch.zeros_like(preds["scores"])
+        place[:1] = torch.zeros(1, *place.shape[1:]).index_put((torch.tensor([0]),), preds["scores"][:1])
+        return super().__call__(preds, batch)

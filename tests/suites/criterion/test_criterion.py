@@ -194,3 +194,38 @@ def test_other_weights_of_the_branches_and_other_anchors_of_one_are_told():
 
 def test_an_end_to_end_criterion_as_the_library_has_it_is_the_same():
     assert checked("E2ELoss", "end_to_end_detection").verdict == "same"
+
+
+def test_what_differs_with_one_class_alone_is_told_so():
+    found = checked("OneClassWeighed")
+    assert found.verdict == "different"
+    assert found.terms == {
+        "box": SAME,
+        "cls": f"with several classes {SAME}; with one class another function: no one scale over all batches makes it "
+        "ours",
+        "dfl": SAME,
+    }
+    assert {of: reading.computes for of, reading in found.readings.items()} == {
+        "cls with one class": "BCE, pos_weight 2"
+    }
+
+
+def test_a_criterion_that_is_not_made_for_one_class_is_told_so():
+    found = checked("ManyClasses")
+    assert found.verdict == "same"
+    assert found.bad_input["one class"] == "it raises IndexError: index 1 is out of bounds for dimension 1 with size 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("HalfTheBox", "cls, dfl the same, to its rounding"),
+        ("HalfPrecision", "cls off by 1 of its size with no objects"),
+        ("NoHalfPrecision", "it raises RuntimeError: Index put requires the source and destination dtypes match"),
+    ],
+)
+def test_what_becomes_of_it_in_bfloat16_is_told_and_decides_nothing(name, told):
+    found = checked(name)
+    assert told in found.in_bfloat16
+    assert found.plain["in_bfloat16"] == found.in_bfloat16
+    assert found.verdict == ("different" if name == "HalfTheBox" else "same")
