@@ -84,6 +84,10 @@ def _smooth_l1(boxes: Tensor, targets: Tensor) -> Tensor:
     return torch.nn.functional.smooth_l1_loss(boxes, targets, reduction="none").sum(1)
 
 
+def _squared(boxes: Tensor, targets: Tensor) -> Tensor:
+    return (boxes - targets).square().sum(1)
+
+
 def _l1(boxes: Tensor, targets: Tensor) -> Tensor:
     return (boxes - targets).abs().sum(1)
 
@@ -101,12 +105,18 @@ KINDS: dict[str, tuple[str, PairLoss]] = {
     "wiou": ("WIoU v1", _wiou),
     "smooth_l1": ("the smooth L1 distance of the corners", _smooth_l1),
     "l1": ("the L1 distance of the corners", _l1),
+    "squared": ("the squared distance of the corners", _squared),
 }
 
 
 def values_and_slopes(kind: str, boxes: numpy.ndarray, targets: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """The loss (n,) of each pair and its slopes (n, 4) to the predicted box's corners."""
+    return of_loss(KINDS[kind][1], boxes, targets)
+
+
+def of_loss(loss: PairLoss, boxes: numpy.ndarray, targets: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The same of a loss that is given."""
     predicted = torch.tensor(boxes, requires_grad=True)
-    each = KINDS[kind][1](predicted, torch.tensor(targets))
+    each = loss(predicted, torch.tensor(targets))
     (slopes,) = torch.autograd.grad(each.sum(), predicted)
     return each.detach().numpy(), slopes.numpy()
