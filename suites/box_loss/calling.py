@@ -78,13 +78,21 @@ class BoundBoxes:
 
     def answer(self, boxes: Tensor, targets: Tensor, **more: Any) -> Tensor:
         """What it returns of a batch, one less it where that is an overlap; a matrix of all pairs by its diagonal."""
+        return self.answer_to(*self.laid(boxes, targets), **more)
+
+    def laid(self, boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes and targets as it wants them, of corners (N, 4)."""
+        return self._laid(boxes, first=True), self._laid(targets, first=False)
+
+    def answer_to(self, boxes: Tensor, targets: Tensor, **more: Any) -> Tensor:
+        """The same of boxes and targets that are as it wants them."""
         called = self.function(**self.made) if isinstance(self.function, type) else self.function
-        given = [self._laid(boxes, first=True), self._laid(targets, first=False)]
-        found = called(*(given[::-1] if self.form.swapped else given), **self.form.settings | more)
+        given = (targets, boxes) if self.form.swapped else (boxes, targets)
+        found = called(*given, **self.form.settings | more)
         found = found[0] if isinstance(found, (tuple, list)) else found
         if not isinstance(found, Tensor):
             raise CannotCall(f"{self.name} returns a {type(found).__name__}, no tensor")
-        if found.shape == (len(boxes), len(boxes)) and len(boxes) > 1:
+        if found.dim() == 2 and len(found) == found.shape[1] == targets.numel() // 4 > 1:
             found = found.diagonal()
         return 1 - found if self.form.overlap else found
 

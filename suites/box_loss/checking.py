@@ -333,10 +333,10 @@ def _finding(
 def _side_effects(call: BoundBoxes, code: str) -> Iterator[Finding]:
     """Arguments that are changed, and a dtype that is not kept."""
     probe = pairs.PROBES[0]
-    boxes, targets = (torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets))
+    boxes, targets = call.laid(*(torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets)))
     kept = boxes.clone(), targets.clone()
     with torch.no_grad():
-        out = call.answer(boxes, targets)
+        out = call.answer_to(boxes, targets)
     if not (torch.equal(kept[0], boxes) and torch.equal(kept[1], targets)):
         yield Finding(change("mutation", "box_changed"), "fragile")
     if out.dtype != torch.float64:

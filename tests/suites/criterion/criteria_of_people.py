@@ -433,3 +433,33 @@ class NoHalfPrecision(v8DetectionLoss):
         place = torch.zeros_like(preds["scores"])
         place[:1] = torch.zeros(1, *place.shape[1:]).index_put((torch.tensor([0]),), preds["scores"][:1])
         return super().__call__(preds, batch)
+
+
+class PowerOfShares(DFLoss):
+    """The two bins' shares to a power, and as it may be divided by what they add up to."""
+
+    def __init__(self, reg_max, power, normalised):
+        super().__init__(reg_max)
+        self.power, self.normalised = power, normalised
+
+    def __call__(self, bins, targets):
+        targets = targets.clamp(0, self.reg_max - 1 - 0.01)
+        left = targets.long()
+        shares = torch.stack((left + 1 - targets, targets - left), dim=-1) ** self.power
+        if self.normalised:
+            shares = shares / shares.sum(-1, keepdim=True)
+        log = bins.log_softmax(-1).view(*targets.shape, self.reg_max)
+        both = log.gather(-1, torch.stack((left, left + 1), dim=-1))
+        return -(shares * both).sum(-1).mean(-1, keepdim=True)
+
+
+class SquaredShares(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss.dfl_loss = PowerOfShares(self.reg_max, 2, normalised=False)
+
+
+class RootsOfShares(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss.dfl_loss = PowerOfShares(self.reg_max, 0.5, normalised=True)

@@ -35,6 +35,8 @@ BOXES = {
 }
 SIDES = {
     "EarlyCut": "DFL over 16 bins, targets cut off at 13 bins where ours are at 14.99",
+    "SquaredShares": "DFL over 16 bins, the two bins' shares to the power 2",
+    "RootsOfShares": "DFL over 16 bins, the two bins' shares to the power 0.5, divided by their sum",
     "ExchangedBins": "DFL over 16 bins, the weights of the two bins exchanged",
 }
 
