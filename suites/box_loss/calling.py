@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from focalbench_suite import adapters
-from focalbench_suite.suites.box_loss.mistakes import mistakes
 from focalbench_suite.suites.check.signature import CannotCall, parameters_of
 from focalbench_suite.suites.explainer.here import sentence
+from focalbench_suite.suites.overlap_mistakes import mistakes
 from focalbench_suite.suites.overlaps import KINDS, PairLoss
 
 TARGETS = (

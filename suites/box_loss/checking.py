@@ -19,7 +19,6 @@ import torch
 from focalbench_suite import adapters
 from focalbench_suite.suites.agreement import pairs
 from focalbench_suite.suites.box_loss.calling import NEAR, BoundBoxes, bound
-from focalbench_suite.suites.box_loss.mistakes import misread, mistakes, powers
 from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import Verdict
 from focalbench_suite.suites.check.child import ask_apart
@@ -27,6 +26,7 @@ from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
+from focalbench_suite.suites.overlap_mistakes import misread, mistakes, powers
 from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_and_slopes
 
 PATIENCE_S = 120.0  # some hundred calls on a pair each, and the import of a library

@@ -15,9 +15,9 @@ from focalbench_suite.adapters.own import iou_loss
 from focalbench_suite.run_all import main
 from focalbench_suite.suites.agreement.pairs import PROBES
 from focalbench_suite.suites.box_loss import bind
-from focalbench_suite.suites.box_loss.mistakes import mistakes
 from focalbench_suite.suites.check import CannotCall, Options, check
 from focalbench_suite.suites.explainer.words import BOX_MISTAKES
+from focalbench_suite.suites.overlap_mistakes import mistakes
 from focalbench_suite.suites.overlaps import KINDS
 
 FILE = Path(__file__).with_name("losses_of_people.py")
@@ -58,7 +58,10 @@ TOLD = {
     "enclosing box",
     ("divided_by_union", "ciou"): "computes the loss of GIoU in place of that of CIoU, whose penalty is divided by the "
     "union, not by the enclosing box",
-    ("giou_of_pixels", "giou"): "computes the loss of GIoU, of boxes that are a pixel wider and higher (+ 1)",
+    (
+        "giou_of_pixels",
+        "giou",
+    ): "computes the loss of GIoU, of boxes whose sides it counts 1 longer than they are (+ 1)",
     ("giou_of_intersection", "giou"): "computes the loss of GIoU, whose penalty is all of the enclosing box but the "
     "intersection, not but the union",
     ("diou_of_target", "diou"): "computes the loss of DIoU, with the centres' distance over the diagonal of the "

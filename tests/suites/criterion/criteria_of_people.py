@@ -463,3 +463,20 @@ class RootsOfShares(v8DetectionLoss):
     def __init__(self, model):
         super().__init__(model)
         self.bbox_loss.dfl_loss = PowerOfShares(self.reg_max, 0.5, normalised=True)
+
+
+def giou_over_union(boxes, targets):
+    mine, wanted, around, _ = corners(boxes, targets)
+    inner = iou(boxes, targets) * (mine.prod(1) + wanted.prod(1)) / (1 + iou(boxes, targets))
+    union = mine.prod(1) + wanted.prod(1) - inner
+    return iou(boxes, targets) - (around.prod(1) - union) / union
+
+
+class GIoUOverUnionBoxes(OtherBoxes):
+    overlap = staticmethod(giou_over_union)
+
+
+class GIoUOverUnion(GIoUInPlaceOfCIoU):
+    """The penalty of GIoU divided by the union."""
+
+    boxes = GIoUOverUnionBoxes

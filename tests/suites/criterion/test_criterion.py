@@ -28,6 +28,7 @@ COMPUTES = {
 
 BOXES = {
     "GIoUInPlaceOfCIoU": "GIoU in place of CIoU",
+    "GIoUOverUnion": "GIoU in place of CIoU, whose penalty is divided by the union, not by the enclosing box",
     "SIoU": "SIoU in place of CIoU",
     "FocalEIoU": "EIoU in place of CIoU, times IoU^0.5",
     "CubedOverlap": "alpha-IoU, 1 - IoU^3, in place of CIoU",
