@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -24,6 +24,8 @@ from focalbench_suite.suites.criterion.batch import HEADS, Asked
 from focalbench_suite.suites.criterion.box_term import read_box_term
 from focalbench_suite.suites.criterion.class_term import Reading, read_class_term
 from focalbench_suite.suites.criterion.distribution_term import read_distribution_term
+from focalbench_suite.suites.criterion.head import CLASS_TERMS as OF_QUERIES_AND_MAPS
+from focalbench_suite.suites.criterion.head import Answer, answers_of, read_class_of
 from focalbench_suite.suites.criterion.kinds import BRANCHES, Criterion, criterion_of, order_of
 from focalbench_suite.suites.criterion.mixed_precision import in_bfloat16
 from focalbench_suite.suites.default_dtype import default_dtype
@@ -90,9 +92,10 @@ class CriterionVerdict(Verdict):
         colour = COLOURS[self.verdict]
         lines = [Text.assemble((self.verdict, f"bold {colour}"), f"   {self.head}")]
         lines.append(Text.assemble(("called as ", "dim"), self.how))
+        width = max(4, *map(len, self.terms)) + 1
         for term, told in self.terms.items():
             lines.append(
-                Text.assemble((f"{term:<5}", f"bold {COLOURS['same' if told == SAME else 'different']}"), told)
+                Text.assemble((f"{term:<{width}}", f"bold {COLOURS['same' if told == SAME else 'different']}"), told)
             )
             for of, reading in self.readings.items():
                 if of.partition(" ")[0] == term:
@@ -143,12 +146,10 @@ def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
     except Exception as error:  # it may be made for some number of classes, with a weight for each
         one, bad["one class"] = several, f"it raises {sentence(error).rstrip(': ')}"
     told = {term: _both(several[term], one[term]) for term in several}
-    parts = _parts(criterion, name, terms.SCENES)
-    readings = _readings(name, _others(several), parts)
-    if alone := [term for term in _others(one) if several[term] == SAME]:
-        apart = {f"{part} {WITH_ONE}".strip(): each for part, each in _parts(criterion, name, terms.ONE_CLASS).items()}
-        readings |= _readings(name, alone, apart)
-        parts |= apart
+    try:
+        readings, assignment = _read_off(criterion, name, _others(several), _others(one))
+    except Exception as error:  # it may keep to float32, in which nothing can be read off
+        readings, assignment = {}, f"not read: in float64 it raises {sentence(error).rstrip(': ')}"
     verdict = "same" if set(told.values()) == {SAME} else "different"
     return CriterionVerdict(
         loss=name,
@@ -157,12 +158,27 @@ def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
         formula=readings["cls"].formula if "cls" in readings else "",
         how=criterion.how,
         terms=told,
-        assignment="; ".join(f"{part}: {_assignment(each)}".removeprefix(": ") for part, each in parts.items()),
+        assignment=assignment,
         readings=readings,
         unused=tuple(criterion.unused),
         bad_input=bad,
         in_bfloat16=in_bfloat16(criterion.loss, name, [term for term in several if several[term] == SAME]),
     )
+
+
+def _read_off(criterion: Criterion, name: str, several: list[str], one: list[str]) -> tuple[dict[str, Reading], str]:
+    """What terms compute that are another with `several` classes or with `one`, and what becomes of the assignment."""
+    if name in OF_QUERIES_AND_MAPS:
+        answers = answers_of(criterion.loss.call, name)
+        return {"cls": read_class_of(name, answers)} if "cls" in several else {}, _assignment(answers)
+    parts = _parts(criterion, name, terms.SCENES)
+    readings = _readings(name, several, parts)
+    if alone := [term for term in one if term not in several]:
+        apart = {f"{part} {WITH_ONE}".strip(): each for part, each in _parts(criterion, name, terms.ONE_CLASS).items()}
+        readings |= _readings(name, alone, apart)
+        parts |= apart
+    told = (f"{part}: {_assignment(each)}".removeprefix(": ") for part, each in parts.items())
+    return readings, "; ".join(told)
 
 
 def _of_bad(criterion: Criterion, name: str, scene: terms.GroundTruth) -> str:
@@ -263,7 +279,7 @@ def _batches(rows: list[terms.Row], verdicts: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(row["probe"].partition(":")[0] for row in rows if row["verdict"] in verdicts))
 
 
-def _assignment(asked: list[Asked]) -> str:
+def _assignment(asked: Sequence[Asked | Answer]) -> str:
     """Whether the same anchors are positive in every batch, and how many are not."""
     alike = sum(one.agreed for one in asked)
     if alike == len(asked):

@@ -64,15 +64,26 @@ class Reading:
 
 @dataclass(frozen=True)
 class Form:
-    """A loss of the canon with at most one change; `split` says how positives and negatives are told apart."""
+    """A loss of the canon with at most one change; `split` says how positives and negatives are told apart.
+
+    `held` says that no gradient flows through its modulating factor.
+    """
 
     base: str
     semantics: Semantics
     split: str
+    held: bool = False
 
     @property
     def cost(self) -> int:
-        return len(self.semantics.changes)
+        return len(self.semantics.changes) + self.held
+
+    def loss(self, points: Points) -> torch.Tensor:
+        """The loss of each element, before what positives and negatives weigh."""
+        if not self.held:
+            return self.semantics.terms(points)
+        weight, modulation, entropy, _ = self.semantics.factors(points)
+        return weight * modulation.detach() * entropy
 
 
 def _by_logarithm(s: Points, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,13 +125,15 @@ def _forms(own: str) -> Iterator[Form]:
                     continue
                 for split in SPLITS if not entropy.changes else ("blend",):
                     yield Form(base, chosen, split)
+                    if modulation.formula:
+                        yield Form(base, chosen, split, held=True)
 
 
 def _slopes(form: Form, scene: Scene) -> Slopes:
     """The derivatives of a form's two parts at every logit."""
     x = torch.tensor(scene.logits)[:, None].requires_grad_()
     points = Points(x, torch.tensor(scene.scores)[:, None], {})
-    parts = SPLITS[form.split](points, form.semantics.terms(points))
+    parts = SPLITS[form.split](points, form.loss(points))
     return tuple(
         torch.autograd.grad(part.sum(), x, retain_graph=True)[0][:, 0].numpy()
         if part.requires_grad
@@ -174,9 +187,10 @@ def _told(form: Form, own: str, divisor: str, positive: float, negative: float) 
     told = CALLED[form.base] + (f" with {size}" if size else "")
     told += "" if form.base == own else f" in place of {CALLED[own]}"
     others = [words.sentence(one) for one in form.semantics.changes if not one.code.endswith("_of_its_own")]
+    held = "no gradient through its modulating factor" if form.held else ""
     sides = _sides(form, positive, negative)
     formula = " · ".join(filter(None, (_shown(form.split, positive, negative), form.semantics.formula)))
-    return Reading(", ".join(filter(None, (told, *others, sides))), formula, divisor)
+    return Reading(", ".join(filter(None, (told, *others, held, sides))), formula, divisor)
 
 
 def _shown(split: str, positive: float, negative: float) -> str:

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from focalbench_suite.adapters import CANONICAL, Adapter, Loss, find, name_of
 from focalbench_suite.adapters._ultralytics import batch_of, outputs_of, small_model
+from focalbench_suite.adapters.torchvision import fcos_of, retinanet_of
+from focalbench_suite.adapters.ultralytics import rtdetr_of
+from focalbench_suite.suites.agreement.terms import REG_MAX, WITH_BINS
 from focalbench_suite.suites.check.signature import CannotCall
 
 Terms = dict[str, Tensor]
@@ -20,14 +23,23 @@ ORDER = {
     "v8_detection": ("box", "cls", "dfl"),
     "gfl_head": ("cls", "bbox", "dfl"),
     "end_to_end_detection": ("box", "cls", "dfl"),
+    "retinanet_head": ("cls", "bbox"),
+    "fcos_head": ("cls", "bbox", "ctrness"),
+    "rtdetr_head": ("cls", "bbox", "giou"),
 }
 FROM_MODELS = ("v8_detection", "end_to_end_detection")  # whose criteria are classes that take a model
+# criteria whose classes are those of a library: what calls one, and which class it is a subclass of
+OF_CLASSES: dict[str, tuple[Callable[..., Any], str]] = {
+    "retinanet_head": (retinanet_of, "RetinaNet"),
+    "fcos_head": (fcos_of, "FCOS"),
+    "rtdetr_head": (rtdetr_of, "RTDETRDetectionLoss"),
+}
 BRANCHES = ("one2many", "one2one")
 
 
 def order_of(name: str, bins: int) -> tuple[str, ...]:
-    """A criterion's terms; without bins the last one is the distance of the sides."""
-    return ORDER[name] if bins > 1 else (*ORDER[name][:-1], "l1")
+    """A criterion's terms; where one of bins has none, the last one is the distance of the sides."""
+    return ORDER[name] if bins > 1 or name not in WITH_BINS else (*ORDER[name][:-1], "l1")
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,9 @@ def criterion_of(found: Any, reference: str, name: str) -> Criterion:
         if len(losses) != 1:
             raise CannotCall(f"{reference} has {len(losses)} losses {name}; name an adapter with one")
         return Criterion(_guarded(losses[0].call, losses[0].label, name), "its adapter")
+    if isinstance(found, type) and name in OF_CLASSES:
+        asked, base = OF_CLASSES[name]
+        return Criterion(_guarded(partial(asked, found), label, name), f"{label}, as a subclass of {base}")
     if isinstance(found, type):
         if name not in FROM_MODELS:
             raise CannotCall(f"{reference} is a class; for {name}, give a function of head outputs or an Adapter")
@@ -82,7 +97,7 @@ def _guarded(call: Callable[..., Any], label: str, name: str) -> Loss:
 
     def guarded(*tensors: Any, **settings: Any) -> Terms:
         before = [tensor.detach().clone() for tensor in _flat(tensors)]
-        terms = _named(call(*tensors, **settings), order_of(name, settings["reg_max"]), label)
+        terms = _named(call(*tensors, **settings), order_of(name, settings.get("reg_max", REG_MAX)), label)
         if not all(map(_equal, before, _flat(tensors))):
             raise CannotCall(f"{label} changes its inputs; let it work on copies")
         return terms

@@ -232,3 +232,10 @@ def test_what_becomes_of_it_in_bfloat16_is_told_and_decides_nothing(name, told):
     assert told in found.in_bfloat16
     assert found.plain["in_bfloat16"] == found.in_bfloat16
     assert found.verdict == ("different" if name == "HalfTheBox" else "same")
+
+
+def test_a_criterion_that_keeps_to_float32_is_answered_without_what_is_read_off():
+    found = checked("Float32Alone")
+    assert found.terms["box"] == "0.5 x our own term, in every batch"
+    assert found.assignment == "not read: in float64 it raises TypeError: float32 alone"
+    assert found.readings == {}
