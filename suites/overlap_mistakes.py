@@ -23,14 +23,14 @@ POWERS = (0.5, 1.5, 2.0, 3.0, 4.0, 5.0)  # of alpha-IoU; its paper takes 3, and 
 class Pair:
     """Two boxes and the enclosing box as they are measured; `wider` is what is added to every side of the boxes.
 
-    `hull` (n, 2) are the enclosing box's sides, `gap` (n, 2) how far the centres are apart, `shared` (n, 2) the sides
-    that the boxes share, negative where they share none, and `inner` the area of that, as `cut` has it.
+    `around` is what is added to the enclosing box's sides, and `cut` says how the intersection is cut off at 0: side by
+    side, as a product, or not.
     """
 
     boxes: Tensor
     targets: Tensor
     wider: float = 0.0
-    around: float = 0.0  # what is added to the enclosing box's sides
+    around: float = 0.0
     cut: str = "sides"
 
     @property
@@ -70,10 +70,14 @@ class Pair:
         return torch.maximum(self.boxes[:, 2:], self.targets[:, 2:]) - low + self.around
 
     @property
+    def apart(self) -> Tensor:
+        """How far the centres are apart along either axis, (n, 2)."""
+        return (self.targets[:, :2] + self.targets[:, 2:] - self.boxes[:, :2] - self.boxes[:, 2:]) / 2
+
+    @property
     def gap(self) -> Tensor:
-        """How far the centres are apart along either axis, squared and added."""
-        ends = self.targets[:, :2] + self.targets[:, 2:] - self.boxes[:, :2] - self.boxes[:, 2:]
-        return (ends / 2).square().sum(1)
+        """The squared distance of the centres."""
+        return self.apart.square().sum(1)
 
     @property
     def iou(self) -> Tensor:
@@ -194,6 +198,7 @@ WRONG: dict[str, dict[str, Part]] = {
         "sides_over_diagonal": lambda pair: _sides(pair).sum(1) / _diagonal(pair.hull),
         "sides_over_target": lambda pair: (_sides(pair) / pair.sizes[1].square()).sum(1),
         "sides_over_unsquared": lambda pair: (_sides(pair) / pair.hull).sum(1),
+        "centres_for_sides": lambda pair: (pair.apart.square() / pair.hull.square()).sum(1),
         "sides_unsquared": lambda pair: (_sides(pair).sqrt() / pair.hull).sum(1),
     },
 }
@@ -237,9 +242,19 @@ def _mistakes(kind: str) -> Iterator[tuple[str, PairLoss]]:
 
 
 @lru_cache
-def powers(kind: str) -> tuple[tuple[float, PairLoss], ...]:
-    """Powers that each part of a loss of this kind may be taken to, each with that loss; of IoU alone any is found."""
-    return tuple((power, partial(_of_power, kind, power)) for power in POWERS if kind in PENALTIES and kind != "iou")
+def powers(kind: str) -> tuple[tuple[float, str, PairLoss], ...]:
+    """Powers that each part of a loss of this kind may be taken to, with what of it, and that loss.
+
+    Of IoU alone any power is found.
+    """
+    if kind not in PENALTIES or kind == "iou":
+        return ()
+    ways = [("", False)]
+    if kind in ("diou", "ciou"):
+        ways.append((", the centres' distance axis by axis", True))
+    return tuple(
+        (power, told, partial(_of_power, kind, power, by_axis=by_axis)) for told, by_axis in ways for power in POWERS
+    )
 
 
 def _wrong_penalties(kind: str) -> Iterator[tuple[str, Part]]:
@@ -261,11 +276,14 @@ def _with(overlap: Part, penalty: Part, measure: dict[str, Any], boxes: Tensor, 
     return 1 - overlap(pair) + penalty(pair)
 
 
-def _of_power(kind: str, power: float, boxes: Tensor, targets: Tensor) -> Tensor:
+def _of_power(kind: str, power: float, boxes: Tensor, targets: Tensor, by_axis: bool = False) -> Tensor:
     """Each part of a loss to a power  (arXiv:2110.13675 eq. 8)."""
     pair = Pair(boxes, targets)
     parts = {"ciou": (_distance, _aspect), "eiou": (_efficient,)}.get(kind, (PENALTIES[kind],))
-    return 1 - pair.iou**power + sum(part(pair) ** power for part in parts)
+    raised = [part(pair) ** power for part in parts]
+    if by_axis:
+        raised[0] = (pair.apart.abs() ** (2 * power)).sum(1) / (pair.hull ** (2 * power)).sum(1)
+    return 1 - pair.iou**power + sum(raised)
 
 
 def _read_as(read: Callable[[Tensor], Tensor], kind: str, boxes: Tensor, targets: Tensor) -> Tensor:

@@ -53,11 +53,10 @@ class GroundTruth:
     size: tuple[int, int] = (SIDE, SIDE)
     classes: int = CLASSES
 
-    @property
-    def of_one_class(self) -> GroundTruth:
-        """The same boxes for a head that knows one class."""
-        labels = tuple((0,) * len(image) for image in self.labels)
-        return replace(self, name=f"{self.name} of one class", labels=labels, classes=1)
+    def of_classes(self, classes: int) -> GroundTruth:
+        """The same boxes for a head that knows so many classes."""
+        labels = tuple(tuple(label % classes for label in image) for image in self.labels)
+        return replace(self, labels=labels, classes=classes)
 
 
 SCENES = (
@@ -87,7 +86,7 @@ SCENES = (
         "an image wider than high", (((12.0, 8.0, 60.0, 84.0), (84.0, 20.0, 152.0, 70.0)),), ((2, 0),), (96, 160)
     ),
 )
-ONE_CLASS = tuple(scene.of_one_class for scene in SCENES[:5])
+ONE_CLASS = tuple(replace(scene.of_classes(1), name=f"{scene.name} of one class") for scene in SCENES[:5])
 Terms = dict[str, tuple[numpy.ndarray, numpy.ndarray]]  # of each term its value and its gradient to all head outputs
 
 

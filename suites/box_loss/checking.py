@@ -167,9 +167,9 @@ def _of_mistake(asked: Answers, kind: str, loss: str) -> Change | None:
         if (scale := _scale(asked, wrong)) is not None:
             instead = "" if kind == loss else f" in place of that of {_name(loss)}"
             return change("overlap", f"box_{code}", other=_name(kind), instead=instead, factor=_factor(scale))
-    for power, raised in powers(kind):
+    for power, way, raised in powers(kind):
         if (scale := _scale(asked, raised)) is not None:
-            told = {"other": _name(kind), "wanted": _name(loss), "factor": _factor(scale)}
+            told = {"told": way, "other": _name(kind), "wanted": _name(loss), "factor": _factor(scale)}
             return change("overlap", "box_parts_of_power", power=power, **told)
     return None
 

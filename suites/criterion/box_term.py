@@ -96,7 +96,8 @@ def _known(own: str) -> Iterator[tuple[str, PairLoss]]:
     yield from ((named[kind], KINDS[kind][1]) for kind in kinds)
     for kind in kinds:
         yield from ((f"{named[kind]}, {BOX_MISTAKES[code]}", wrong) for code, wrong in mistakes(kind))
-        yield from ((f"{named[kind]}, each part to the power {power:g}", raised) for power, raised in powers(kind))
+        for power, way, raised in powers(kind):
+            yield f"{named[kind]}, each part to the power {power:g}{way}", raised
 
 
 def _is_of_power(weighing: Weighing, scenes: list[BoxScene]) -> bool:

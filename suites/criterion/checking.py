@@ -17,6 +17,7 @@ from focalbench_suite.adapters import find
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.adapters.own.end_to_end import CANDIDATES, FIRST
 from focalbench_suite.suites.agreement import terms
+from focalbench_suite.suites.check.calling import Options
 from focalbench_suite.suites.check.checking import Verdict
 from focalbench_suite.suites.check.child import ask_apart
 from focalbench_suite.suites.check.signature import CannotCall
@@ -37,10 +38,6 @@ WITH_ONE = "with one class"
 Scenes = tuple[terms.GroundTruth, ...]
 NAN = float("nan")
 BOX = (20.0, 24.0, 76.0, 92.0)
-BAD = (  # what a training set with a fault in it gives; what a criterion does of it is told, and decides nothing
-    terms.GroundTruth("a label beyond the classes", ((BOX,),), ((terms.CLASSES,),)),
-    terms.GroundTruth("a box of NaN", ((BOX, (NAN, NAN, NAN, NAN)),), ((1, 2),)),
-)
 COLOURS = {"same": "green", "different": "red"}
 
 
@@ -109,45 +106,57 @@ class CriterionVerdict(Verdict):
         return Group(*lines)
 
 
-def check_criterion(reference: str | None, function: Any, loss: str) -> CriterionVerdict:
+def check_criterion(
+    reference: str | None,
+    function: Any,
+    loss: str,
+    options: Options = Options(),  # noqa: B008, frozen
+) -> CriterionVerdict:
     """Is what `reference` names (or `function` is) the detector loss `loss`?
+
+    Of the options it heeds the number of classes, and settings that it is made or called with.
 
     It runs in a process of its own. Raises `CannotCall` with one line where it cannot be asked: where it raises, ends
     the process, changes its inputs, or returns no terms.
     """
+    if options != Options(classes=options.classes, given=options.given):
+        raise CannotCall(f"{loss} is a whole criterion: of the options it heeds --set and --classes alone")
     what = reference or "the criterion"
-    return ask_apart(partial(_checked, reference, function, loss, what), what, PATIENCE_S)
+    return ask_apart(partial(_checked, reference, function, loss, what, options), what, PATIENCE_S)
 
 
-def _checked(reference: str | None, function: Any, loss: str, what: str) -> CriterionVerdict:
+def _checked(reference: str | None, function: Any, loss: str, what: str, options: Options) -> CriterionVerdict:
     """In the child: load and ask; raises `CannotCall` with one line."""
     try:
-        return _verdict(_loaded(reference, function, loss), loss)
+        scenes = tuple(scene.of_classes(options.classes or terms.CLASSES) for scene in terms.SCENES)
+        return _verdict(_loaded(reference, function, loss, dict(options.given)), loss, scenes)
     except CannotCall as refusal:
         raise CannotCall(" ".join(str(refusal).split())) from None
     except LookupError as error:  # the criterion's own, not one of a name that is looked up
         raise CannotCall(f"{what} raised {sentence(error).rstrip(': ')}") from None
 
 
-def _loaded(reference: str | None, function: Any, loss: str) -> Criterion:
+def _loaded(reference: str | None, function: Any, loss: str, given: dict[str, Any]) -> Criterion:
     if find_spec("ultralytics"):
         ensure_quiet()  # before a user's file imports it
     try:
         found = adapters.load_object(reference or "") if function is None else function
     except LookupError as error:
         raise CannotCall(str(error)) from None
-    return criterion_of(found, reference or str(getattr(found, "__name__", "it")), loss)
+    return criterion_of(found, reference or str(getattr(found, "__name__", "it")), loss, given)
 
 
-def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
-    several, bad = _terms(criterion, name), {scene.name: _of_bad(criterion, name, scene) for scene in BAD}
+def _verdict(criterion: Criterion, name: str, scenes: Scenes) -> CriterionVerdict:
+    classes = scenes[0].classes
+    several = _terms(criterion, name, scenes)
+    bad = {scene.name: _of_bad(criterion, name, scene) for scene in _bad(classes)}
     try:
         one = _terms(criterion, name, terms.ONE_CLASS)
     except Exception as error:  # it may be made for some number of classes, with a weight for each
         one, bad["one class"] = several, f"it raises {sentence(error).rstrip(': ')}"
     told = {term: _both(several[term], one[term]) for term in several}
     try:
-        readings, assignment = _read_off(criterion, name, _others(several), _others(one))
+        readings, assignment = _read_off(criterion, name, scenes, _others(several), _others(one))
     except Exception as error:  # it may keep to float32, in which nothing can be read off
         readings, assignment = {}, f"not read: in float64 it raises {sentence(error).rstrip(': ')}"
     verdict = "same" if set(told.values()) == {SAME} else "different"
@@ -162,16 +171,18 @@ def _verdict(criterion: Criterion, name: str) -> CriterionVerdict:
         readings=readings,
         unused=tuple(criterion.unused),
         bad_input=bad,
-        in_bfloat16=in_bfloat16(criterion.loss, name, [term for term in several if several[term] == SAME]),
+        in_bfloat16=in_bfloat16(criterion.loss, name, scenes, [term for term in several if several[term] == SAME]),
     )
 
 
-def _read_off(criterion: Criterion, name: str, several: list[str], one: list[str]) -> tuple[dict[str, Reading], str]:
+def _read_off(
+    criterion: Criterion, name: str, scenes: Scenes, several: list[str], one: list[str]
+) -> tuple[dict[str, Reading], str]:
     """What terms compute that are another with `several` classes or with `one`, and what becomes of the assignment."""
     if name in OF_QUERIES_AND_MAPS:
-        answers = answers_of(criterion.loss.call, name)
+        answers = answers_of(criterion.loss.call, name, scenes)
         return {"cls": read_class_of(name, answers)} if "cls" in several else {}, _assignment(answers)
-    parts = _parts(criterion, name, terms.SCENES)
+    parts = _parts(criterion, name, scenes)
     readings = _readings(name, several, parts)
     if alone := [term for term in one if term not in several]:
         apart = {f"{part} {WITH_ONE}".strip(): each for part, each in _parts(criterion, name, terms.ONE_CLASS).items()}
@@ -179,6 +190,14 @@ def _read_off(criterion: Criterion, name: str, several: list[str], one: list[str
         parts |= apart
     told = (f"{part}: {_assignment(each)}".removeprefix(": ") for part, each in parts.items())
     return readings, "; ".join(told)
+
+
+def _bad(classes: int) -> Scenes:
+    """What a training set with a fault in it gives; what a criterion does of it is told, and decides nothing."""
+    return (
+        terms.GroundTruth("a label beyond the classes", ((BOX,),), ((classes,),), classes=classes),
+        terms.GroundTruth("a box of NaN", ((BOX, (NAN, NAN, NAN, NAN)),), ((0, classes - 1),), classes=classes),
+    )
 
 
 def _of_bad(criterion: Criterion, name: str, scene: terms.GroundTruth) -> str:
@@ -250,7 +269,7 @@ def _both(several: str, one: str) -> str:
     return f"with several classes {several}; {WITH_ONE} {one}"
 
 
-def _terms(criterion: Criterion, name: str, scenes: Scenes = terms.SCENES) -> dict[str, str]:
+def _terms(criterion: Criterion, name: str, scenes: Scenes) -> dict[str, str]:
     """A sentence for each term, from the same comparison as the agreement suite's."""
     rows = terms.rows(criterion.loss, "float32", "cpu", strict=True, scenes=scenes)
     names = dict.fromkeys(row["probe"].rpartition(": ")[2] for row in rows)

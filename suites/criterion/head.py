@@ -54,10 +54,10 @@ class Answer:
         return bool((self.theirs == self.ours).all())
 
 
-def answers_of(call: Callable[..., Any], name: str) -> list[Answer]:
+def answers_of(call: Callable[..., Any], name: str, scenes: tuple[terms.GroundTruth, ...]) -> list[Answer]:
     """A criterion and our own, asked for every batch."""
     with default_dtype("float64"):  # as in `checking`
-        return [_answer(call, name, scene) for scene in terms.SCENES]
+        return [_answer(call, name, scene) for scene in scenes]
 
 
 def read_class_of(name: str, answers: list[Answer]) -> Reading:

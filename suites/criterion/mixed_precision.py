@@ -16,10 +16,10 @@ from focalbench_suite.suites.agreement import terms
 from focalbench_suite.suites.explainer.here import sentence
 
 
-def in_bfloat16(loss: Loss, name: str, same: list[str]) -> str:
+def in_bfloat16(loss: Loss, name: str, scenes: tuple[terms.GroundTruth, ...], same: list[str]) -> str:
     """What the terms `same` of a criterion `name` are there, in words; nothing where there are none."""
     worst: dict[str, tuple[float, str]] = {}  # of each term how far off it is, as a share of its size, and where
-    for scene in terms.SCENES if same else ():
+    for scene in scenes if same else ():
         given = terms.inputs_of(name, scene, "bfloat16", "bfloat16")
         given = replace(given, boxes=[boxes.float() for boxes in given.boxes])  # exact: bfloat16 has these numbers
         ours = terms.inputs_of(name, scene, "bfloat16", "float64").terms(find(name, "own").call)

@@ -949,6 +949,7 @@ BOX_MISTAKES = {
     "sides_over_diagonal": "with widths and heights over the enclosing box's squared diagonal, not over its sides",
     "sides_over_target": "with widths and heights over the target's, not over the enclosing box's",
     "sides_over_unsquared": "with squared widths and heights over the enclosing box's, which are not squared",
+    "centres_for_sides": "with the centres' distances over the enclosing box's sides where widths and heights belong",
     "sides_unsquared": "with widths and heights over the enclosing box's, neither squared",
     "pixel": "of boxes whose sides it counts 1 longer than they are (+ 1)",
     "pixel_of_overlap": "whose overlap is that of boxes with sides 1 longer than they are (+ 1)",
@@ -978,8 +979,8 @@ BOXES: dict[str, str | Callable[[Values], str]] = {
     "box_changed": "changes its arguments",
     "box_dtype": "returns {dtype} for float64 boxes",
     "box_reduction": "reduces by {reduction}, not by {wanted}",
-    "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}, in place of the loss of "
-    "{wanted}",
+    "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the loss "
+    "of {wanted}",
     "box_weighted": "computes {factor}the loss of {other} times IoU^{power:.4g}{held}, in place of that of {wanted}",
     "box_mean_of_four": "takes the mean over the four coordinates, a quarter of their sum",
     "box_smooth": "computes {factor}smooth L1 with beta {beta:.4g}, {over} the four coordinates, in place of {wanted}",

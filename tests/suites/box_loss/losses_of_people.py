@@ -219,3 +219,22 @@ def changes_centres(pred, target):
 def changes_columns(pred, target):
     target[2:].clamp_(max=60.0)
     return generalized_box_iou_loss(pred.T, target.T)
+
+
+def eiou_of_centres(pred, target):
+    """The centres' distances stand a second time where widths and heights belong."""
+    inner, union, hull, centres = measured(pred, target)
+    apart = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square()
+    return 1 - inner / union + centres / hull.square().sum(1) + (apart / hull.square()).sum(1)
+
+
+def alpha_diou_by_axis(pred, target):
+    inner, union, hull, _ = measured(pred, target)
+    apart = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).abs()
+    return 1 - (inner / union) ** 2 + (apart**4).sum(1) / (hull**4).sum(1)
+
+
+def powerful(pred, target):
+    sides = (target[:, 2:] - target[:, :2]).repeat(1, 2)
+    away = ((pred - target).abs() / sides).mean(1)
+    return 2 - overlap(pred, target) - torch.exp(-(away**2))

@@ -76,6 +76,17 @@ TOLD = {
     "the enclosing box's squared diagonal, not over its sides",
     ("focal_giou", "giou"): "computes 3 times the loss of GIoU times IoU^0.5, in place of that of GIoU",
     ("alpha_diou", "diou"): "computes alpha-DIoU, each part to the power 3, in place of the loss of DIoU",
+    (
+        "alpha_diou_by_axis",
+        "diou",
+    ): "computes alpha-DIoU, each part to the power 2, the centres' distance axis by axis, "
+    "in place of the loss of DIoU",
+    (
+        "eiou_of_centres",
+        "iou",
+    ): "computes the loss of EIoU in place of that of IoU, with the centres' distances over the "
+    "enclosing box's sides where widths and heights belong",
+    ("powerful", "iou"): "computes the loss of PIoU in place of that of IoU",
     ("of_target_area", "iou"): "computes the loss of IoU, with the intersection over the target's area, not over the "
     "union",
     ("giou_misread", "giou"): "computes the loss of GIoU, of corners that it takes for x, y, width and height",

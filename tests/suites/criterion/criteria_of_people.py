@@ -493,3 +493,60 @@ class Float32Alone(v8DetectionLoss):
         if preds["scores"].dtype != torch.float32:
             raise TypeError("float32 alone")
         return super().__call__(preds, batch)
+
+
+class HardFocalTerm(Elementwise):
+    """Its factor is that of an object or none, whatever the assigned score."""
+
+    def factor(self, logits, scores):
+        p, there = logits.sigmoid(), (scores > 0).to(scores)
+        return (1 - (there * p + (1 - there) * (1 - p))) ** 2 * (0.25 * there + 0.75 * (1 - there))
+
+
+class HardFocal(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = HardFocalTerm()
+
+
+class HeldFactorTerm(Elementwise):
+    def factor(self, logits, scores):
+        return Focal().factor(logits.detach(), scores)
+
+
+class HeldFactor(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = HeldFactorTerm()
+
+
+class WeightsOfPositives(v8DetectionLoss):
+    """A weight for the positives of each class, of a data set of three classes."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor([1.0, 2.5, 4.0]), reduction="none")
+
+
+class MadeWithGamma(v8DetectionLoss):
+    """Must be told its gamma."""
+
+    def __init__(self, model, gamma):
+        super().__init__(model)
+        self.bce, self.gamma = self.focal, gamma
+
+    def focal(self, logits, scores):
+        p = logits.sigmoid()
+        factor = (1 - (scores * p + (1 - scores) * (1 - p))) ** self.gamma
+        return factor * binary_cross_entropy_with_logits(logits, scores, reduction="none")
+
+
+class OfOldRelease(v8DetectionLoss):
+    """Takes a list of maps, as releases before 8.4 gave it, and puts the class term at half its gain."""
+
+    def __call__(self, preds, batch):
+        feats = preds[1] if isinstance(preds, tuple) else preds
+        flat = torch.cat([level.flatten(2) for level in feats], 2)
+        boxes, scores = flat.split((self.reg_max * 4, self.nc), 1)
+        found, items = super().__call__({"boxes": boxes, "scores": scores, "feats": feats}, batch)
+        return found * found.new_tensor([1, 0.5, 1]), items
