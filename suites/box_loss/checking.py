@@ -32,6 +32,9 @@ from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_an
 PATIENCE_S = 120.0  # some hundred calls on a pair each, and the import of a library
 PLAIN = ("overlapping", "one inside the other", "apart")  # the probes that say which loss it is
 LOST = 1e-3  # of a value or a gradient: what is off by more has lost digits that a training may miss
+STEEP = (
+    1e-4  # of the norm of slopes: an epsilon of 1e-4 beside a distance of some pixels, of which the value is a square
+)
 CORNERS = 4  # coordinates of a box
 LEAST = 1e-3  # values below this are held against it, as losses are of the order of 1
 Numbers = numpy.ndarray
@@ -145,7 +148,7 @@ def _scale(asked: Answers, known: PairLoss) -> float | None:
     """What the values and slopes are of those of a known loss, where that is one number."""
     values, slopes = of_loss(known, asked.boxes, asked.targets)
     scale = float(values @ asked.values / (values @ values))
-    return scale if _near(asked.values, scale * values) and _near(asked.slopes, scale * slopes) else None
+    return scale if _near(asked.values, scale * values) and _near(asked.slopes, scale * slopes, STEEP) else None
 
 
 def _factor(scale: float) -> str:
@@ -257,10 +260,10 @@ def _of_values(asked: Answers, loss: str) -> Change:
     return change("unexplained", "box_unknown", nearest=KINDS[nearest][0], share=off[nearest])
 
 
-def _near(found: Numbers, expected: Numbers) -> bool:
+def _near(found: Numbers, expected: Numbers, most: float = NEAR) -> bool:
     if not (numpy.isfinite(found).all() and numpy.isfinite(expected).all()):
         return False
-    return bool(numpy.linalg.norm(found - expected) <= NEAR * numpy.linalg.norm(expected))
+    return bool(numpy.linalg.norm(found - expected) <= most * numpy.linalg.norm(expected))
 
 
 def _fragile(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:

@@ -979,8 +979,8 @@ BOXES: dict[str, str | Callable[[Values], str]] = {
     "box_changed": "changes its arguments",
     "box_dtype": "returns {dtype} for float64 boxes",
     "box_reduction": "reduces by {reduction}, not by {wanted}",
-    "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the loss "
-    "of {wanted}",
+    "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the "
+    "loss of {wanted}",
     "box_weighted": "computes {factor}the loss of {other} times IoU^{power:.4g}{held}, in place of that of {wanted}",
     "box_mean_of_four": "takes the mean over the four coordinates, a quarter of their sum",
     "box_smooth": "computes {factor}smooth L1 with beta {beta:.4g}, {over} the four coordinates, in place of {wanted}",
