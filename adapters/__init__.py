@@ -28,7 +28,6 @@ from focalbench_suite.adapters.canon import CANONICAL, Canonical, Unsupported
 __all__ = [
     "CANONICAL",
     "CRITERIA",
-    "DETECTORS",
     "Adapter",
     "Canonical",
     "Loss",
@@ -43,10 +42,9 @@ __all__ = [
     "source_of",
 ]
 
-CRITERIA = tuple(  # what `check` asks as a whole
-    name for name, loss in CANONICAL.items() if loss.inputs in ("detector", "branches")
+CRITERIA = tuple(  # whole losses of a detector, which `check` asks as they are
+    name for name, loss in CANONICAL.items() if loss.inputs in ("detector", "branches", "maps")
 )
-DETECTORS = CRITERIA + tuple(name for name, loss in CANONICAL.items() if loss.inputs == "maps")  # of a whole head
 ENTRY_POINTS = "focalbench.adapters"
 
 

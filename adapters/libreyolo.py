@@ -1,6 +1,7 @@
 """Losses of LibreYOLO's models: https://github.com/LibreYOLO/libreyolo"""
 
 from focalbench_suite.adapters import Adapter, Unsupported
+from focalbench_suite.adapters._queries import targets_of
 
 adapter = Adapter("libreyolo", distribution="libreyolo", modules=("libreyolo",))
 
@@ -63,3 +64,13 @@ def varifocal_yolonas(logits, targets, *, gamma, alpha):
         raise Unsupported("YOLO-NAS's varifocal loss always weights negatives by alpha")
     label = (targets > 0).to(targets.dtype)
     return PPYoloELoss._varifocal_loss(logits, targets, label, alpha=alpha, gamma=gamma)
+
+
+@adapter.loss("rtdetr_head", variant="rtdetr", origin="libreyolo.models.rtdetr.loss:RTDETRLoss", reduction="terms")
+def rtdetr_head(pred_boxes, pred_logits, boxes, labels, *, image_size):
+    """Its varifocal loss has gamma 2 and alpha 0.75, Ultralytics' 1.5 and 0.25."""
+    from libreyolo.models.rtdetr.loss import RTDETRLoss
+
+    outputs = {"pred_logits": pred_logits[0], "pred_boxes": pred_boxes[0].sigmoid()}
+    found = RTDETRLoss(num_classes=pred_logits[0].shape[2])(outputs, targets_of(boxes, labels, image_size))
+    return {"cls": found["loss_vfl"], "bbox": found["loss_bbox"], "giou": found["loss_giou"]}

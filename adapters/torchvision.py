@@ -46,7 +46,14 @@ def retinanet_head(cls_logits, bbox_regression, boxes, labels, *, image_size, st
 
     `cls_logits` (B, 9 C, H, W) and `bbox_regression` (B, 36, H, W) a level, as its head's convolutions give them.
     """
-    model = _retinanet(cls_logits[0].shape[1] // 9, tuple(strides))
+    from torchvision.models.detection import RetinaNet
+
+    return retinanet_of(RetinaNet, cls_logits, bbox_regression, boxes, labels, image_size=image_size, strides=strides)
+
+
+def retinanet_of(kind, cls_logits, bbox_regression, boxes, labels, *, image_size, strides):
+    """The same of a subclass of its RetinaNet."""
+    model = _retinanet(kind, cls_logits[0].shape[1] // 9, tuple(strides))
     outputs = {"cls_logits": _rows(cls_logits, 9), "bbox_regression": _rows(bbox_regression, 9)}
     found = model.compute_loss(_truth(boxes, labels), outputs, _anchors(model, cls_logits, image_size))
     return {"cls": found["classification"], "bbox": found["bbox_regression"]}
@@ -55,7 +62,15 @@ def retinanet_head(cls_logits, bbox_regression, boxes, labels, *, image_size, st
 @adapter.loss("fcos_head", origin="torchvision.models.detection.fcos:FCOS.compute_loss", reduction="terms")
 def fcos_head(cls_logits, bbox_regression, bbox_ctrness, boxes, labels, *, image_size, strides):
     """Terms cls, bbox and ctrness; the outputs (B, C, H, W), (B, 4, H, W) and (B, 1, H, W) a level."""
-    model = _fcos(cls_logits[0].shape[1], tuple(strides))
+    from torchvision.models.detection import FCOS
+
+    maps = cls_logits, bbox_regression, bbox_ctrness
+    return fcos_of(FCOS, *maps, boxes, labels, image_size=image_size, strides=strides)
+
+
+def fcos_of(kind, cls_logits, bbox_regression, bbox_ctrness, boxes, labels, *, image_size, strides):
+    """The same of a subclass of its FCOS."""
+    model = _fcos(kind, cls_logits[0].shape[1], tuple(strides))
     names = ("cls_logits", "bbox_regression", "bbox_ctrness")
     maps = (cls_logits, bbox_regression, bbox_ctrness)
     outputs = {name: _rows(each, 1) for name, each in zip(names, maps, strict=True)}
@@ -85,22 +100,20 @@ def _anchors(model, maps, image_size):
 
 
 @lru_cache
-def _retinanet(classes, strides):
-    from torchvision.models.detection import RetinaNet
+def _retinanet(kind, classes, strides):
     from torchvision.models.detection.anchor_utils import AnchorGenerator
 
     sizes = tuple(tuple(int(4 * stride * 2 ** (third / 3)) for third in range(3)) for stride in strides)
     generator = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(strides))
-    return RetinaNet(_backbone(), classes, anchor_generator=generator)
+    return kind(_backbone(), classes, anchor_generator=generator)
 
 
 @lru_cache
-def _fcos(classes, strides):
-    from torchvision.models.detection import FCOS
+def _fcos(kind, classes, strides):
     from torchvision.models.detection.anchor_utils import AnchorGenerator
 
     generator = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
-    return FCOS(_backbone(), classes, anchor_generator=generator)
+    return kind(_backbone(), classes, anchor_generator=generator)
 
 
 def _backbone():

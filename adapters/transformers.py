@@ -1,6 +1,7 @@
 """Losses of Hugging Face's detection models: https://github.com/huggingface/transformers/tree/main/src/transformers/loss"""
 
 from focalbench_suite.adapters import Adapter, Unsupported
+from focalbench_suite.adapters._queries import targets_of
 
 adapter = Adapter("transformers", distribution="transformers", modules=("transformers",))
 FOCAL = {"defaults": {"gamma": 2, "alpha": 0.25}}
@@ -74,3 +75,15 @@ def distribution_focal_d_fine(logits, targets, *, weight=None, reduction):
     right_share = targets - left
     compute = DFineLoss.unimodal_distribution_focal_loss  # uses nothing of its instance
     return compute(None, logits, left, right_share, 1 - right_share, weight=weight, reduction=reduction)
+
+
+@adapter.loss("rtdetr_head", variant="rt_detr", origin="transformers.loss.loss_rt_detr:RTDetrLoss", reduction="terms")
+def rtdetr_head(pred_boxes, pred_logits, boxes, labels, *, image_size):
+    """With the settings of RTDetrConfig: its varifocal loss has gamma 2 and alpha 0.75, Ultralytics' 1.5 and 0.25."""
+    from transformers import RTDetrConfig
+    from transformers.loss.loss_rt_detr import RTDetrLoss
+
+    criterion = RTDetrLoss(RTDetrConfig(num_labels=pred_logits[0].shape[2]))
+    outputs = {"logits": pred_logits[0], "pred_boxes": pred_boxes[0].sigmoid()}
+    found = criterion(outputs, targets_of(boxes, labels, image_size, "class_labels"))
+    return {"cls": found["loss_vfl"], "bbox": found["loss_bbox"], "giou": found["loss_giou"]}

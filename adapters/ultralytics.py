@@ -236,21 +236,26 @@ def rtdetr_head(pred_boxes, pred_logits, boxes, labels, *, image_size):
     """
     import torch
 
+    ensure_quiet()
+    from ultralytics.models.utils.loss import RTDETRDetectionLoss
+
     if pred_logits[0].dtype != torch.float32:
         raise Unsupported("RTDETRDetectionLoss keeps scores in float32 and fails on outputs of another dtype")
+    return rtdetr_of(RTDETRDetectionLoss, pred_boxes, pred_logits, boxes, labels, image_size=image_size)
+
+
+def rtdetr_of(kind, pred_boxes, pred_logits, boxes, labels, *, image_size):
+    """The same of a subclass of its RTDETRDetectionLoss."""
     truth = batch_of(boxes, labels, *image_size)
     batch = {"cls": truth["cls"].long(), "bboxes": truth["bboxes"], "gt_groups": [len(each) for each in boxes]}
     outputs = pred_boxes[0].sigmoid()[None], pred_logits[0][None]
-    found = _rtdetr_criterion(pred_logits[0].shape[2])(outputs, batch)
+    found = _rtdetr_criterion(kind, pred_logits[0].shape[2])(outputs, batch)
     return {"cls": found["loss_class"], "bbox": found["loss_bbox"], "giou": found["loss_giou"]}
 
 
 @lru_cache
-def _rtdetr_criterion(num_classes):
-    ensure_quiet()
-    from ultralytics.models.utils.loss import RTDETRDetectionLoss
-
-    return RTDETRDetectionLoss(nc=num_classes, use_vfl=True)
+def _rtdetr_criterion(kind, num_classes):
+    return kind(nc=num_classes, use_vfl=True)
 
 
 def _branches(one2many, one2one, reg_max):

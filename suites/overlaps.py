@@ -80,8 +80,28 @@ def _wiou(boxes: Tensor, targets: Tensor) -> Tensor:
     return (size.apart.square().sum(1) / size.hull.detach().square().sum(1)).exp() * _own("iou", boxes, targets)
 
 
+def _piou(boxes: Tensor, targets: Tensor) -> Tensor:
+    """With the corners' distances over the target's sides, flattened  (Powerful-IoU, Neural Networks 2024)."""
+    return _own("iou", boxes, targets) + 1 - (-_corners_apart(boxes, targets).square()).exp()
+
+
+def _piou_v2(boxes: Tensor, targets: Tensor) -> Tensor:
+    """PIoU times an attention that boxes of middling quality have most of, with lambda 1.3."""
+    quality = 1.3 * (-_corners_apart(boxes, targets)).exp()
+    return 3 * quality * (-quality.square()).exp() * _piou(boxes, targets)
+
+
+def _corners_apart(boxes: Tensor, targets: Tensor) -> Tensor:
+    size = _sizes(boxes, targets).target
+    return ((boxes - targets).abs() / torch.cat((size, size), dim=1)).sum(1) / 4
+
+
 def _smooth_l1(boxes: Tensor, targets: Tensor) -> Tensor:
     return torch.nn.functional.smooth_l1_loss(boxes, targets, reduction="none").sum(1)
+
+
+def _squared(boxes: Tensor, targets: Tensor) -> Tensor:
+    return (boxes - targets).square().sum(1)
 
 
 def _l1(boxes: Tensor, targets: Tensor) -> Tensor:
@@ -99,14 +119,22 @@ KINDS: dict[str, tuple[str, PairLoss]] = {
     "eiou": ("EIoU", _eiou),
     "siou": ("SIoU", _siou),
     "wiou": ("WIoU v1", _wiou),
+    "piou": ("PIoU", _piou),
+    "piou_v2": ("PIoU v2", _piou_v2),
     "smooth_l1": ("the smooth L1 distance of the corners", _smooth_l1),
     "l1": ("the L1 distance of the corners", _l1),
+    "squared": ("the squared distance of the corners", _squared),
 }
 
 
 def values_and_slopes(kind: str, boxes: numpy.ndarray, targets: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """The loss (n,) of each pair and its slopes (n, 4) to the predicted box's corners."""
+    return of_loss(KINDS[kind][1], boxes, targets)
+
+
+def of_loss(loss: PairLoss, boxes: numpy.ndarray, targets: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The same of a loss that is given."""
     predicted = torch.tensor(boxes, requires_grad=True)
-    each = KINDS[kind][1](predicted, torch.tensor(targets))
+    each = loss(predicted, torch.tensor(targets))
     (slopes,) = torch.autograd.grad(each.sum(), predicted)
     return each.detach().numpy(), slopes.numpy()

@@ -32,6 +32,7 @@ def rtdetr_head(
     image_size: tuple[int, int],
     match: Callable[[Tensor], tuple[Tensor, Tensor]],
     gains: Mapping[str, float] = GAINS,
+    classification: Callable[..., Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """The terms cls, bbox and giou of a batch, each a sum divided by the number of boxes, times its gain.
 
@@ -44,6 +45,8 @@ def rtdetr_head(
         match: from the costs (Q, G) of an image to the queries and the boxes of its matches, each box once, by the
             least sum of costs; ``scipy.optimize.linear_sum_assignment`` is one.
         gains: the factor of each term.
+        classification: what is asked of class logits (N, C) and targets (N, C), with ``avg_factor``, in the place of
+            the loss of the class term.
 
     A matched query should score the IoU of its boxes, and any other 0. A batch without boxes has a focal loss as its
     class term, divided by 1; the other two are 0.
@@ -78,10 +81,10 @@ def rtdetr_head(
         mine.append(predicted[image, query])
         wanted.append(corners[box])
     flat = pred_logits.flatten(0, 1), targets.flatten(0, 1)
-    classes = partial(varifocal_loss if mine else focal_loss, gamma=GAMMA, alpha=ALPHA, avg_factor=count)
+    classes = classification or partial(varifocal_loss if mine else focal_loss, gamma=GAMMA, alpha=ALPHA)
     given, true = (torch.cat(each) if each else predicted.new_zeros(0, 4) for each in (mine, wanted))
     return {
-        "cls": gains["cls"] * classes(*flat),
+        "cls": gains["cls"] * classes(*flat, avg_factor=count),
         "bbox": gains["bbox"] * (given - _centres(true)).abs().sum() / count,
         "giou": gains["giou"] * (1 - giou(_corners(given), true)).sum() / count,
     }

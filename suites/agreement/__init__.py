@@ -8,7 +8,7 @@ Beside that: how accurate (`accuracy`), where it breaks down (`numerics`), what 
 from __future__ import annotations
 
 from focalbench_suite import adapters
-from focalbench_suite.adapters import CANONICAL, DETECTORS, Adapter, Loss
+from focalbench_suite.adapters import CANONICAL, CRITERIA, Adapter, Loss
 from focalbench_suite.suites import Cell, Record, Selection, Task, selected
 from focalbench_suite.suites.agreement.subject import of
 
@@ -46,7 +46,7 @@ def _in_smoke(adapter: Adapter, loss: Loss) -> bool:
 
 def _cells(loss: Loss, device: str, selection: Selection) -> list[Cell]:
     dtypes = selection.dtypes or DTYPES[selection.profile]
-    if loss.name in DETECTORS:
+    if loss.name in CRITERIA:
         reference = ("float64",) if loss.label == "own" else ()  # what the others are compared with
         exact = [dtype for dtype in dtypes if dtype in ("float32", "float64") and dtype not in reference]
         return [Cell("agreement", loss.name, loss.label, device, dtype, "terms") for dtype in exact]

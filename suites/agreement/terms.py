@@ -7,7 +7,8 @@ inputs that the library gets.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -26,10 +27,10 @@ WITH_BINS = ("v8_detection", "gfl_head", "end_to_end_detection")  # whose sides 
 PRIOR_BIAS = -4.6  # one positive in a hundred, arXiv:1708.02002 section 4.1
 BOX_BIAS = 2.0  # strides: of the sides of Ultralytics' Detect at the start
 # Of heads that give their maps apart: channels of each group and the mean of its numbers.
-MAPS = {
-    "gfl_head": ((CLASSES, PRIOR_BIAS), (4 * (REG_MAX + 1), 0.0)),
-    "retinanet_head": ((9 * CLASSES, PRIOR_BIAS), (9 * 4, 0.0)),
-    "fcos_head": ((CLASSES, PRIOR_BIAS), (4, BOX_BIAS), (1, 0.0)),
+MAPS: dict[str, Callable[[int], tuple[tuple[int, float], ...]]] = {
+    "gfl_head": lambda classes: ((classes, PRIOR_BIAS), (4 * (REG_MAX + 1), 0.0)),
+    "retinanet_head": lambda classes: ((9 * classes, PRIOR_BIAS), (9 * 4, 0.0)),
+    "fcos_head": lambda classes: ((classes, PRIOR_BIAS), (4, BOX_BIAS), (1, 0.0)),
 }
 # How many roundings a term may be off, as it is a sum over some hundred anchors of numbers that went through an
 # assignment. With 4, our own terms in float32 differ from those in float64; 8 and 16 give the same verdicts on our own,
@@ -42,13 +43,20 @@ Row = dict[str, Any]
 class GroundTruth:
     """Ground truth of a batch: for each image its boxes (x1, y1, x2, y2 in pixels) and their classes.
 
-    `size` is the height and width of all its images in pixels, multiples of the largest stride.
+    `size` is the height and width of all its images in pixels, multiples of the largest stride; `classes` are those
+    that the head knows.
     """
 
     name: str
     boxes: tuple[tuple[tuple[float, float, float, float], ...], ...]
     labels: tuple[tuple[int, ...], ...]
     size: tuple[int, int] = (SIDE, SIDE)
+    classes: int = CLASSES
+
+    def of_classes(self, classes: int) -> GroundTruth:
+        """The same boxes for a head that knows so many classes."""
+        labels = tuple(tuple(label % classes for label in image) for image in self.labels)
+        return replace(self, labels=labels, classes=classes)
 
 
 SCENES = (
@@ -78,27 +86,28 @@ SCENES = (
         "an image wider than high", (((12.0, 8.0, 60.0, 84.0), (84.0, 20.0, 152.0, 70.0)),), ((2, 0),), (96, 160)
     ),
 )
-
-
+ONE_CLASS = tuple(replace(scene.of_classes(1), name=f"{scene.name} of one class") for scene in SCENES[:5])
 Terms = dict[str, tuple[numpy.ndarray, numpy.ndarray]]  # of each term its value and its gradient to all head outputs
 
 
-def rows(loss: Loss, dtype: str, device: str, strict: bool = False) -> list[Row]:
+def rows(
+    loss: Loss, dtype: str, device: str, strict: bool = False, scenes: tuple[GroundTruth, ...] = SCENES
+) -> list[Row]:
     """A row for each number of bins, scene, term and quantity.
 
     A single number is a multiple of any other, so a scale is one for all scenes: the first scene whose gradient is not
     zero fixes it, and the value there and all the other scenes must bear it out. With `strict`, what a call raises is
     raised.
     """
-    return [row for bins in BINS.get(loss.name, (REG_MAX,)) for row in _rows(loss, dtype, device, strict, bins)]
+    return [row for bins in BINS.get(loss.name, (REG_MAX,)) for row in _rows(loss, dtype, device, strict, bins, scenes)]
 
 
-def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int) -> list[Row]:
+def _rows(loss: Loss, dtype: str, device: str, strict: bool, bins: int, scenes: tuple[GroundTruth, ...]) -> list[Row]:
     named = {"device": device, "dtype": dtype, "form": "term", "cases": 1}
     own = find(loss.name, "own").call
     answers: list[tuple[str, Terms, Terms]] = []
     found: list[Row] = []
-    for scene in SCENES:
+    for scene in scenes:
         title = scene.name if bins == REG_MAX else f"{scene.name}, reg_max {bins}"
         try:
             got = inputs_of(loss.name, scene, dtype, dtype, device, bins).terms(loss.call)
@@ -136,11 +145,11 @@ def _scale(
     got, ours = gradients[0]
     scale = float(ours @ got) / float(ours @ ours)
     wider = max(dtype, "float32", key=errors.epsilon)
-    held = all(_near(got[i], scale * ours[i], wider) for got, ours in pairs for i in range(2))
+    held = all(near(got[i], scale * ours[i], wider) for got, ours in pairs for i in range(2))
     return scale if scale and held else None
 
 
-def _near(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> bool:
+def near(actual: numpy.ndarray, expected: numpy.ndarray, dtype: str) -> bool:
     """Whether numbers differ by roundings alone, counted against the size of what is expected."""
     return _of_roundings(float(numpy.linalg.norm(actual - expected)), float(numpy.linalg.norm(expected)), dtype)
 
@@ -202,13 +211,13 @@ def inputs_of(
     """The inputs of a batch in `dtype`, the head outputs rounded to `rounded` first."""
     kind = getattr(torch, dtype)
     coarse = getattr(torch, rounded)
-    groups = head_outputs(name, len(batch.boxes), bins, batch.size)
+    groups = head_outputs(name, len(batch.boxes), bins, batch.size, batch.classes)
     heads = [[tensor.to(coarse).to(device, kind).requires_grad_() for tensor in group] for group in groups]
     boxes = [torch.tensor(image, dtype=kind, device=device).reshape(-1, 4) for image in batch.boxes]
     labels = [torch.tensor(image, dtype=torch.int64, device=device) for image in batch.labels]
     settings: dict[str, Any] = {"strides": STRIDES}
     settings = {} if name in QUERIED else settings
-    settings |= {"image_size": batch.size} if name in (*MAPS, *QUERIED) else {"num_classes": CLASSES}
+    settings |= {"image_size": batch.size} if name in (*MAPS, *QUERIED) else {"num_classes": batch.classes}
     settings |= {"reg_max": bins} if name in WITH_BINS else {}
     return Inputs(heads, boxes, labels, settings)
 
@@ -226,7 +235,7 @@ def _numbers(tensors: list[torch.Tensor]) -> numpy.ndarray:
 
 @functools.lru_cache
 def head_outputs(
-    name: str, images: int, bins: int = REG_MAX, size: tuple[int, int] = (SIDE, SIDE)
+    name: str, images: int, bins: int = REG_MAX, size: tuple[int, int] = (SIDE, SIDE), classes: int = CLASSES
 ) -> list[list[torch.Tensor]]:
     """Head outputs of a detector as it starts: class logits at the prior, noisy distributions or sides."""
     generator = torch.Generator().manual_seed(0)
@@ -236,14 +245,14 @@ def head_outputs(
         return [torch.randn(shape, generator=generator, dtype=torch.float64) + shift for shape in shapes]
 
     def branch() -> list[torch.Tensor]:
-        classes, distances = noise(CLASSES, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
-        return [torch.cat(pair, dim=1) for pair in zip(distances, classes, strict=True)]
+        scores, distances = noise(classes, PRIOR_BIAS), noise(4 * bins, BOX_BIAS if bins == 1 else 0.0)
+        return [torch.cat(pair, dim=1) for pair in zip(distances, scores, strict=True)]
 
     if name in QUERIED:
         return [
             [spread * torch.randn(images, QUERIES, channels, generator=generator, dtype=torch.float64)]
-            for channels, spread in ((4, 1.0), (CLASSES, SCORES_SPREAD))
+            for channels, spread in ((4, 1.0), (classes, SCORES_SPREAD))
         ]
     if name in MAPS:
-        return [noise(channels, shift) for channels, shift in MAPS[name]]
+        return [noise(channels, shift) for channels, shift in MAPS[name](classes)]
     return [branch() for _ in range(2 if name == "end_to_end_detection" else 1)]

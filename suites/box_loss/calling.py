@@ -1,8 +1,9 @@
 """How does a function of two boxes want to be called? Names are believed first, then forms are tried.
 
 People write these as ``f(pred, target)``, ``bbox_iou(box1, box2, xywh=True, CIoU=False)``, over rows or columns, of
-corners or of centres and sizes, and return the overlap as often as one less it. A `Form` is one way; that is taken
-whose answers are the loss that is asked for, else that whose answers are any loss that is known.
+corners, of centres and sizes or of COCO's first corners and sizes, and return the overlap as often as one less it. A
+`Form` is one way; that is taken whose answers are the loss that is asked for, else that whose answers are any loss that
+is known.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from torch import Tensor
 from focalbench_suite import adapters
 from focalbench_suite.suites.check.signature import CannotCall, parameters_of
 from focalbench_suite.suites.explainer.here import sentence
-from focalbench_suite.suites.overlaps import KINDS
+from focalbench_suite.suites.overlap_mistakes import mistakes
+from focalbench_suite.suites.overlaps import KINDS, PairLoss
 
 TARGETS = (
     "target", "targets", "gt", "gts", "box2", "boxes2", "bbox2", "bboxes2", "b2", "y", "labels", "label", "y_true",
@@ -37,14 +39,23 @@ NAMES = {"iou": "IoU", "giou": "GIoU", "diou": "DIoU", "ciou": "CIoU"}
 BOXES = ((8.0, 8.0, 40.0, 52.0), (50.0, 30.0, 120.0, 110.0), (2.0, 3.0, 9.0, 6.5))
 MATES = ((12.0, 4.0, 44.0, 40.0), (70.0, 20.0, 122.0, 90.0), (10.0, 2.0, 17.5, 7.0))
 
+# how people lay out a box's four numbers, of its corners (n, 4)
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "corners": lambda boxes: boxes,
+    "centres and sizes": lambda boxes: torch.cat(
+        ((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]), dim=1
+    ),
+    "first corners and sizes": lambda boxes: torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), dim=1),
+}
+
 
 @dataclass(frozen=True)
 class Form:
-    """One way to call: `settings` by name, whether boxes are centres and sizes, columns, one less an overlap."""
+    """One way to call: `settings` by name, how boxes and targets are laid out, columns, one less an overlap."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     swapped: bool = False
-    centres: bool = False
+    layouts: tuple[str, str] = ("corners", "corners")
     columns: str = "rows"  # rows (N, 4), columns (4, N), or first: the first box in columns, the second in rows
     overlap: bool = False
 
@@ -67,27 +78,33 @@ class BoundBoxes:
 
     def answer(self, boxes: Tensor, targets: Tensor, **more: Any) -> Tensor:
         """What it returns of a batch, one less it where that is an overlap; a matrix of all pairs by its diagonal."""
+        return self.answer_to(*self.laid(boxes, targets), **more)
+
+    def laid(self, boxes: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes and targets as it wants them, of corners (N, 4)."""
+        return self._laid(boxes, first=True), self._laid(targets, first=False)
+
+    def answer_to(self, boxes: Tensor, targets: Tensor, **more: Any) -> Tensor:
+        """The same of boxes and targets that are as it wants them."""
         called = self.function(**self.made) if isinstance(self.function, type) else self.function
-        given = [self._laid(boxes, first=True), self._laid(targets, first=False)]
-        found = called(*(given[::-1] if self.form.swapped else given), **self.form.settings | more)
+        given = (targets, boxes) if self.form.swapped else (boxes, targets)
+        found = called(*given, **self.form.settings | more)
         found = found[0] if isinstance(found, (tuple, list)) else found
         if not isinstance(found, Tensor):
             raise CannotCall(f"{self.name} returns a {type(found).__name__}, no tensor")
-        if found.shape == (len(boxes), len(boxes)) and len(boxes) > 1:
+        if found.dim() == 2 and len(found) == found.shape[1] == targets.numel() // 4 > 1:
             found = found.diagonal()
         return 1 - found if self.form.overlap else found
 
     def _laid(self, boxes: Tensor, first: bool) -> Tensor:
-        if self.form.centres:
-            boxes = torch.cat(((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]), dim=1)
+        boxes = LAYOUTS[self.form.layouts[0 if first else 1]](boxes)
         return boxes.T if self.form.columns == "columns" or (self.form.columns == "first" and first) else boxes
 
     @property
     def how(self) -> str:
         """How it is called, in a line."""
-        boxes = "centres and sizes" if self.form.centres else "corners"
-        rows, columns = f"{boxes} (N, 4)", f"{boxes} (4, N)"
-        shown = {"rows": (rows, rows), "columns": (columns, columns), "first": (columns, rows)}[self.form.columns]
+        shapes = {"rows": ("(N, 4)", "(N, 4)"), "columns": ("(4, N)", "(4, N)"), "first": ("(4, N)", "(N, 4)")}
+        shown = [f"{one} {shape}" for one, shape in zip(self.form.layouts, shapes[self.form.columns], strict=True)]
         data = [f"{self.names[i]} = {what} {shown[i]}" for i, what in enumerate(("boxes,", "targets,"))]
         data = data[::-1] if self.form.swapped else data
         settings = [f"{name}={value!r}" for name, value in self.form.settings.items()]
@@ -165,9 +182,10 @@ def _forms(
     losses = [False, True] if "loss" in name.lower() else [True, False]
     if loss == "smooth_l1":
         losses = [False]  # which is never an overlap
-    for columns, centres, overlap in itertools.product(("rows", "columns", "first"), (False, True), losses):
-        if not (told and centres):
-            yield Form(settings, swapped, centres, columns, overlap)
+    alike = [(layout, layout) for layout in LAYOUTS]
+    layouts = alike[:1] if told else [*alike, *itertools.permutations(LAYOUTS, 2)]
+    for columns, layout, overlap in itertools.product(("rows", "columns", "first"), layouts, losses):
+        yield Form(settings, swapped, layout, columns, overlap)
 
 
 def _rank(candidate: BoundBoxes, loss: str) -> tuple[int | None, str]:
@@ -189,7 +207,7 @@ def _rank(candidate: BoundBoxes, loss: str) -> tuple[int | None, str]:
         return None, f"it returns the shape {tuple(batch.shape)} for {len(boxes)} pairs"
     if _near(found, KINDS[loss][1](boxes, targets)):
         return 0, ""
-    for _, known in KINDS.values():
+    for known in _known():
         exact = known(boxes, targets)
         scale = 1.0 if candidate.form.overlap else float(exact @ found.double() / (exact @ exact))
         if _near(found, scale * exact):
@@ -199,6 +217,11 @@ def _rank(candidate: BoundBoxes, loss: str) -> tuple[int | None, str]:
     with torch.no_grad():
         alike = candidate(boxes, boxes)
     return (2 if bool((alike.abs() < 1e-3).all()) else 3), ""
+
+
+def _known() -> list[PairLoss]:
+    """All losses that are recognised by their values, those with something wrong in them among them."""
+    return [known for _, known in KINDS.values()] + [wrong for kind in KINDS for _, wrong in mistakes(kind)]
 
 
 def _of_power(found: Tensor, loss: Tensor) -> bool:

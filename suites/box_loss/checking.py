@@ -7,6 +7,7 @@ area, in float64 and in float32.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,11 +26,16 @@ from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
-from focalbench_suite.suites.overlaps import KINDS, values_and_slopes
+from focalbench_suite.suites.overlap_mistakes import misread, mistakes, powers
+from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_and_slopes
 
 PATIENCE_S = 120.0  # some hundred calls on a pair each, and the import of a library
 PLAIN = ("overlapping", "one inside the other", "apart")  # the probes that say which loss it is
 LOST = 1e-3  # of a value or a gradient: what is off by more has lost digits that a training may miss
+STEEP = (
+    1e-4  # of the norm of slopes: an epsilon of 1e-4 beside a distance of some pixels, of which the value is a square
+)
+CORNERS = 4  # coordinates of a box
 LEAST = 1e-3  # values below this are held against it, as losses are of the order of 1
 Numbers = numpy.ndarray
 
@@ -59,6 +65,7 @@ def check_box_loss(reference: str | None, function: Any, loss: str, options: Opt
 def _checked(reference: str | None, function: Any, loss: str, options: Options) -> Verdict:
     """In the child: load, bind and ask; raises `CannotCall` with one line."""
     found = adapters.load_object(reference or "") if function is None else function
+    warnings.simplefilter("ignore")  # what a file says when it is imported is shown, what its calls say is not
     name = adapters.name_of(reference) if reference else str(getattr(found, "__name__", "it"))
     call = bound(found, name, loss, options.given)
     code = _code(reference, loss, options)
@@ -112,32 +119,129 @@ def _explained(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
         yield _finding(told, "different", code, loss, boxes[worst].tolist(), targets[worst].tolist(), call, of_slopes)
 
 
+@numpy.errstate(all="ignore")  # a loss that is held against the function may have no number for a pair
 def _account(asked: Answers, loss: str) -> Change | None:
     """The change that explains values and slopes; None for the loss itself."""
-    for kind in (loss, *KINDS):
-        values, slopes = values_and_slopes(kind, asked.boxes, asked.targets)
-        scale = float(values @ asked.values / (values @ values))
-        if _near(asked.values, scale * values) and _near(asked.slopes, scale * slopes):
-            same_scale = abs(scale - 1) <= NEAR
-            if kind == loss:
-                return None if same_scale else change("normaliser", "box_scaled", scale=scale)
-            factor = "" if same_scale else f"{scale:.4g} times "
-            is_kind = change("overlap", "other_overlap", other=KINDS[kind][0], wanted=KINDS[loss][0], factor=factor)
-            return change("gradient", "box_trade_off") if (loss, kind) == ("ciou", "ciou_through") else is_kind
-    return _of_overlap(asked, loss) or _of_values(asked, loss)
+    kinds = (loss, *(kind for kind in KINDS if kind != loss))
+    for kind in kinds:
+        scale = _scale(asked, KINDS[kind][1])
+        if kind == loss and scale is not None:
+            return _of_scale(scale, loss)
+        if scale is not None:
+            if (loss, kind) == ("ciou", "ciou_through") and not _factor(scale):
+                return change("gradient", "box_trade_off")
+            return change("overlap", "other_overlap", other=_name(kind), wanted=_name(loss), factor=_factor(scale))
+    return (
+        next(filter(None, (_of_mistake(asked, kind, loss) for kind in kinds)), None)
+        or _of_overlap(asked, loss)
+        or next(filter(None, (_of_weights(asked, kind, loss) for kind in kinds)), None)
+        or _of_corners(asked, loss)
+        or _of_values(asked, loss)
+    )
+
+
+def _name(kind: str) -> str:
+    return KINDS[kind][0]
+
+
+def _scale(asked: Answers, known: PairLoss) -> float | None:
+    """What the values and slopes are of those of a known loss, where that is one number."""
+    values, slopes = of_loss(known, asked.boxes, asked.targets)
+    scale = float(values @ asked.values / (values @ values))
+    return scale if _near(asked.values, scale * values) and _near(asked.slopes, scale * slopes, STEEP) else None
+
+
+def _factor(scale: float) -> str:
+    """A scale in words before a loss; nothing where it is 1."""
+    return "" if abs(scale - 1) <= NEAR else f"{scale:.4g} times "
+
+
+def _of_scale(scale: float, loss: str) -> Change | None:
+    if not _factor(scale):
+        return None
+    if loss == "smooth_l1" and abs(scale - 1 / CORNERS) <= NEAR:
+        return change("normaliser", "box_mean_of_four")
+    return change("normaliser", "box_scaled", scale=scale)
+
+
+def _of_mistake(asked: Answers, kind: str, loss: str) -> Change | None:
+    """One thing wrong in a loss of a kind, or each of its parts to a power."""
+    for code, wrong in (*mistakes(kind), *misread(kind)):
+        if (scale := _scale(asked, wrong)) is not None:
+            instead = "" if kind == loss else f" in place of that of {_name(loss)}"
+            return change("overlap", f"box_{code}", other=_name(kind), instead=instead, factor=_factor(scale))
+    for power, way, raised in powers(kind):
+        if (scale := _scale(asked, raised)) is not None:
+            told = {"told": way, "other": _name(kind), "wanted": _name(loss), "factor": _factor(scale)}
+            return change("overlap", "box_parts_of_power", power=power, **told)
+    return None
+
+
+def _of_weights(asked: Answers, kind: str, loss: str) -> Change | None:
+    """A known loss times a power of the IoU, through which a gradient may flow."""
+    overlap: Numbers = 1 - values_and_slopes("iou", asked.boxes, asked.targets)[0]
+    values, meet = values_and_slopes(kind, asked.boxes, asked.targets)[0], overlap > 0
+    logs = numpy.log(asked.values[meet] / values[meet])
+    if not numpy.isfinite(logs).all() or numpy.ptp(logs) <= NEAR:
+        return None
+    power = numpy.polyfit(numpy.log(overlap[meet]), logs, 1)[0]
+    for held in (True, False):
+        if (scale := _scale(asked, partial(_weighted, kind, float(power), held))) is not None:
+            told = {"other": _name(kind), "wanted": _name(loss), "factor": _factor(scale)}
+            flows = "" if held else ", through which a gradient flows"
+            return change("overlap", "box_weighted", power=float(f"{power:.4g}"), held=flows, **told)
+    return None
+
+
+def _weighted(kind: str, power: float, held: bool, boxes: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    overlap = 1 - KINDS["iou"][1](boxes, targets)
+    return KINDS[kind][1](boxes, targets) * (overlap.detach() if held else overlap).clamp(min=0) ** power
+
+
+def _of_corners(asked: Answers, loss: str) -> Change | None:
+    """Smooth L1 of the corners with another beta, or Huber's loss with a delta, summed over coordinates or averaged."""
+    away, slopes = abs(asked.boxes - asked.targets), abs(asked.slopes)
+    steepest = float(slopes.max())
+    if not steepest:
+        return None
+    flat = slopes < (1 - NEAR) * steepest  # there the loss is a square
+    flat &= away > 0
+    beta = float(numpy.median(away[flat] * steepest / slopes[flat])) if flat.any() else _beta(asked, away, steepest)
+    if not 0 < beta < away.max():
+        return None
+    if (scale := _scale(asked, partial(_smooth, beta))) is None:
+        return None
+    instead = "the plain sum with beta 1" if loss == "smooth_l1" else f"the loss of {_name(loss)}"
+    for over, share in (("summed over", 1.0), ("averaged over", 1 / CORNERS)):
+        told = {"beta": float(f"{beta:.6g}"), "over": over, "wanted": instead}
+        if abs(scale - share) <= NEAR:
+            return change("overlap", "box_smooth", factor="", **told)
+        if abs(scale - share * beta) <= NEAR * scale:
+            return change("overlap", "box_huber", **told)
+    return change("overlap", "box_smooth", factor=_factor(scale), **{**told, "over": "summed over"})
+
+
+def _beta(asked: Answers, away: Numbers, steepest: float) -> float:
+    """The beta of a smooth L1 loss whose slopes are all the steepest: what its values are less than the distances."""
+    return float(numpy.median(2 * (away.sum(1) - asked.values / steepest) / (away > 0).sum(1)))
+
+
+def _smooth(beta: float, boxes: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.smooth_l1_loss(boxes, targets, reduction="none", beta=beta).sum(1)
 
 
 def _of_overlap(asked: Answers, loss: str) -> Change | None:
-    """A logarithm or a power of the IoU, of those pairs that overlap."""
-    overlap: Numbers = 1 - values_and_slopes("iou", asked.boxes, asked.targets)[0]
+    """A logarithm or a power of the IoU; of pairs that do not overlap, of which these have no slope, only the value."""
+    losses, of_iou = values_and_slopes("iou", asked.boxes, asked.targets)
+    overlap: Numbers = 1 - losses
     meet = overlap > 0
-    some = asked.values[meet]
-    if _near(some, -numpy.log(overlap[meet])):
-        return change("overlap", "box_logarithm", wanted=KINDS[loss][0])
-    if (some < 1).all() and (some > 0).all():
-        powers = numpy.log1p(-some) / numpy.log(overlap[meet])
-        if numpy.ptp(powers) <= NEAR * abs(powers).max():
-            return change("overlap", "box_power", power=float(powers[0]), wanted=KINDS[loss][0])
+    some, slopes, of_iou = asked.values[meet], asked.slopes[meet], of_iou[meet]
+    if _near(some, -numpy.log(overlap[meet])) and _near(slopes, of_iou / overlap[meet][:, None]):
+        return change("overlap", "box_logarithm", wanted=_name(loss))
+    power = float(numpy.median(numpy.log1p(-some) / numpy.log(overlap[meet])))
+    steeper = power * overlap[meet][:, None] ** (power - 1)
+    if _near(asked.values, 1 - overlap**power) and _near(slopes, steeper * of_iou):
+        return change("overlap", "box_power", power=power, wanted=_name(loss))
     return None
 
 
@@ -156,10 +260,10 @@ def _of_values(asked: Answers, loss: str) -> Change:
     return change("unexplained", "box_unknown", nearest=KINDS[nearest][0], share=off[nearest])
 
 
-def _near(found: Numbers, expected: Numbers) -> bool:
+def _near(found: Numbers, expected: Numbers, most: float = NEAR) -> bool:
     if not (numpy.isfinite(found).all() and numpy.isfinite(expected).all()):
         return False
-    return bool(numpy.linalg.norm(found - expected) <= NEAR * numpy.linalg.norm(expected))
+    return bool(numpy.linalg.norm(found - expected) <= most * numpy.linalg.norm(expected))
 
 
 def _fragile(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
@@ -232,10 +336,10 @@ def _finding(
 def _side_effects(call: BoundBoxes, code: str) -> Iterator[Finding]:
     """Arguments that are changed, and a dtype that is not kept."""
     probe = pairs.PROBES[0]
-    boxes, targets = (torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets))
+    boxes, targets = call.laid(*(torch.tensor(each, dtype=torch.float64) for each in (probe.boxes, probe.targets)))
     kept = boxes.clone(), targets.clone()
     with torch.no_grad():
-        out = call.answer(boxes, targets)
+        out = call.answer_to(boxes, targets)
     if not (torch.equal(kept[0], boxes) and torch.equal(kept[1], targets)):
         yield Finding(change("mutation", "box_changed"), "fragile")
     if out.dtype != torch.float64:

@@ -63,11 +63,9 @@ def check(function: Callable[..., Any] | str, loss: str, options: Options = Opti
     reference = function if isinstance(function, str) else reference_of(function)
     given = None if isinstance(function, str) else function
     if loss in CRITERIA:
-        if options != Options():
-            raise CannotCall(f"{loss} is a whole criterion, asked as it is: leave the options that state something out")
         from focalbench_suite.suites.criterion import check_criterion  # which builds on this room
 
-        return check_criterion(reference, given, loss)
+        return check_criterion(reference, given, loss, options)
     if loss in CANONICAL and CANONICAL[loss].inputs == "boxes":
         from focalbench_suite.suites.box_loss import check_box_loss  # which builds on this room
 

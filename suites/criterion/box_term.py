@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy
 
 from focalbench_suite.suites.criterion.class_term import Reading
-from focalbench_suite.suites.overlaps import KINDS, values_and_slopes
+from focalbench_suite.suites.explainer.words import BOX_MISTAKES
+from focalbench_suite.suites.overlap_mistakes import mistakes, powers
+from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_and_slopes
 
 NEAR = 1e-5  # of the norm, as in `class_term`: libraries add 1e-7 to an area of some squares
 EVEN = 1e-4  # of the largest: how far weights may be apart that are one number, or on one curve
@@ -40,9 +42,9 @@ class BoxScene:
         """The IoU of each pair."""
         return 1 - values_and_slopes("iou", self.boxes, self.targets)[0]
 
-    def factors(self, kind: str) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """What multiplies the kind's slopes to give the term's, (n,), NaN where it has none; and what is left over."""
-        _, own = values_and_slopes(kind, self.boxes, self.targets)
+    def factors(self, loss: PairLoss) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """What multiplies a loss's slopes to give the term's, (n,), NaN where it has none; and what is left over."""
+        _, own = of_loss(loss, self.boxes, self.targets)
         size = (own**2).sum(1)
         with numpy.errstate(invalid="ignore", divide="ignore"):
             found = (own * self.slopes).sum(1) / size
@@ -67,16 +69,16 @@ def read_box_term(own: str, called: str, scenes: list[BoxScene], shared: bool = 
     nothing of the weights.
     """
     scenes = [scene for scene in scenes if len(scene.boxes)]
-    kind = next((kind for kind in (own, *KINDS) if all(_fits(kind, scene) for scene in scenes)), None)
-    if not scenes or (shared and kind is None):
+    found = next((known for known in _known(own) if all(_fits(known[1], scene) for scene in scenes)), None)
+    if not scenes or (shared and found is None):
         return Reading("not read, since other anchors are positive")
-    if kind is None:
+    if found is None:
         return Reading(_nearest(scenes))
-    told = KINDS[kind][0] + ("" if kind == own else f" in place of {KINDS[own][0]}")
+    told, kind = found
     if shared:
         return Reading(f"{told} on the {sum(len(scene.boxes) for scene in scenes)} boxes that both take")
     weighing = _weighing(kind, called, scenes)
-    if kind == "iou" and _is_of_power(weighing, scenes):  # (arXiv:2110.13675 eq. 4)
+    if kind == KINDS["iou"][1] and _is_of_power(weighing, scenes):  # (arXiv:2110.13675 eq. 4)
         power = weighing.power + 1
         told = f"alpha-IoU, 1 - IoU^{power:g}, in place of {KINDS[own][0]}"
         weighing, value = Weighing(weighing.told, weighing.divisor, weighing.scale / power), ""
@@ -85,6 +87,17 @@ def read_box_term(own: str, called: str, scenes: list[BoxScene], shared: bool = 
     scale = "" if abs(weighing.scale - 1) < EVEN else f"scaled by {weighing.scale:g}"
     power_told = f"times IoU^{weighing.power:g}" if weighing.power else ""
     return Reading(", ".join(filter(None, (told, scale, power_told, weighing.told, value))), divisor=weighing.divisor)
+
+
+def _known(own: str) -> Iterator[tuple[str, PairLoss]]:
+    """Losses that a box term may take, in words and in the order of trying: right ones before wrong ones."""
+    kinds = (own, *(kind for kind in KINDS if kind != own))
+    named = {kind: KINDS[kind][0] + ("" if kind == own else f" in place of {KINDS[own][0]}") for kind in kinds}
+    yield from ((named[kind], KINDS[kind][1]) for kind in kinds)
+    for kind in kinds:
+        yield from ((f"{named[kind]}, {BOX_MISTAKES[code]}", wrong) for code, wrong in mistakes(kind))
+        for power, way, raised in powers(kind):
+            yield f"{named[kind]}, each part to the power {power:g}{way}", raised
 
 
 def _is_of_power(weighing: Weighing, scenes: list[BoxScene]) -> bool:
@@ -100,8 +113,8 @@ def _is_of_power(weighing: Weighing, scenes: list[BoxScene]) -> bool:
     return True
 
 
-def _fits(kind: str, scene: BoxScene) -> bool:
-    """Whether every box's slopes have the direction of the kind's."""
+def _fits(kind: PairLoss, scene: BoxScene) -> bool:
+    """Whether every box's slopes have the direction of the loss's."""
     if scene.outside > NEAR:
         return False
     _, left = scene.factors(kind)
@@ -118,7 +131,7 @@ def _nearest(scenes: list[BoxScene]) -> str:
         return "nothing: it has no gradient to the boxes"
     if (outside := max(scene.outside for scene in scenes)) > NEAR:
         return f"unknown: {outside:.2g} of its gradient goes another way than through the boxes of the bins' means"
-    left = {kind: numpy.concatenate([scene.factors(kind)[1] for scene in scenes]) for kind in KINDS}
+    left = {kind: numpy.concatenate([scene.factors(KINDS[kind][1])[1] for scene in scenes]) for kind in KINDS}
     share = {kind: float(numpy.linalg.norm(each) / numpy.linalg.norm(size)) for kind, each in left.items()}
     best = min(share, key=lambda kind: share[kind])
     tried = ", ".join(KINDS[kind][0] for kind in KINDS if not kind.startswith("ciou_"))
@@ -128,7 +141,7 @@ def _nearest(scenes: list[BoxScene]) -> str:
     )
 
 
-def _weighing(kind: str, called: str, scenes: list[BoxScene]) -> Weighing:
+def _weighing(kind: PairLoss, called: str, scenes: list[BoxScene]) -> Weighing:
     """The simplest account of the weights: ours, none, or either times a power of the IoU."""
     for told, each, divisor in _accounts(kind, called, scenes):
         if (scale := _one_number(each)) is not None:
@@ -141,7 +154,7 @@ def _weighing(kind: str, called: str, scenes: list[BoxScene]) -> Weighing:
     return Weighing(f"weighted by {known.min():.3g} to {known.max():.3g} of {called}, unknown by what", "", 1.0)
 
 
-def _accounts(kind: str, called: str, scenes: list[BoxScene]) -> Iterator[tuple[str, numpy.ndarray, str]]:
+def _accounts(kind: PairLoss, called: str, scenes: list[BoxScene]) -> Iterator[tuple[str, numpy.ndarray, str]]:
     """What a box may weigh and be divided by, in words, and what is left of its factor under that, over all batches."""
     for told in ("", "every box weighs 1"):
         for divisor in scenes[0].divisors:
@@ -170,10 +183,10 @@ def _power(each: numpy.ndarray, overlap: numpy.ndarray) -> tuple[float, float] |
     return float(f"{numpy.exp(found[0]):.4g}"), float(f"{found[1]:.4g}")
 
 
-def _of_value(kind: str, scenes: list[BoxScene]) -> str:
+def _of_value(kind: PairLoss, scenes: list[BoxScene]) -> str:
     """Nothing where the term's values are those of its slopes' weights; else where they are not."""
     for scene in scenes:
-        values, _ = values_and_slopes(kind, scene.boxes, scene.targets)
+        values, _ = of_loss(kind, scene.boxes, scene.targets)
         factors = scene.factors(kind)[0]
         if numpy.isnan(factors).any():
             continue  # a box without a slope has a value all the same, with a weight that nothing shows

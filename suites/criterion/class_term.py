@@ -23,6 +23,7 @@ NEAR = 1e-5  # of the norm: the assigned scores are ours, which agree with a lib
 FAMILIES = ("focal", "quality_focal", "varifocal")  # what people put in the place of a class term
 CALLED = {"cross_entropy": "BCE", "focal": "focal", "quality_focal": "quality focal", "varifocal": "varifocal"}
 SHOWN = 5  # numbers of a factor that nothing explains
+EVEN = 1e-4  # how far a weight may be from 1 that is 1
 STEEP = 1e-3  # of a slope that a factor can be read off
 Weights = tuple[str, list[float]]  # the divisor, and what positives and negatives weigh
 Slopes = tuple[numpy.ndarray, ...]  # of the parts whose weights are measured
@@ -64,15 +65,35 @@ class Reading:
 
 @dataclass(frozen=True)
 class Form:
-    """A loss of the canon with at most one change; `split` says how positives and negatives are told apart."""
+    """A loss of the canon with at most one change; `split` says how positives and negatives are told apart.
+
+    `factor` is what is done with its modulating factor: nothing, one of `FACTORS`.
+    """
 
     base: str
     semantics: Semantics
     split: str
+    factor: str = ""
 
     @property
     def cost(self) -> int:
-        return len(self.semantics.changes)
+        return len(self.semantics.changes) + bool(self.factor)
+
+    def loss(self, points: Points) -> torch.Tensor:
+        """The loss of each element, before what positives and negatives weigh."""
+        if not self.factor:
+            return self.semantics.terms(points)
+        weight, modulation, entropy, _ = self.semantics.factors(points)
+        if self.factor == "hard":
+            modulation = self.semantics.factors(replace(points, y=(points.y > 0).to(points.y)))[1]
+        return weight * (modulation.detach() if self.factor == "held" else modulation) * entropy
+
+
+# what people do with a modulating factor beside its formula
+FACTORS = {
+    "held": "no gradient through its modulating factor",
+    "hard": "its modulating factor of labels 0 and 1, whatever the score",
+}
 
 
 def _by_logarithm(s: Points, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,13 +135,15 @@ def _forms(own: str) -> Iterator[Form]:
                     continue
                 for split in SPLITS if not entropy.changes else ("blend",):
                     yield Form(base, chosen, split)
+                    if modulation.formula:
+                        yield from (Form(base, chosen, split, factor) for factor in FACTORS)
 
 
 def _slopes(form: Form, scene: Scene) -> Slopes:
     """The derivatives of a form's two parts at every logit."""
     x = torch.tensor(scene.logits)[:, None].requires_grad_()
     points = Points(x, torch.tensor(scene.scores)[:, None], {})
-    parts = SPLITS[form.split](points, form.semantics.terms(points))
+    parts = SPLITS[form.split](points, form.loss(points))
     return tuple(
         torch.autograd.grad(part.sum(), x, retain_graph=True)[0][:, 0].numpy()
         if part.requires_grad
@@ -176,7 +199,7 @@ def _told(form: Form, own: str, divisor: str, positive: float, negative: float) 
     others = [words.sentence(one) for one in form.semantics.changes if not one.code.endswith("_of_its_own")]
     sides = _sides(form, positive, negative)
     formula = " · ".join(filter(None, (_shown(form.split, positive, negative), form.semantics.formula)))
-    return Reading(", ".join(filter(None, (told, *others, sides))), formula, divisor)
+    return Reading(", ".join(filter(None, (told, *others, FACTORS.get(form.factor, ""), sides))), formula, divisor)
 
 
 def _shown(split: str, positive: float, negative: float) -> str:
@@ -220,20 +243,36 @@ def _sides(form: Form, positive: float, negative: float) -> str:
 
 
 def _by_class(form: Form, scenes: list[Scene]) -> Reading | None:
-    """The own form with a weight for each class, where that is what there is."""
+    """The own form with a weight for each class, or for its positives, where that is what there is."""
+    whole = _of_classes(scenes, lambda scene: (numpy.sum(_slopes(form, scene), axis=0),), (0,))
+    if whole is not None:
+        divisor, weights = whole
+        told = ", ".join(f"{weight:.4g}" for (weight,) in weights)
+        return Reading(
+            f"{CALLED[form.base]} with class weights {told}", f"w[class] · {form.semantics.formula}", divisor
+        )
+    inside = replace(form, split="inside")
+    parts = _of_classes(scenes, lambda scene: _slopes(inside, scene), (0, 1))
+    if parts is None or any(abs(negative - 1) > EVEN for _, negative in parts[1]):
+        return None
+    told = ", ".join(f"{positive:.4g}" for positive, _ in parts[1])
+    return Reading(f"{CALLED[form.base]}, pos_weight {told} by class", "", parts[0])
+
+
+def _of_classes(
+    scenes: list[Scene], slopes: Callable[[Scene], Slopes], sides: tuple[int, ...]
+) -> tuple[str, list[list[float]]] | None:
+    """The divisor, and what each of the `sides` weighs in each class; None where the classes do not agree."""
     found = []
     for label in numpy.unique(scenes[0].classes):
         mine = [scene.only(scene.classes == label) for scene in scenes]
-        weights = _weights(mine, [(numpy.sum(_slopes(form, scene), axis=0),) for scene in mine], (0,))
+        weights = _weights(mine, [slopes(scene) for scene in mine], sides)
         if weights is None:
             return None
         found.append(weights)
     if len({divisor for divisor, _ in found}) > 1:
         return None
-    told = ", ".join(f"{weight:.4g}" for _, (weight,) in found)
-    return Reading(
-        f"{CALLED[form.base]} with class weights {told}", f"w[class] · {form.semantics.formula}", found[0][0]
-    )
+    return found[0][0], [each for _, each in found]
 
 
 def _measured(form: Form, scenes: list[Scene]) -> Reading:

@@ -52,8 +52,17 @@ def read_distribution_term(scenes: list[SideScene], called: str) -> Reading:
         return Reading("unknown: its gradients are not those of a cross entropy with two neighbouring bins")
     bins = int((abs(gradient).max(0) > 0).sum())
     place = shares @ numpy.arange(shares.shape[1])
+    where = _of_place(place, targets)
+    if where and (power := _power(place, targets)) is not None:
+        # what the two bins' shares add up to then, by which a side weighs less unless they are divided by it
+        whole = (1 - targets % 1) ** power + (targets % 1) ** power
+        where = f"the two bins' shares to the power {power:g}"
+        if _weighing(weights / whole, scenes, called)[1]:
+            weights = weights / whole
+        else:
+            where += ", divided by their sum"
     told, divisor = _weighing(weights, scenes, called)
-    return Reading(", ".join(filter(None, (f"DFL over {bins} bins", _of_place(place, targets), told))), "", divisor)
+    return Reading(", ".join(filter(None, (f"DFL over {bins} bins", where, told))), "", divisor)
 
 
 def _of_two_bins(shares: numpy.ndarray) -> bool:
@@ -79,6 +88,21 @@ def _of_place(place: numpy.ndarray, ours: numpy.ndarray) -> str:
     if abs(place - ours - shift)[below].max(initial=0) < NEAR and below.any():
         return f"targets {abs(shift):.4g} bins {'farther' if shift > 0 else 'nearer'} than ours"
     return f"targets up to {abs(place - ours).max():.3g} bins from ours, unknown why"
+
+
+def _power(place: numpy.ndarray, ours: numpy.ndarray) -> float | None:
+    """The power of our shares that theirs are, but for a factor on both bins; None where there is none."""
+    mine: numpy.ndarray = ours % 1
+    left = place - numpy.floor(ours)
+    known = (abs(mine - 0.5) > 0.05) & (abs(mine - 0.5) < 0.4) & (left > 0) & (left < 1)
+    if not known.any():
+        return None
+    powers = numpy.log(left[known] / (1 - left[known])) / numpy.log(mine[known] / (1 - mine[known]))
+    power = float(f"{numpy.median(powers):.4g}")
+    if power <= 0:
+        return None
+    raised = mine**power / (mine**power + (1 - mine) ** power)
+    return power if abs(left - raised).max() < 10 * NEAR else None
 
 
 def _weighing(weights: numpy.ndarray, scenes: list[SideScene], called: str) -> tuple[str, str]:

@@ -16,8 +16,8 @@ from focalbench_suite.adapters._ultralytics import ensure_quiet
 ADAPTERS = discover()
 READY = [adapter for adapter in ADAPTERS.values() if adapter.absence() is None]
 LOSSES = [loss for adapter in READY for loss in adapter.losses]
-SIMPLE = [loss for loss in LOSSES if loss.name not in adapters.DETECTORS]
-DETECTORS = [loss for loss in LOSSES if loss.name in adapters.DETECTORS]
+SIMPLE = [loss for loss in LOSSES if loss.name not in adapters.CRITERIA]
+DETECTORS = [loss for loss in LOSSES if loss.name in adapters.CRITERIA]
 OPTIONAL = {"optax"}  # installed with an extra only
 COMPILED = {"mmdetection.mmcv"}  # needs the full mmcv
 N, C, BINS = 6, 4, 17

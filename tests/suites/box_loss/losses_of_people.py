@@ -105,3 +105,136 @@ def divided_by_union(pred, target):
     union = (pred[:, 2:] - pred[:, :2]).prod(1) + (target[:, 2:] - target[:, :2]).prod(1) - inner
     hull = (torch.max(pred[:, 2:], target[:, 2:]) - torch.min(pred[:, :2], target[:, :2])).prod(1)
     return 1 - inner / union + (hull - union) / union
+
+
+def measured(pred, target, wider=0.0, cut=True):
+    """Intersection, union, enclosing sides and the squared distance of the centres."""
+    low, high = torch.max(pred[:, :2], target[:, :2]), torch.min(pred[:, 2:], target[:, 2:])
+    shared = high - low + wider
+    inner = (shared.clamp(min=0) if cut else shared).prod(1)
+    areas = [(box[:, 2:] - box[:, :2] + wider).prod(1) for box in (pred, target)]
+    hull = torch.max(pred[:, 2:], target[:, 2:]) - torch.min(pred[:, :2], target[:, :2]) + wider
+    centres = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square().sum(1)
+    return inner, areas[0] + areas[1] - inner, hull, centres
+
+
+def giou_of_pixels(pred, target):
+    inner, union, hull, _ = measured(pred, target, wider=1.0)
+    return 1 - inner / union + 1 - union / hull.prod(1)
+
+
+def giou_of_intersection(pred, target):
+    inner, union, hull, _ = measured(pred, target)
+    return 1 - inner / union + (hull.prod(1) - inner) / hull.prod(1)
+
+
+def diou_of_target(pred, target):
+    inner, union, _, centres = measured(pred, target)
+    return 1 - inner / union + centres / (target[:, 2:] - target[:, :2]).square().sum(1)
+
+
+def diou_unsquared(pred, target):
+    inner, union, hull, centres = measured(pred, target)
+    return 1 - inner / union + centres / hull.square().sum(1).sqrt()
+
+
+def iou_uncut(pred, target):
+    inner, union, _, _ = measured(pred, target, cut=False)
+    return 1 - inner / union
+
+
+def ciou_of_pi(pred, target):
+    v = math.pi * aspect(pred, target)
+    alpha = (v / (1 - overlap(pred, target) + v)).detach()
+    return distance_box_iou_loss(pred, target) + alpha * v
+
+
+def ciou_without_trade_off(pred, target):
+    return distance_box_iou_loss(pred, target) + aspect(pred, target)
+
+
+def eiou_of_diagonal(pred, target):
+    _, _, hull, _ = measured(pred, target)
+    apart = ((pred[:, 2:] - pred[:, :2]) - (target[:, 2:] - target[:, :2])).square().sum(1)
+    return distance_box_iou_loss(pred, target) + apart / hull.square().sum(1)
+
+
+def focal_giou(pred, target):
+    return 3 * overlap(pred, target).detach() ** 0.5 * generalized_box_iou_loss(pred, target)
+
+
+def alpha_diou(pred, target):
+    inner, union, hull, centres = measured(pred, target)
+    return 1 - (inner / union) ** 3 + (centres / hull.square().sum(1)) ** 3
+
+
+def of_target_area(pred, target):
+    inner, _, _, _ = measured(pred, target)
+    return inner / (target[:, 2:] - target[:, :2]).prod(1)
+
+
+def giou_of_coco(pred, target):
+    """Of x, y, width and height, as COCO's files have boxes."""
+    return generalized_box_iou_loss(box_convert(pred, "xywh", "xyxy"), box_convert(target, "xywh", "xyxy"))
+
+
+def giou_of_two_kinds(pred, target):
+    """Centres and sizes are predicted, and corners are wanted."""
+    return generalized_box_iou_loss(box_convert(pred, "cxcywh", "xyxy"), target)
+
+
+def giou_misread(pred, target, box_format="xyxy"):
+    """Takes corners for x, y, width and height, whatever it says."""
+    return giou_of_coco(pred, target)
+
+
+def small_beta(pred, target):
+    return torch.nn.functional.smooth_l1_loss(pred, target, beta=1 / 9, reduction="none").sum(1)
+
+
+def huber(pred, target):
+    return torch.nn.functional.huber_loss(pred, target, delta=3.0, reduction="none").sum(1)
+
+
+def huber_mean(pred, target):
+    return torch.nn.functional.huber_loss(pred, target, delta=3.0)
+
+
+def large_beta(pred, target):
+    return 5 * torch.nn.functional.smooth_l1_loss(pred, target, beta=11.0, reduction="none").sum(1)
+
+
+def mean_squares(pred, target):
+    return torch.nn.functional.mse_loss(pred, target)
+
+
+def changes_centres(pred, target):
+    """Makes corners of centres and sizes in the caller's own tensor."""
+    pred, first = box_convert(pred, "cxcywh", "xyxy"), target[:, :2] - target[:, 2:] / 2
+    target[:, 2:] += first
+    target[:, :2] = first
+    return generalized_box_iou_loss(pred, target)
+
+
+def changes_columns(pred, target):
+    target[2:].clamp_(max=60.0)
+    return generalized_box_iou_loss(pred.T, target.T)
+
+
+def eiou_of_centres(pred, target):
+    """The centres' distances stand a second time where widths and heights belong."""
+    inner, union, hull, centres = measured(pred, target)
+    apart = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).square()
+    return 1 - inner / union + centres / hull.square().sum(1) + (apart / hull.square()).sum(1)
+
+
+def alpha_diou_by_axis(pred, target):
+    inner, union, hull, _ = measured(pred, target)
+    apart = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).abs()
+    return 1 - (inner / union) ** 2 + (apart**4).sum(1) / (hull**4).sum(1)
+
+
+def powerful(pred, target):
+    sides = (target[:, 2:] - target[:, :2]).repeat(1, 2)
+    away = ((pred - target).abs() / sides).mean(1)
+    return 2 - overlap(pred, target) - torch.exp(-(away**2))

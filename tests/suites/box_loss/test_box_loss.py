@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ from click.testing import CliRunner
 
 from focalbench_suite.adapters.own import iou_loss
 from focalbench_suite.run_all import main
+from focalbench_suite.suites.agreement.pairs import PROBES
 from focalbench_suite.suites.box_loss import bind
 from focalbench_suite.suites.check import CannotCall, Options, check
+from focalbench_suite.suites.explainer.words import BOX_MISTAKES
+from focalbench_suite.suites.overlap_mistakes import mistakes
+from focalbench_suite.suites.overlaps import KINDS
 
 FILE = Path(__file__).with_name("losses_of_people.py")
 BOXES = torch.tensor([[8.0, 8.0, 40.0, 52.0], [50.0, 30.0, 120.0, 110.0]], dtype=torch.float64)
 TARGETS = torch.tensor([[12.0, 4.0, 44.0, 40.0], [70.0, 20.0, 122.0, 90.0]], dtype=torch.float64)
 CORNERS, CENTRES = "corners (N, 4)", "centres and sizes (N, 4)"
+COCO = "first corners and sizes (N, 4)"
 CALLED = {
     ("giou_of_centres", "giou"): f"giou_of_centres(target = targets, {CENTRES}, pred = boxes, {CENTRES})",
     ("overlap_of_columns", "giou"): f"1 - overlap_of_columns(box1 = boxes, corners (4, N), box2 = targets, {CORNERS}, "
@@ -26,6 +32,8 @@ CALLED = {
     ("overlap_of_columns", "iou"): f"1 - overlap_of_columns(box1 = boxes, corners (4, N), box2 = targets, {CORNERS}, "
     "x1y1x2y2=True, GIoU=False, DIoU=False)",
     ("every_pair", "iou"): f"1 - every_pair(boxes1 = boxes, {CORNERS}, boxes2 = targets, {CORNERS})",
+    ("giou_of_coco", "giou"): f"giou_of_coco(pred = boxes, {COCO}, target = targets, {COCO})",
+    ("giou_of_two_kinds", "giou"): f"giou_of_two_kinds(pred = boxes, {CENTRES}, target = targets, {CORNERS})",
     ("IOUloss", "giou"): f"IOUloss(loss_type='giou')(pred = boxes, {CENTRES}, target = targets, {CENTRES})",
 }
 TOLD = {
@@ -35,7 +43,53 @@ TOLD = {
     ("twice", "diou"): "computes 2 times the loss",
     ("through_trade_off", "ciou"): "the gradient goes through the trade-off, which the paper takes as a constant",
     ("without_gradient", "giou"): "the value is that of GIoU, and there is no gradient to the boxes",
-    ("SmoothL1", "smooth_l1"): "computes 0.25 times the loss",
+    ("SmoothL1", "smooth_l1"): "takes the mean over the four coordinates, a quarter of their sum",
+    ("small_beta", "smooth_l1"): "computes smooth L1 with beta 0.1111, summed over the four coordinates, in place of "
+    "the plain sum with beta 1",
+    ("large_beta", "smooth_l1"): "computes 5 times smooth L1 with beta 11, summed over the four coordinates, in place "
+    "of the plain sum with beta 1",
+    ("huber", "smooth_l1"): "computes the Huber loss with delta 3, summed over the four coordinates, in place of the "
+    "plain sum with beta 1",
+    ("huber_mean", "giou"): "computes the Huber loss with delta 3, averaged over the four coordinates, in place of "
+    "the loss of GIoU",
+    ("mean_squares", "smooth_l1"): "computes 0.25 times the loss of the squared distance of the corners in place of "
+    "that of the smooth L1 distance of the corners",
+    ("divided_by_union", "giou"): "computes the loss of GIoU, whose penalty is divided by the union, not by the "
+    "enclosing box",
+    ("divided_by_union", "ciou"): "computes the loss of GIoU in place of that of CIoU, whose penalty is divided by the "
+    "union, not by the enclosing box",
+    (
+        "giou_of_pixels",
+        "giou",
+    ): "computes the loss of GIoU, of boxes whose sides it counts 1 longer than they are (+ 1)",
+    ("giou_of_intersection", "giou"): "computes the loss of GIoU, whose penalty is all of the enclosing box but the "
+    "intersection, not but the union",
+    ("diou_of_target", "diou"): "computes the loss of DIoU, with the centres' distance over the diagonal of the "
+    "target, not of the enclosing box",
+    ("diou_unsquared", "diou"): "computes the loss of DIoU, with the squared distance of the centres over the "
+    "diagonal, which is not squared",
+    ("iou_uncut", "iou"): "computes the loss of IoU, whose intersection is not cut off at 0: boxes apart along both "
+    "axes share an area",
+    ("ciou_of_pi", "ciou"): "computes the loss of CIoU, with 4/pi, not 4/pi², in v",
+    ("ciou_without_trade_off", "ciou"): "computes the loss of CIoU, without the trade-off before v",
+    ("eiou_of_diagonal", "ciou"): "computes the loss of EIoU in place of that of CIoU, with widths and heights over "
+    "the enclosing box's squared diagonal, not over its sides",
+    ("focal_giou", "giou"): "computes 3 times the loss of GIoU times IoU^0.5, in place of that of GIoU",
+    ("alpha_diou", "diou"): "computes alpha-DIoU, each part to the power 3, in place of the loss of DIoU",
+    (
+        "alpha_diou_by_axis",
+        "diou",
+    ): "computes alpha-DIoU, each part to the power 2, the centres' distance axis by axis, "
+    "in place of the loss of DIoU",
+    (
+        "eiou_of_centres",
+        "iou",
+    ): "computes the loss of EIoU in place of that of IoU, with the centres' distances over the "
+    "enclosing box's sides where widths and heights belong",
+    ("powerful", "iou"): "computes the loss of PIoU in place of that of IoU",
+    ("of_target_area", "iou"): "computes the loss of IoU, with the intersection over the target's area, not over the "
+    "union",
+    ("giou_misread", "giou"): "computes the loss of GIoU, of corners that it takes for x, y, width and height",
 }
 
 
@@ -67,7 +121,21 @@ def test_what_is_no_known_loss_is_told():
 def test_what_is_0_for_equal_boxes_is_taken_for_a_loss_whatever_its_name():
     verdict = checked("divided_by_union", "giou")
     assert verdict.how == f"divided_by_union(pred = boxes, {CORNERS}, target = targets, {CORNERS})"
-    assert [finding.plain["statement"] for finding in verdict.findings] == ["no known loss"]
+    assert verdict.verdict == "different"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mistake_of_a_kind_is_another_function_and_is_told_in_words_of_its_own(kind):
+    boxes, targets = (
+        torch.tensor([each for probe in PROBES[:3] for each in getattr(probe, part)]).double()
+        for part in ("boxes", "targets")
+    )
+    values = [KINDS[kind][1](boxes, targets)] + [wrong(boxes, targets) for _, wrong in mistakes(kind)]
+    alike = [(i, j) for i, j in itertools.combinations(range(len(values)), 2) if torch.allclose(values[i], values[j])]
+    assert {code for code, _ in mistakes(kind)} <= set(BOX_MISTAKES)
+    of_gradient = {"trade_off_through_v", "v_constant"}  # of whom the value is that of the loss
+    codes = ["", *(code for code, _ in mistakes(kind))]
+    assert [(codes[i], codes[j]) for i, j in alike if not {codes[i], codes[j]} & of_gradient] == []
 
 
 def test_an_epsilon_that_is_large_beside_fractions_of_an_image_is_fragile():
@@ -76,8 +144,9 @@ def test_an_epsilon_that_is_large_beside_fractions_of_an_image_is_fragile():
     assert any("fractions of an image is off by " in one.plain["statement"] for one in found.findings)
 
 
-def test_arguments_that_are_changed_are_told():
-    assert "changes its arguments" in [one.plain["statement"] for one in checked("changes_target", "giou").findings]
+@pytest.mark.parametrize("name", ["changes_target", "changes_centres", "changes_columns"])
+def test_arguments_that_are_changed_are_told_however_boxes_are_laid_out(name):
+    assert "changes its arguments" in [one.plain["statement"] for one in checked(name, "giou").findings]
 
 
 def test_the_reduction_is_told_and_may_be_demanded():

@@ -398,3 +398,155 @@ class FocalInOneBranch(E2ELoss):
 
 class PlainSum(E2EDetectLoss):
     """The branches' sum, as YOLOv10 had it: each weighs 1, and in the second a box takes one anchor at once."""
+
+
+class OneClassWeighed(v8DetectionLoss):
+    """Its positives weigh more where there is one class."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        if self.nc == 1:
+            self.bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0), reduction="none")
+
+
+class ManyClasses(v8DetectionLoss):
+    """Looks at the second class, which may not be there."""
+
+    def __call__(self, preds, batch):
+        preds["scores"][:, 1]
+        return super().__call__(preds, batch)
+
+
+class HalfPrecision(v8DetectionLoss):
+    """Another class term where outputs are in half precision."""
+
+    def __call__(self, preds, batch):
+        if preds["scores"].dtype == torch.bfloat16:
+            self.bce = Focal()
+        return super().__call__(preds, batch)
+
+
+class NoHalfPrecision(v8DetectionLoss):
+    """Writes scores of float32 into a tensor of the outputs' precision."""
+
+    def __call__(self, preds, batch):
+        place = torch.zeros_like(preds["scores"])
+        place[:1] = torch.zeros(1, *place.shape[1:]).index_put((torch.tensor([0]),), preds["scores"][:1])
+        return super().__call__(preds, batch)
+
+
+class PowerOfShares(DFLoss):
+    """The two bins' shares to a power, and as it may be divided by what they add up to."""
+
+    def __init__(self, reg_max, power, normalised):
+        super().__init__(reg_max)
+        self.power, self.normalised = power, normalised
+
+    def __call__(self, bins, targets):
+        targets = targets.clamp(0, self.reg_max - 1 - 0.01)
+        left = targets.long()
+        shares = torch.stack((left + 1 - targets, targets - left), dim=-1) ** self.power
+        if self.normalised:
+            shares = shares / shares.sum(-1, keepdim=True)
+        log = bins.log_softmax(-1).view(*targets.shape, self.reg_max)
+        both = log.gather(-1, torch.stack((left, left + 1), dim=-1))
+        return -(shares * both).sum(-1).mean(-1, keepdim=True)
+
+
+class SquaredShares(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss.dfl_loss = PowerOfShares(self.reg_max, 2, normalised=False)
+
+
+class RootsOfShares(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bbox_loss.dfl_loss = PowerOfShares(self.reg_max, 0.5, normalised=True)
+
+
+def giou_over_union(boxes, targets):
+    mine, wanted, around, _ = corners(boxes, targets)
+    inner = iou(boxes, targets) * (mine.prod(1) + wanted.prod(1)) / (1 + iou(boxes, targets))
+    union = mine.prod(1) + wanted.prod(1) - inner
+    return iou(boxes, targets) - (around.prod(1) - union) / union
+
+
+class GIoUOverUnionBoxes(OtherBoxes):
+    overlap = staticmethod(giou_over_union)
+
+
+class GIoUOverUnion(GIoUInPlaceOfCIoU):
+    """The penalty of GIoU divided by the union."""
+
+    boxes = GIoUOverUnionBoxes
+
+
+class Float32Alone(v8DetectionLoss):
+    """Refuses outputs of another precision, and is otherwise the library's with half the gain of its boxes."""
+
+    def __init__(self, model):
+        model.args.box = model.args.box / 2
+        super().__init__(model)
+
+    def __call__(self, preds, batch):
+        if preds["scores"].dtype != torch.float32:
+            raise TypeError("float32 alone")
+        return super().__call__(preds, batch)
+
+
+class HardFocalTerm(Elementwise):
+    """Its factor is that of an object or none, whatever the assigned score."""
+
+    def factor(self, logits, scores):
+        p, there = logits.sigmoid(), (scores > 0).to(scores)
+        return (1 - (there * p + (1 - there) * (1 - p))) ** 2 * (0.25 * there + 0.75 * (1 - there))
+
+
+class HardFocal(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = HardFocalTerm()
+
+
+class HeldFactorTerm(Elementwise):
+    def factor(self, logits, scores):
+        return Focal().factor(logits.detach(), scores)
+
+
+class HeldFactor(v8DetectionLoss):
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = HeldFactorTerm()
+
+
+class WeightsOfPositives(v8DetectionLoss):
+    """A weight for the positives of each class, of a data set of three classes."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor([1.0, 2.5, 4.0]), reduction="none")
+
+
+class MadeWithGamma(v8DetectionLoss):
+    """Must be told its gamma."""
+
+    def __init__(self, model, gamma):
+        super().__init__(model)
+        self.bce, self.gamma = self.focal, gamma
+
+    def focal(self, logits, scores):
+        p = logits.sigmoid()
+        factor = (1 - (scores * p + (1 - scores) * (1 - p))) ** self.gamma
+        return factor * binary_cross_entropy_with_logits(logits, scores, reduction="none")
+
+
+class OfOldRelease(v8DetectionLoss):
+    """Takes a list of maps, as releases before 8.4 gave it, and puts the class term at half its gain."""
+
+    def __call__(self, preds, batch):
+        feats = preds[1] if isinstance(preds, tuple) else preds
+        flat = torch.cat([level.flatten(2) for level in feats], 2)
+        boxes, scores = flat.split((self.reg_max * 4, self.nc), 1)
+        found, items = super().__call__({"boxes": boxes, "scores": scores, "feats": feats}, batch)
+        return found * found.new_tensor([1, 0.5, 1]), items

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from focalbench_suite.adapters._ultralytics import ensure_quiet
 from focalbench_suite.run_all import main
-from focalbench_suite.suites.check import CannotCall
+from focalbench_suite.suites.check import CannotCall, Options
 from focalbench_suite.suites.criterion import check_criterion
 from focalbench_suite.suites.criterion.checking import SAME
 
@@ -22,12 +22,22 @@ COMPUTES = {
         "focal with gamma 1.5 in place of BCE, alpha 0.25 on positives and 0.75 on negatives",
         f"{SUM}; and by the number of anchors",
     ),
+    "HardFocal": (
+        "focal with gamma 2 in place of BCE, its modulating factor of labels 0 and 1, whatever the score, "
+        "alpha 0.25 on positives and 0.75 on negatives",
+        SUM,
+    ),
+    "HeldFactor": (
+        "focal with gamma 1.5 in place of BCE, no gradient through its modulating factor, alpha 0.25 on both sides",
+        SUM,
+    ),
     "ClassWeights": ("BCE with class weights 1, 2, 3, 4, 5", SUM),
 }
 
 
 BOXES = {
     "GIoUInPlaceOfCIoU": "GIoU in place of CIoU",
+    "GIoUOverUnion": "GIoU in place of CIoU, whose penalty is divided by the union, not by the enclosing box",
     "SIoU": "SIoU in place of CIoU",
     "FocalEIoU": "EIoU in place of CIoU, times IoU^0.5",
     "CubedOverlap": "alpha-IoU, 1 - IoU^3, in place of CIoU",
@@ -35,6 +45,8 @@ BOXES = {
 }
 SIDES = {
     "EarlyCut": "DFL over 16 bins, targets cut off at 13 bins where ours are at 14.99",
+    "SquaredShares": "DFL over 16 bins, the two bins' shares to the power 2",
+    "RootsOfShares": "DFL over 16 bins, the two bins' shares to the power 0.5, divided by their sum",
     "ExchangedBins": "DFL over 16 bins, the weights of the two bins exchanged",
 }
 
@@ -45,8 +57,8 @@ def library():
     ensure_quiet()
 
 
-def checked(name, loss="v8_detection"):
-    return check_criterion(f"{FILE}:{name}", None, loss)
+def checked(name, loss="v8_detection", **stated):
+    return check_criterion(f"{FILE}:{name}", None, loss, Options(**stated))
 
 
 @pytest.mark.parametrize("name", COMPUTES)
@@ -167,7 +179,7 @@ def test_the_command_line_answers(name, status):
     assert {0: "same   the v8 detection loss", 1: "BCE, pos_weight 2", 2: "TypeError"}[status] in found.output
 
 
-@pytest.mark.parametrize("option", [["--classes", "3"], ["--accept", str(FILE)]])
+@pytest.mark.parametrize("option", [["--labels", "index"], ["--accept", str(FILE)]])
 def test_options_of_single_losses_are_refused(option):
     found = CliRunner().invoke(main, ["check", f"{FILE}:NeverUsed", "--as", "v8_detection", *option])
     assert found.exit_code == 2
@@ -194,3 +206,68 @@ def test_other_weights_of_the_branches_and_other_anchors_of_one_are_told():
 
 def test_an_end_to_end_criterion_as_the_library_has_it_is_the_same():
     assert checked("E2ELoss", "end_to_end_detection").verdict == "same"
+
+
+def test_what_differs_with_one_class_alone_is_told_so():
+    found = checked("OneClassWeighed")
+    assert found.verdict == "different"
+    assert found.terms == {
+        "box": SAME,
+        "cls": f"with several classes {SAME}; with one class another function: no one scale over all batches makes it "
+        "ours",
+        "dfl": SAME,
+    }
+    assert {of: reading.computes for of, reading in found.readings.items()} == {
+        "cls with one class": "BCE, pos_weight 2"
+    }
+
+
+def test_a_criterion_that_is_not_made_for_one_class_is_told_so():
+    found = checked("ManyClasses")
+    assert found.verdict == "same"
+    assert found.bad_input["one class"] == "it raises IndexError: index 1 is out of bounds for dimension 1 with size 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("HalfTheBox", "cls, dfl the same, to its rounding"),
+        ("HalfPrecision", "cls off by 1 of its size with no objects"),
+        ("NoHalfPrecision", "it raises RuntimeError: Index put requires the source and destination dtypes match"),
+    ],
+)
+def test_what_becomes_of_it_in_bfloat16_is_told_and_decides_nothing(name, told):
+    found = checked(name)
+    assert told in found.in_bfloat16
+    assert found.plain["in_bfloat16"] == found.in_bfloat16
+    assert found.verdict == ("different" if name == "HalfTheBox" else "same")
+
+
+def test_a_criterion_that_keeps_to_float32_is_answered_without_what_is_read_off():
+    found = checked("Float32Alone")
+    assert found.terms["box"] == "0.5 x our own term, in every batch"
+    assert found.assignment == "not read: in float64 it raises TypeError: float32 alone"
+    assert found.readings == {}
+
+
+def test_the_number_of_classes_that_it_is_made_for_may_be_stated():
+    with pytest.raises(CannotCall, match="must match the size of tensor"):
+        checked("WeightsOfPositives")
+    found = checked("WeightsOfPositives", classes=3)
+    assert found.class_term.computes == "BCE, pos_weight 1, 2.5, 4 by class"
+    assert found.class_term.divisor == SUM
+    assert "one class" in found.bad_input
+
+
+def test_what_it_is_made_with_may_be_stated():
+    with pytest.raises(CannotCall, match="missing 1 required positional argument: 'gamma'"):
+        checked("MadeWithGamma")
+    found = checked("MadeWithGamma", given=(("gamma", 2.0),))
+    assert found.how == "MadeWithGamma(model, gamma=2.0)(outputs, batch)"
+    assert found.class_term.computes == "focal with gamma 2 in place of BCE"
+
+
+def test_a_criterion_of_an_old_release_is_given_its_maps():
+    found = checked("OfOldRelease")
+    assert found.how == "OfOldRelease(model)(maps, as in releases before 8.4, batch)"
+    assert found.terms == {"box": SAME, "cls": "0.5 x our own term, in every batch", "dfl": SAME}
