@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from focalbench_suite.run_all import main
 from focalbench_suite.suites import Selection
 from focalbench_suite.suites.coco_map import plan, warnings_before
 from focalbench_suite.suites.coco_map.until import further
@@ -124,6 +126,26 @@ def test_a_loss_that_ends_its_process_is_not_judged_and_ends_no_other(tmp_path):
     assert list(warnings_before(plan(selection))) == []
     with pytest.raises(ValueError, match="cannot be asked what it divides by"):
         plan(dataclasses.replace(selection, normalise="positives"))
+
+
+def test_a_training_that_a_host_cannot_do_says_why_on_the_screen(tmp_path):
+    """Without training anything: the smoke schedule's pictures are too small for bfloat16 on a CPU."""
+    asked = [
+        "--suite",
+        "coco-map",
+        "--profile",
+        "smoke",
+        "--device",
+        "cpu",
+        "--dtype",
+        "bfloat16",
+        "--variant",
+        "retinanet/own",
+        "--out",
+    ]
+    ended = CliRunner().invoke(main, [*asked, str(tmp_path)])
+    assert ended.exit_code == 0
+    assert "maps of one point, whose convolution torch differentiates wrongly" in " ".join(ended.output.split())
 
 
 UNTIL = Selection("smoke", variants=("gfl/own", "gfl/beta_0.0"), seeds=12, until="decided")
