@@ -35,11 +35,12 @@ def expected(reference: Path, hosts: tuple[str, ...], schedule: str) -> Iterator
     """For each of the hosts what the tables below `reference` say of this schedule, in single precision."""
     for file in sorted(reference.glob("*/coco_map.csv")):
         frame = pd.read_csv(file)
-        for host in hosts:
-            mine = frame[(frame["host"] == host) & (frame["schedule"] == schedule) & (frame["dtype"] == "float32")]
-            by_seed = mine.pivot_table(index="seed", columns="variant", values="ap")
+        alike = frame[(frame["schedule"] == schedule) & (frame["dtype"] == "float32") & frame["host"].isin(hosts)]
+        for (host, dataset), trained in alike.groupby(["host", "dataset"], sort=False):
+            by_seed = trained.pivot(index="seed", columns="variant", values="ap")
             if {BASELINE, OTHER} <= set(by_seed) and len(both := by_seed[[OTHER, BASELINE]].dropna()) > 2:
                 spread = float(np.std(both[OTHER] - both[BASELINE], ddof=1))
                 margin = equivalence_margin(both[BASELINE].tolist())
-                seconds = float(mine["wall_s"].median())
-                yield Expected(host, spread, margin, values_within(spread, margin), seconds, file.parent.name)
+                seconds = float(trained["wall_s"].median())
+                place = f"{file.parent.name}: {dataset}"
+                yield Expected(host, spread, margin, values_within(spread, margin), seconds, place)
