@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import multiprocessing
@@ -26,6 +25,7 @@ from focalbench_suite.suites.worker import (
     complete,
     cores,
     end_with_parent,
+    environment,
     failed,
     work,
 )
@@ -88,10 +88,10 @@ def _run(tasks: list[Task], workers: int, log: Path) -> Iterator[tuple[Task, lis
     if not tasks:
         return
     threads = {"OMP_NUM_THREADS": str(cores() // workers)}
-    os.environ.update(ALLOCATOR | SAFE_PATH | threads)  # read by workers when they start
+    waiting = _waiting(patiently=tasks[0].suite != TIMED)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=workers, context=context, initializer=_start, initargs=[log])
-    with _waiting(patiently=tasks[0].suite != TIMED), pool:
+    with environment(ALLOCATOR | SAFE_PATH | threads | waiting), pool:  # read by workers when they start
         futures: dict[Future[list[Record]], Task] = {
             pool.schedule(work, args=[task], timeout=None if task.suite == TRAININGS else task.timeout_s): task
             for task in tasks
@@ -120,20 +120,12 @@ def ending(futures: dict[Future[list[Record]], Task]) -> Iterator[Future[list[Re
                 future.cancel()
 
 
-@contextlib.contextmanager
-def _waiting(patiently: bool) -> Iterator[None]:
+def _waiting(patiently: bool) -> dict[str, str]:
     """How the threads of workers wait for each other: not by spinning, which starves whatever else runs.
 
     Where time is measured they wait as they do in a user's program.
     """
-    if not patiently or WAIT_POLICY in os.environ:
-        yield
-        return
-    os.environ[WAIT_POLICY] = "PASSIVE"
-    try:
-        yield
-    finally:
-        del os.environ[WAIT_POLICY]
+    return {WAIT_POLICY: "PASSIVE"} if patiently and WAIT_POLICY not in os.environ else {}
 
 
 def _start(log: Path) -> None:

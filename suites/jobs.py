@@ -23,7 +23,7 @@ from submitit.helpers import Checkpointable
 from focalbench_suite.installation import python_path
 from focalbench_suite.suites import Cell, Record, Task
 from focalbench_suite.suites.whole_file import whole_file
-from focalbench_suite.suites.worker import MOST_WORKERS, SAFE_PATH, complete, cores, failed, work
+from focalbench_suite.suites.worker import MOST_WORKERS, SAFE_PATH, complete, cores, environment, failed, work
 
 JOBS = {"local": submitit.LocalJob, "slurm": submitit.SlurmJob}
 POLL_S = 2.0
@@ -57,8 +57,6 @@ def _answer(task: Task, job: str) -> Path:
 
 def run_jobs(tasks: list[Task], executor: str) -> Iterator[tuple[Task, list[Record]]]:
     """Run the tasks as jobs and yield each, as it ends, with its records; cancels what runs when it is closed."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (python_path(), os.environ.get("PYTHONPATH"))))
-    os.environ |= SAFE_PATH
     waiting, free = list(tasks), _places(executor, tasks)
     running: list[tuple[Task, Place, submitit.Job]] = []
     try:
@@ -104,7 +102,9 @@ def _submitted(task: Task, executor: str, place: Place) -> submitit.Job:
     jobs.update_parameters(name="focalbench", timeout_min=minutes, gpus_per_node=gpus)
     if place.gpu is not None:
         jobs.update_parameters(local_visible_gpus=[place.gpu])
-    return jobs.submit(Work(), task, place)
+    path = os.pathsep.join(filter(None, (python_path(), os.environ.get("PYTHONPATH"))))
+    with environment({"PYTHONPATH": path} | SAFE_PATH):
+        return jobs.submit(Work(), task, place)
 
 
 def _alive(executor: str, job: submitit.Job) -> bool:

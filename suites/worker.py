@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from focalbench_suite import suites
@@ -24,6 +26,21 @@ ALLOCATOR = {
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a gigabyte
+
+
+@contextlib.contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set these for the processes that are started meanwhile, and leave the caller's environment as it was."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def end_with_parent() -> None:

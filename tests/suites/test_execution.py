@@ -1,14 +1,15 @@
-"""How long a task may take: a training, as long as it goes on."""
+"""How long a task may take (a training, as long as it goes on), and what the call that ran it finds afterwards."""
 
 import dataclasses
 import multiprocessing
+import os
 import time
 
 from pebble import ProcessPool
 
-from focalbench_suite.suites import Selection
+from focalbench_suite.suites import Selection, claims
 from focalbench_suite.suites.coco_map import plan
-from focalbench_suite.suites.execution import ending
+from focalbench_suite.suites.execution import ending, run_tasks
 from focalbench_suite.suites.progress import Progress
 
 LIMIT_S = 2.0
@@ -44,3 +45,12 @@ def test_a_training_is_stopped_where_it_stands_and_not_where_it_is_slow(tmp_path
     assert order == [standing, walking]
     assert standing.cancelled()
     assert walking.result() > 1
+
+
+def test_running_leaves_the_callers_environment_as_it_was(tmp_path):
+    before = dict(os.environ)
+    tasks = claims.plan(Selection("smoke"))[:1]
+    during = [dict(os.environ) for _ in run_tasks(tasks, tmp_path)]
+    assert during
+    assert all("PYTHONSAFEPATH" in there for there in during)
+    assert dict(os.environ) == before
