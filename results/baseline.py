@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from focalbench_suite.results import tables
+from focalbench_suite.results import reading, tables
 from focalbench_suite.results.frames import Frames
 from focalbench_suite.results.schema import TABLES
 from focalbench_suite.results.store import Run
@@ -42,6 +43,14 @@ class Baseline:
     def frames(self) -> Frames:
         """The tables that were committed, and no others; raises `ValueError` with a sentence where one is broken."""
         return {name: _read(name, file) for name, file in self.files.items()}
+
+    def environment(self) -> dict[str, Any]:
+        """What it was measured on; raises `ValueError` with a sentence where the file does not say it."""
+        file = self.folder / "environment.json"
+        try:
+            return reading.read_environment(file.read_bytes()) if file.is_file() else {}
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{file}: {' '.join(str(error).split())}") from None
 
 
 def _read(name: str, file: Path) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from focalbench_suite.results.thresholds import Thresholds
 from focalbench_suite.results.timings import Benchmarks, Source, Timing, timings
 
 LEVEL = 0.05
+SAME_PACE = 1.25  # two machines of one name were 1.6 times apart; one machine, idle or not, within 1.04
 BUSY = 1.0  # processes that wanted a core beside the timed threads
 WORSE = {  # table -> its column of verdicts, from best to worst; a verdict that is not listed is no judgement
     "agreement": ("verdict", ("agrees", "agrees_up_to_scale", "differs", "nonfinite")),
@@ -259,6 +260,9 @@ def _incomparable(old: Timing, new: Timing) -> str:
     """Why two times of a cell say nothing of each other; empty where they do."""
     if old.machine != new.machine:
         return f"another machine: {old.machine} -> {new.machine}"
+    for work in old.pace.keys() & new.pace.keys():
+        if not 1 / SAME_PACE < (times := new.pace[work] / old.pace[work]) < SAME_PACE:
+            return f"another machine of the same name: a fixed piece of work took {times:.2f} times as long ({work})"
     if old.is_glance or new.is_glance:
         rounds = min(one.rounds for one in (old, new) if one.is_glance)
         return f"timed in one launch of {rounds} rounds, too few to judge by; --profile quick takes more"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 
 from focalbench_suite.results import content
 
@@ -72,6 +72,7 @@ class StoredEnvironment(BaseModel):
     cpu: str | None = None
     gpu: str | None = None
     cores: int | None = None
+    pace_us: dict[str, PositiveFloat] = {}
     packages: dict[str, str | None] = {}
     adapters: dict[str, str | None] = {}
     selection: StoredSelection = StoredSelection()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ FEWEST_ROUNDS = 3  # of a single launch that is judged: of three, one odd round 
 class Timing:
     """One cell's pass: a median a launch in ms, and how long the machine's own stream took in that launch, in ms.
 
-    `stream` is empty where it was not measured; `machine` is the processor's name; `rounds` is of all launches;
-    `others` is how many processes beyond the timed threads wanted a core meanwhile, as far as that was recorded.
+    `stream` is empty where it was not measured; `machine` is the processor's name, `pace` how fast that was found to
+    be (`suites.environment.pace`), empty for a GPU and where it was not asked; `rounds` is of all launches; `others` is
+    how many processes beyond the timed threads wanted a core meanwhile, as far as that was recorded.
     """
 
     launches: tuple[float, ...]
@@ -32,6 +34,7 @@ class Timing:
     machine: str
     rounds: int = FEWEST_ROUNDS
     others: float = 0.0
+    pace: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_glance(self) -> bool:
@@ -84,8 +87,9 @@ def timings(source: Source) -> dict[str, Timing]:
         return source.timings()
     if isinstance(source, Baseline):
         return _medians(source)
+    pace = source.environment().get("pace_us", {})
     return {
-        f"{record['key']} {name}": _timing(record, name)
+        f"{record['key']} {name}": _timing(record, name, pace)
         for record in source.records()
         if is_timed(record)
         for name in PASSES
@@ -101,25 +105,27 @@ def _medians(baseline: Baseline) -> dict[str, Timing]:
     if found is None:
         return {}
     reach = None if "interval" in found else BOOTSTRAP_REACH
+    pace = baseline.environment().get("pace_us", {})
     return {
         f"{row['cell']} {row['pass']}": Timing(
             launches_like(Interval(row["median_ms"], row["ci_low_ms"], row["ci_high_ms"]), row["launches"], reach),
             (),
             row["device_name"],
             row["rounds"],
+            pace=pace if "/cpu/" in row["cell"] else {},
         )
         for row in found.to_dict("records")
     }
 
 
-def _timing(record: dict[str, Any], name: str) -> Timing:
+def _timing(record: dict[str, Any], name: str, pace: Mapping[str, float]) -> Timing:
     launches, rounds = record["data"]["launches"], rounds_of(record, name)
+    on_cpu = record["cell"]["device"] == "cpu"
     return Timing(
         tuple(float(np.median(one["ms"])) for one in rounds),
         tuple(float(np.median(launch["stream_ms"][name])) for launch in launches),
         record["data"]["device_name"],
         sum(len(one["ms"]) for one in rounds),
-        max(launch["load"] for launch in launches) - record["data"]["threads"]
-        if record["cell"]["device"] == "cpu"
-        else 0,
+        max(launch["load"] for launch in launches) - record["data"]["threads"] if on_cpu else 0,
+        pace if on_cpu else {},
     )

@@ -94,13 +94,13 @@ def _change(table: str, before: float, after: float) -> str:
 
 
 def _reason(series: Series, before: tuple[int, int, float], after: tuple[int, int, float]) -> str:
-    """Says of a step of times whether the machine's own stream took it, too."""
-    stream = series.rows["stream"].to_numpy()
-    if series.table != TIMES or np.isnan(stream).any():
-        return ""
-    was, now = (float(np.median(stream[level[0] : level[1]])) for level in (before, after))
-    explained = np.log(now / was) / np.log(after[2] / before[2])
-    return "the machine: its stream changed with it" if explained > SHARED else ""
+    """Says of a step of times whether the machine's own memory stream or pace took it, too."""
+    for name in ("stream", "pace") if series.table == TIMES else ():
+        seen = series.rows[name].to_numpy()
+        was, now = (float(np.median(seen[level[0] : level[1]])) for level in (before, after))
+        if np.log(now / was) / np.log(after[2] / before[2]) > SHARED:  # never where one was not measured
+            return f"the machine: its {name} changed with it"
+    return ""
 
 
 def verdicts_table(points: pd.DataFrame) -> pd.DataFrame:

@@ -62,9 +62,10 @@ def read(folder: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _stored(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(file)
+        frame = pd.read_parquet(file)
     except (ValueError, OSError) as error:
         raise ValueError(f"{file} is no Parquet file: {' '.join(str(error).split())[:200]}") from None
+    return frame if "pace" in frame else frame.assign(pace=float("nan"))  # of before it was measured
 
 
 def _objection(frame: pd.DataFrame) -> str:

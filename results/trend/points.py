@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from focalbench_suite.results import reading
-from focalbench_suite.results.baseline import Baseline
 from focalbench_suite.results.compare import KEYS, UNANSWERED, WORSE, frames_of, keyed
-from focalbench_suite.results.store import Run
 from focalbench_suite.results.timings import Benchmarks, Source, open_source, timings
 
 WORDS = ("time", "commit", "machine", "table", "what", "panel", "line", "verdict")
-NUMBERS = ("value", "stream")
+NUMBERS = ("value", "stream", "pace")
 COLUMNS = (*WORDS, *NUMBERS)
 TIMES, PRECISION, ANSWERS = "throughput", "coco_map", "check"  # values of `table`; the others are tables of verdicts
 VERDICTS = {"cells": "status"} | {table: column for table, (column, _) in WORSE.items()}
@@ -81,17 +78,9 @@ def _answers(path: str | Path, here: Origin) -> Iterator[dict[str, Any]]:
 def _origin(source: Source, here: Origin) -> Origin:
     if isinstance(source, Benchmarks):
         return Origin(source.time or here.time, source.commit or here.commit, source.machine)
-    told = source.environment() if isinstance(source, Run) else _environment(source)
+    told = source.environment()
     commit = told.get("project") or told.get("commit") or here.commit
     return Origin(told.get("time") or here.time, commit, told.get("gpu") or told.get("cpu") or "unknown")
-
-
-def _environment(baseline: Baseline) -> dict[str, Any]:
-    file = baseline.folder / "environment.json"
-    try:
-        return reading.read_environment(file.read_bytes()) if file.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file}: {' '.join(str(error).split())}") from None
 
 
 def _times(source: Source, origin: Origin) -> Iterator[dict[str, Any]]:
@@ -99,7 +88,9 @@ def _times(source: Source, origin: Origin) -> Iterator[dict[str, Any]]:
         panel, line = _place(key)
         measured = replace(origin, machine=timing.machine or origin.machine)
         stream = float(np.median(timing.stream)) if timing.stream else None
-        yield _point(measured, TIMES, key, panel, line, value=float(np.median(timing.launches)), stream=stream)
+        pace = float(np.exp(np.log(list(timing.pace.values())).mean())) if timing.pace else None
+        value = float(np.median(timing.launches))
+        yield _point(measured, TIMES, key, panel, line, value=value, stream=stream, pace=pace)
 
 
 def _place(key: str) -> tuple[str, str]:
@@ -133,4 +124,4 @@ def _verdicts(source: Source, origin: Origin) -> Iterator[dict[str, Any]]:
 
 def _point(origin: Origin, table: str, what: str, panel: str, line: str, **said: Any) -> dict[str, Any]:
     named = {"time": origin.time, "commit": origin.commit, "machine": origin.machine, "table": table, "what": what}
-    return named | {"panel": panel, "line": line, "value": None, "stream": None, "verdict": ""} | said
+    return named | {"panel": panel, "line": line, "value": None, "stream": None, "pace": None, "verdict": ""} | said

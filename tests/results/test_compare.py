@@ -200,6 +200,23 @@ def test_times_of_another_machine_decide_nothing(against, make_record):
     assert ["another machine" in c.detail for c in comparison.of("undecided")] == [True, True]
 
 
+@pytest.mark.parametrize(("pace", "kinds"), [(1.6, {"undecided"}), (1 / 1.6, {"undecided"}), (1.1, {"regressed"})])
+def test_a_machine_of_the_same_name_is_told_by_how_fast_it_computes(pace, kinds, tmp_path, make_record, write_run):
+    def measured(name, slower, pace):
+        run = write_run(tmp_path / name, [timed_record(make_record, "torchvision", slower)])
+        told = run.environment() | {"pace_us": {"elementwise": 20.0 * pace, "matmul": 40.0}}
+        run.environment_file.write_text(json.dumps(told))
+        return run
+
+    old, new = measured("old", 1.0, 1.0), measured("new", 3.0, pace)
+    renew(new, tmp_path / "baseline")
+    for source in (new, Baseline(tmp_path / "baseline")):
+        comparison = compare(old, source)
+        assert {change.kind for change in comparison.changes if change.table == "throughput"} == kinds
+        told = f"another machine of the same name: a fixed piece of work took {pace:.2f} times as long (elementwise)"
+        assert (told in comparison.undecidable) == (kinds == {"undecided"})
+
+
 def test_lower_precision_is_a_regression_beyond_its_interval_only(against):
     def lower(by):
         def change(lines):

@@ -31,7 +31,7 @@ def commit(number):
 def measured(write_run, tmp_path):
     """A function that makes the run of a commit: what our loss takes, and its verdict on one probe."""
 
-    def made(number, ms, verdict="agrees", machine="Example CPU", stream=1.0):
+    def made(number, ms, verdict="agrees", machine="Example CPU", stream=1.0, pace=1.0):
         timed = copy.deepcopy(made_up.timed("own", ms))
         timed["data"]["device_name"] = machine
         for launch in timed["data"]["launches"]:
@@ -41,6 +41,7 @@ def measured(write_run, tmp_path):
         run = write_run(tmp_path / "runs" / f"{number}-{machine}", lines)
         told = (MIDNIGHT + datetime.timedelta(hours=number)).isoformat()
         said = made_up.ENVIRONMENT | {"time": told, "commit": commit(number), "cpu": machine}
+        said["pace_us"] = {"elementwise": 20.0 * pace, "matmul": 40.0 * pace}
         run.environment_file.write_text(json.dumps(said))
         return run.folder
 
@@ -106,14 +107,24 @@ def test_noise_alone_is_no_step():
     assert steps([0.0] * 50) == steps([0.5] * 5) == steps([]) == []
 
 
-def test_a_machine_that_became_slower_is_not_the_loss(measured, tmp_path):
+@pytest.mark.parametrize("cause", ["stream", "pace"])
+def test_a_machine_that_became_slower_is_not_the_loss(cause, measured, tmp_path):
     dice = random.Random(3)
     for number in range(20):
         slow = 1.0 if number < 10 else 1.3
-        run = measured(number, 4.0 * slow * dice.gauss(1, NOISE), stream=slow)
+        run = measured(number, 4.0 * slow * dice.gauss(1, NOISE), **{cause: slow})
         trend.keep(tmp_path / "kept", [run], "")
     (step,) = curve(tmp_path / "kept")
-    assert step["reason"] == "the machine: its stream changed with it"
+    assert step["reason"] == f"the machine: its {cause} changed with it"
+
+
+def test_a_run_that_was_kept_before_the_pace_was_measured_is_read(measured, tmp_path):
+    (file,) = trend.keep(tmp_path, [measured(1, 4.0)], "")
+    pd.read_parquet(file).drop(columns="pace").to_parquet(file)
+    points, objections = trend.read(tmp_path)
+    assert not objections
+    assert points["pace"].isna().all()
+    assert (points["table"] == "throughput").sum() == 2
 
 
 def test_two_machines_merge_by_copying_and_are_not_mixed(measured, tmp_path):
