@@ -56,7 +56,16 @@ def _summed(library: str, rows: pd.DataFrame) -> dict[str, Any]:
 
 def committed(folder: Path = REFERENCE) -> pd.DataFrame:
     """The rows of every history that is committed."""
-    files = sorted(folder.glob("*/history.csv"))
+    return _of_every(folder, "history")
+
+
+def committed_findings(folder: Path = REFERENCE) -> pd.DataFrame:
+    """What was found of any release in every history that is committed."""
+    return _of_every(folder, "history_findings")
+
+
+def _of_every(folder: Path, name: str) -> pd.DataFrame:
+    files = sorted(folder.glob(f"*/{name}.csv"))
     frames = [pd.read_csv(file, dtype=str, keep_default_na=False) for file in files]
     return pd.concat(frames, ignore_index=True).fillna("")  # an older table has fewer columns
 

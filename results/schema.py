@@ -186,6 +186,13 @@ TABLES = {
             derive="focalbench_suite.results.history:table",
         ),
         Table(
+            "history_findings",
+            "history",
+            "What was found of a library's releases, each in the newest that has it",
+            _words("library version loss adapter address severity kind code statement example expected got"),
+            _words("library version loss kind statement"),
+        ),
+        Table(
             "cells",
             "run",
             "Every cell and what became of it",

@@ -13,9 +13,10 @@ PACKAGES = ("torch", "numpy")  # whose versions a maintainer wants beside the li
 
 def bug_report(entry: Entry, environment: dict[str, Any]) -> str:
     """The report: what is wrong, expected and got, the formula, versions, code that shows it, and since when."""
+    parts = [_title(entry), _text(entry.statement), _facts(entry, environment)]
     if entry.is_gone:
-        return "\n\n".join([_title(entry), "The newest release has it no more.", _text(entry.since), *_changes(entry)])
-    parts = [_title(entry), _text(entry.statement), _facts(entry, environment), "Code that shows it:"]
+        parts = [parts[0], "The newest release has it no more.", *parts[1:], *_changes(entry)]
+    parts.append("Code that shows it:")
     parts.append(_block(entry.example, "python"))
     if entry.expected or entry.got:
         parts.append(_block(f"expected {entry.expected}\ngot      {entry.got}", "text"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from focalbench_suite.results.standings import gravity
 
 Row = dict[str, Any]
 Key = tuple[str, str]  # a loss and its column ``adapter``
+TOLD = ("library", "loss", "adapter", "kind", "version", "statement", "example", "expected", "got", "severity")
 SEVERITIES = ("different", "fragile", "note")  # the gravest first
 LONGEST = 120  # of a name that was mistyped; nearest names of a longer one take seconds to find
 
@@ -39,7 +41,7 @@ class About:
 
 @dataclass(frozen=True)
 class Entry:
-    """One finding. One that only older releases have has no statement and no example, which no table keeps."""
+    """One finding, as the release of that version has it; `is_gone` where newer ones do not."""
 
     address: str
     library: str
@@ -56,6 +58,7 @@ class Entry:
     severity: str = ""
     known: str = ""
     formula: str = ""
+    is_gone: bool = False
 
     @property
     def named(self) -> str:
@@ -73,11 +76,6 @@ class Entry:
         pairs = zip([None, *self.releases], self.releases, strict=False)
         return [one for before, one in pairs if one.change and before and before.state != one.state]
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether only older releases have it."""
-        return not self.version
-
 
 @dataclass(frozen=True)
 class Contents:
@@ -87,6 +85,7 @@ class Contents:
     history: list[Row]
     environment: dict[str, Any]
     about: Mapping[Key, About] = field(default_factory=dict)
+    past: list[Row] = field(default_factory=list)  # what was found of any release, in the newest that has it
 
     @classmethod
     def read(cls, folder: Path, about: Mapping[Key, About]) -> Contents:
@@ -96,7 +95,8 @@ class Contents:
             findings = pd.read_csv(file, dtype=str, keep_default_na=False)
             environment = json.loads((folder / "agreement" / "environment.json").read_text())
             past = history.committed(folder / "history").to_dict("records")
-            contents = cls(findings.to_dict("records"), past, environment, about)
+            found = history.committed_findings(folder / "history").to_dict("records")
+            contents = cls(findings.to_dict("records"), past, environment, about, found)
             _ = contents.entries
         except (OSError, ValueError) as error:
             raise ValueError(f"{folder} holds no committed findings: {' '.join(str(error).split())}") from None
@@ -116,36 +116,25 @@ class Contents:
         return found | self._gone(found)
 
     def _entry(self, row: Row) -> Entry:
-        name, key = address(row), (row["loss"], row["adapter"])
+        name, key = row.get("address") or address(row), (row["loss"], row["adapter"])
         rows = self._releases.get(key, [])
-        taken = {part: row[part] for part in ("library", "kind", "version", "statement", "example", "expected", "got")}
         return Entry(
             name,
-            loss=row["loss"],
-            adapter=row["adapter"],
             about=self.about.get(key, About()),
             releases=presence.releases(name, row["code"], row["version"], rows),
-            severity=row["severity"],
-            known=row["known"],
+            known=row.get("known", ""),
             formula=next((one["formula"] for one in rows if one["version"] == row["version"]), ""),
-            **taken,
+            **{part: row[part] for part in TOLD},
         )
 
     def _gone(self, present: Mapping[str, Entry]) -> dict[str, Entry]:
-        """The findings that histories list and no committed run has any more: their addresses are kept.
+        """The findings that histories have of older releases, and no committed run any more.
 
         What the newest release has all the same, the run tells in other words, and so at another address.
         """
-        gone: dict[str, Entry] = {}
-        for (loss, adapter), rows in self._releases.items():
-            listed = dict.fromkeys(name for row in rows for name in row.get("findings", "").split())
-            for name in sorted(listed.keys() - present.keys()):
-                kind = name.rsplit("-", 2)[1]
-                about = self.about.get((loss, adapter), About())
-                seen = presence.releases(name, "", "", rows)
-                if seen[-1].state != presence.HAS:
-                    gone[name] = Entry(name, rows[0]["library"], loss, adapter, kind, about, seen)
-        return gone
+        entries = (self._entry(row) for row in self.past if row["address"] not in present)
+        gone = [one for one in entries if presence.HAS not in [newest.state for newest in one.releases[-1:]]]
+        return {one.address: dataclasses.replace(one, is_gone=True) for one in gone}
 
     @cached_property
     def _releases(self) -> dict[Key, list[Row]]:

@@ -20,10 +20,14 @@ TOLD_EVERY_S = 60  # where there is no terminal for a bar
 
 def record(run: Run, history: History) -> None:
     """Append a record for every row; one of a release that could not be asked says why, and has no verdict."""
+    findings = history.findings()
     for row in history.rows():
+        rows = {"history": [row]}
+        if told := findings.get((row["version"], row["loss"], row["adapter"])):
+            rows["history_findings"] = told
         cell = Cell("history", row["loss"], row["adapter"], workload=row["version"])
         status = "ok" if row["verdict"] else "absent"
-        run.append(as_line(Record(cell, status, row["note"] if status == "absent" else "", {"history": [row]})))
+        run.append(as_line(Record(cell, status, row["note"] if status == "absent" else "", rows)))
 
 
 @contextlib.contextmanager

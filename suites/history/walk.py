@@ -19,6 +19,7 @@ from focalbench_suite.suites.history.releases import Release
 from focalbench_suite.suites.worker import MOST_WORKERS, cores
 
 Row = dict[str, Any]
+FINDING = ("kind", "code", "severity", "statement", "example", "expected", "got")
 NOTHING = Change("", "")
 Told = Callable[[str, int, int], None]  # the release that has just been looked at, how many are done, of how many
 
@@ -73,6 +74,23 @@ class History:
                     continue
                 yield named | self._row(seen, last.get(seen.key, ""), str(release))
                 last[seen.key] = str(release)
+
+    def findings(self) -> dict[tuple[str, str, str], list[Row]]:
+        """The rows of `history_findings.csv` by version, loss and adapter: each finding in the newest that has it.
+
+        So what a release has mended can still be read.
+        """
+        newest: dict[str, tuple[tuple[str, str, str], Row]] = {}
+        for release in self.looked_at:
+            for seen in self.seen[str(release)].losses:
+                for address, finding in zip(seen.addresses, seen.findings, strict=True):
+                    row = {name: finding[name] for name in FINDING} | {"address": address, "version": str(release)}
+                    row |= {"library": self.library.package, "loss": seen.loss, "adapter": seen.label}
+                    newest[address] = ((str(release), *seen.key), row)
+        grouped: dict[tuple[str, str, str], list[Row]] = {}
+        for key, row in newest.values():
+            grouped.setdefault(key, []).append(row)
+        return grouped
 
     def _row(self, seen: Seen, against: str, version: str) -> Row:
         before = self.seen[against].find(seen.key) if against else None

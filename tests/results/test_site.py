@@ -63,7 +63,9 @@ def contents():
         release("0.8", [name], change="returns 1.0", codes="release_value", example=NASTY),
         release("0.9", [name]),
     ]
-    return Contents([FINDING], history, ENVIRONMENT, ABOUT)
+    gone = FINDING | {"address": "kornia-focal-alpha-0123abcd", "kind": "alpha", "version": "0.7"}
+    gone |= {"statement": f"forgets alpha {NASTY}", "code": "without_alpha"}
+    return Contents([FINDING], history, ENVIRONMENT, ABOUT, [gone, FINDING | {"address": name}])
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,17 @@ def test_the_release_that_brought_a_finding_and_the_one_that_has_it_no_more(cont
         "It is as old as the loss, which is there since kornia 0.7 (day 0.7). 0.8 (day 0.8) has it no more."
     )
     assert [one.version for one in gone.turns] == ["0.7", "0.8"]
+
+
+def test_what_was_mended_can_still_be_read(contents, pages):
+    _, gone = contents.entries.values()
+    told = bug_report(gone, ENVIRONMENT)
+    assert told.startswith("# kornia 0.7: focal loss, alpha\n\nThe newest release has it no more.\n\nforgets alpha ")
+    assert "- versions: kornia 0.7, torch 2.13.0" in told
+    assert FINDING["example"] in told
+    page = (pages / "finding" / "kornia-focal-alpha-0123abcd.html").read_text()
+    assert "The newest release has it no more." in page
+    assert "forgets alpha &lt;script&gt;" in page
 
 
 def test_what_a_history_does_not_look_for_is_there_as_long_as_nothing_changed():

@@ -36,7 +36,7 @@ def finding_command(name):
 
     if listed := contents.of(name):
         for entry in listed:
-            click.echo(f"{entry.address}  {entry.statement or entry.since}")
+            click.echo(f"{entry.address}  {entry.statement}{', which the newest has no more' if entry.is_gone else ''}")
         return
     try:
         click.echo(bug_report(contents.find(name), contents.environment))

@@ -22,8 +22,8 @@ def run_all(*arguments):
 
 
 @pytest.fixture(scope="module")
-def history(releases, tmp_path_factory):
-    """The rows of the focal loss by release, of a history that was asked for two releases and two that fail."""
+def tables(releases, tmp_path_factory):
+    """The tables of a history of the focal loss that was asked for two releases and two that fail."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_OFFLINE", "1")
@@ -33,7 +33,13 @@ def history(releases, tmp_path_factory):
             "history", "--adapter", "kornia", "--loss", "focal", "--versions", "1.0,1.4,1.5,1.6", "--out", folder / "h"
         )
     assert done.returncode == 0, done.stderr
-    return pd.read_csv(folder / "h" / "tables" / "history.csv", dtype=str, keep_default_na=False).set_index("version")
+    return folder / "h" / "tables"
+
+
+@pytest.fixture(scope="module")
+def history(tables):
+    """Its rows by release."""
+    return pd.read_csv(tables / "history.csv", dtype=str, keep_default_na=False).set_index("version")
 
 
 def test_halving_finds_the_first_release_of_a_change(history):
@@ -44,6 +50,14 @@ def test_halving_finds_the_first_release_of_a_change(history):
     assert (row["first"], row["unsafe"], row["against"]) == ("True", "True", "1.2")
     assert "alpha" in row["kinds"].split()
     assert "exchanges alpha and 1-alpha" in row["change"]
+
+
+def test_what_was_found_stands_there_once_with_the_newest_release_that_has_it(tables, history):
+    newest = {address: version for version, row in history.iterrows() for address in row["findings"].split()}
+    found = pd.read_csv(tables / "history_findings.csv", dtype=str, keep_default_na=False)
+    assert dict(zip(found["address"], found["version"], strict=True)) == newest
+    assert "1.2" in newest.values()  # what 1.3 has no more
+    assert "exchanges alpha and 1-alpha" in found.set_index("code").loc["alpha_exchanged", "statement"]
 
 
 def test_an_example_prints_the_number_of_the_release_that_it_runs_with(history, releases):
