@@ -9,7 +9,7 @@ adapter = Adapter("torchvision", distribution="torchvision", modules=("torchvisi
 CHOICES: dict[str, Any] = {"reductions": ("none", "mean", "sum"), "reduction": "none"}
 
 
-@adapter.loss("focal", **CHOICES, defaults={"gamma": 2.0, "alpha": 0.25})
+@adapter.loss("focal", origin="torchvision.ops:sigmoid_focal_loss", **CHOICES, defaults={"gamma": 2.0, "alpha": 0.25})
 def focal(logits, targets, *, gamma, alpha, reduction):
     from torchvision.ops import sigmoid_focal_loss
 

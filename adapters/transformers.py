@@ -33,6 +33,7 @@ def _alpha(alpha):
     labels="label_score",
     background="last",
     reduction="sum() / num_boxes",
+    origin="transformers.loss.loss_rt_detr:RTDetrLoss.loss_labels_vfl",
     defaults={"gamma": 2.0, "alpha": 0.75},  # of RTDetrConfig
 )
 def varifocal_rt_detr(logits, targets, *, gamma, alpha):
