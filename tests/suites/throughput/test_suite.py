@@ -78,21 +78,6 @@ def test_rows_and_rates_fit_together(rows):
     assert row["bandwidth_fraction"] == pytest.approx(row["floor_ms"] / row["median_ms"], nan_ok=True)
 
 
-def test_nobody_is_faster_than_the_floor(rows):
-    """There is no floor on a machine whose cache may hold the inputs: 480 MB of it were met."""
-    floors = [(row["floor_ms"], row["median_ms"]) for row in rows.values()]
-    assert all(math.isnan(floor) or 0 < floor <= median for floor, median in floors)
-
-
-def test_what_only_reads_its_inputs_is_no_faster_than_the_machine_can_read():
-    def reads(logits, targets, *, gamma, alpha):
-        return logits.sum() + targets.sum()
-
-    report = forked(launch.time_group, group({"own": loss(reads)}, rows=1 << 17), 0, 1)
-    least = min(report.subjects["own"].rounds["forward"].ms)
-    assert report.subjects["own"].bytes["forward"] / least <= report.peak_bytes_per_ms
-
-
 def test_an_absent_library_is_said_to_be_absent(monkeypatch):
     monkeypatch.setattr("adapters.Adapter.version", property(lambda self: None if self.name == "monai" else "1"))
     task = Task((Cell("throughput", "focal", "monai", workload="yolov8-160px-b1"),), SELECTION)
