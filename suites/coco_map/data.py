@@ -116,8 +116,10 @@ def _check_json(annotations: dict[str, Path]) -> None:
     for path in annotations.values():
         try:
             content = _parsed(path, path.stat().st_mtime_ns)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{path} is not JSON: {error}") from None
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
         for part, needed in NEEDED.items():
             listed = content.get(part) if isinstance(content, dict) else None
             if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):

@@ -8,12 +8,12 @@ order of their ids; images and annotations are numbered from 1; every box lies i
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from focalbench_suite.suites.coco_map.pictures import Picture
 
@@ -21,6 +21,7 @@ Content = dict[str, Any]  # of an `instances` file
 SPLITS = ("train", "val")
 SUPERCATEGORIES = "supercategories"
 EDGE = 1.0  # pixels by which rounding may carry a box over the image's edge
+WHOLE_NUMBER = re.compile(r"-?\d+")
 SMALLEST = 1.0  # pixels: MMDetection's loader leaves out boxes of a smaller side
 
 
@@ -135,7 +136,7 @@ def _commonest(faults: list[Fault], split: str) -> str:
 def _sortable(key: Any) -> tuple[int, float, str]:
     """Ids in order: numbers, also those written as text, before names."""
     text = str(key)
-    return (0, float(text), "") if text.lstrip("-").isdigit() else (1, 0.0, text)
+    return (0, float(text), "") if WHOLE_NUMBER.fullmatch(text) else (1, 0.0, text)
 
 
 def _categories(split: str, content: Content, faults: list[Fault]) -> dict[str, str]:
@@ -226,14 +227,19 @@ def _annotations(
 
 
 def _positive(area: Any) -> bool:
-    return isinstance(area, (int, float)) and bool(np.isfinite(area)) and area > 0
+    return _finite(area) and area > 0
+
+
+def _finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold; JSON's whole numbers have no end."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def _box(box: Any) -> tuple[float, ...] | None:
     """Four finite numbers (x, y, width, height) with an area; None for anything else."""
-    if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(isinstance(side, (int, float)) for side in box):
+    if not isinstance(box, (list, tuple)) or len(box) != 4 or not all(map(_finite, box)):
         return None
-    return tuple(box) if np.isfinite(box).all() and box[2] > 0 and box[3] > 0 else None
+    return tuple(box) if box[2] > 0 and box[3] > 0 else None
 
 
 def _inside(

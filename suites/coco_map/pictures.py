@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -33,8 +34,7 @@ class Picture:
 def look(folders: Mapping[str, Path], names: Mapping[str, Sequence[str]], cache: Path) -> dict[str, dict[str, Picture]]:
     """Every picture of every split that is there, by its name; `cache` is the folder in which that is kept."""
     lengths = {
-        split: {name: (folders[split] / name).stat() for name in set(names[split]) if (folders[split] / name).is_file()}
-        for split in folders
+        split: {name: stat for name in set(names[split]) if (stat := _file(folders[split] / name))} for split in folders
     }
     seen = [(split, name, stat.st_size, stat.st_mtime_ns) for split in lengths for name, stat in lengths[split].items()]
     place = [str(folder.resolve()) for folder in folders.values()]
@@ -57,6 +57,14 @@ def look(folders: Mapping[str, Path], names: Mapping[str, Sequence[str]], cache:
         json.dumps({s: {name: asdict(one) for name, one in found.items()} for s, found in pictures.items()})
     )
     return pictures
+
+
+def _file(path: Path) -> os.stat_result | None:
+    """What the file system says of a file; None where there is none, nor could be one of such a name."""
+    try:
+        return path.stat() if path.is_file() else None
+    except OSError:
+        return None
 
 
 def _opened(file: tuple[Path, bool]) -> Picture:
