@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from focalbench_suite import suites
@@ -25,6 +28,8 @@ ALLOCATOR = {
 # Python puts the current folder first on the path of a worker; there, a user's random.py would hide the library's.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LEAST_FREE_BYTES = 1 << 20  # below which what could not be written is the disk's fault
 MOST_WORKERS = 4  # side by side: a worker with its libraries takes more than a gigabyte
 
 
@@ -59,13 +64,29 @@ def cores() -> int:
 
 
 def work(task: Task) -> list[Record]:
-    """Run a task in this process, for a record of every one of its cells."""
+    """Run a task in this process, for a record of every one of its cells; raises `OSError` where the disk is full.
+
+    That is no answer of the task's, so the run ends and goes on when there is room.
+    """
     started = time.perf_counter()
     try:
         records = suites.load(task.suite).execute(task)
     except Exception as error:  # the boundary: whatever a measured library raises becomes this cell's record
+        if full := _full(error, task.own_folder):
+            raise OSError(full, os.strerror(full)) from None
         records = failed(task, f"{type(error).__name__}: {error}")
     return complete(task, records, time.perf_counter() - started)
+
+
+def _full(error: BaseException, folder: Path) -> int:
+    """The number of the error where the disk is full, else 0; torch only says that a checkpoint was not written."""
+    met: BaseException | None = error
+    while met is not None:
+        if isinstance(met, OSError) and met.errno in NO_ROOM:
+            return met.errno
+        met = met.__cause__ or met.__context__
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return errno.ENOSPC if shutil.disk_usage(place).free < LEAST_FREE_BYTES else 0
 
 
 def complete(task: Task, records: list[Record], elapsed: float) -> list[Record]:
