@@ -26,6 +26,7 @@ from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
+from focalbench_suite.suites.overlap_families import fitted
 from focalbench_suite.suites.overlap_mistakes import misread, mistakes, powers
 from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_and_slopes
 
@@ -136,8 +137,18 @@ def _account(asked: Answers, loss: str) -> Change | None:
         or _of_overlap(asked, loss)
         or next(filter(None, (_of_weights(asked, kind, loss) for kind in kinds)), None)
         or _of_corners(asked, loss)
+        or _of_family(asked, loss)
         or _of_values(asked, loss)
     )
+
+
+def _of_family(asked: Answers, loss: str) -> Change | None:
+    """A loss with numbers of its own, found from the values and held against the slopes, too."""
+    values, boxes, targets = (torch.from_numpy(part) for part in (asked.values, asked.boxes, asked.targets))
+    for one in fitted(values, boxes, targets):
+        if _scale(asked, one.loss) is not None:
+            return change("overlap", "box_family", told=one.told, wanted=_name(loss))
+    return None
 
 
 def _name(kind: str) -> str:

@@ -77,6 +77,7 @@ BOXES: dict[str, Template] = {
     "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the "
     "loss of {wanted}",
     "box_weighted": "computes {factor}the loss of {other} times IoU^{power:.4g}{held}, in place of that of {wanted}",
+    "box_family": "computes {told} in place of the loss of {wanted}",
     "box_mean_of_four": "takes the mean over the four coordinates, a quarter of their sum",
     "box_smooth": "computes {factor}smooth L1 with beta {beta:.4g}, {over} the four coordinates, in place of {wanted}",
     "box_huber": "computes the Huber loss with delta {beta:.4g}, {over} the four coordinates, in place of {wanted}",

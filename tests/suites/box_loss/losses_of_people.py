@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torchvision.ops import box_convert, box_iou, distance_box_iou_loss, generalized_box_iou_loss
+from torchvision.ops import box_convert, box_iou, complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 
 
 def overlap(a, b):
@@ -238,3 +238,63 @@ def powerful(pred, target):
     sides = (target[:, 2:] - target[:, :2]).repeat(1, 2)
     away = ((pred - target).abs() / sides).mean(1)
     return 2 - overlap(pred, target) - torch.exp(-(away**2))
+
+
+def minimum_points(pred, target, width=640, height=480):
+    """MPDIoU as its paper has it: how far either corner is off, over the diagonal of the image."""
+    diagonal = width**2 + height**2
+    first = (pred[:, 0] - target[:, 0]) ** 2 + (pred[:, 1] - target[:, 1]) ** 2
+    last = (pred[:, 2] - target[:, 2]) ** 2 + (pred[:, 3] - target[:, 3]) ** 2
+    return overlap(pred, target) - first / diagonal - last / diagonal
+
+
+def wasserstein(pred, target, constant=12.8, eps=1e-7):
+    """NWD of centres and sizes."""
+    centres = ((pred[:, :2] - target[:, :2]) ** 2).sum(1) + eps
+    sizes = ((pred[:, 2:] - target[:, 2:]) ** 2).sum(1) / 4
+    return torch.exp(-torch.sqrt(centres + sizes) / constant)
+
+
+def inner_ciou(pred, target, ratio=0.7):
+    """CIoU with the IoU of smaller boxes about the same centres."""
+
+    def smaller(boxes):
+        x, y, w, h = box_convert(boxes, "xyxy", "cxcywh").unbind(1)
+        return box_convert(torch.stack((x, y, ratio * w, ratio * h), dim=1), "cxcywh", "xyxy")
+
+    loss = complete_box_iou_loss(pred, target, reduction="none")
+    return loss + overlap(pred, target) - overlap(smaller(pred), smaller(target))
+
+
+def shape_of_target(pred, target, scale=1):
+    """Shape-IoU: the shorter side of the target counts less along it."""
+    inner, union, hull, _ = measured(pred, target)
+    w, h = (target[:, 2:] - target[:, :2]).unbind(1)
+    along_x, along_y = 2 * h**scale / (w**scale + h**scale), 2 * w**scale / (w**scale + h**scale)
+    x, y = ((pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2).unbind(1)
+    distance = (along_x * x**2 + along_y * y**2) / (hull**2).sum(1)
+    mine, yours = (pred[:, 2:] - pred[:, :2]).unbind(1)
+    wide = along_x * (mine - w).abs() / torch.maximum(mine, w)
+    high = along_y * (yours - h).abs() / torch.maximum(yours, h)
+    shape = (1 - torch.exp(-wide)) ** 4 + (1 - torch.exp(-high)) ** 4
+    return 1 - inner / union + distance + 0.5 * shape
+
+
+def focaler_giou(pred, target, d=0.05, u=0.8):
+    loss, iou = generalized_box_iou_loss(pred, target, reduction="none"), overlap(pred, target)
+    return loss + iou - ((iou - d) / (u - d)).clamp(0, 1)
+
+
+class Bounded(torch.nn.Module):
+    """Four bounds of the IoU, one for each number of the box, under smooth L1."""
+
+    def forward(self, pred, target, beta=0.2):
+        mine, wanted = box_convert(pred, "xyxy", "cxcywh"), box_convert(target, "xyxy", "cxcywh")
+        losses = []
+        for axis in (0, 1):
+            away, side = (wanted[:, axis] - mine[:, axis]).abs(), wanted[:, axis + 2]
+            losses.append(1 - torch.clamp((side - 2 * away) / (side + 2 * away), min=0))
+        for axis in (2, 3):
+            losses.append(1 - torch.minimum(mine[:, axis] / wanted[:, axis], wanted[:, axis] / mine[:, axis]))
+        each = torch.stack(losses, dim=1)
+        return torch.where(each < beta, each**2 / (2 * beta), each - beta / 2).sum(1)

@@ -90,6 +90,15 @@ TOLD = {
     ("of_target_area", "iou"): "computes the loss of IoU, with the intersection over the target's area, not over the "
     "union",
     ("giou_misread", "giou"): "computes the loss of GIoU, of corners that it takes for x, y, width and height",
+    ("minimum_points", "iou"): "computes MPDIoU for an image whose diagonal is 800 long in place of the loss of IoU",
+    ("wasserstein", "iou"): "computes 1 - NWD, the normalised Wasserstein distance, with C = 12.8 in place of the loss "
+    "of IoU",
+    ("inner_ciou", "ciou"): "computes Inner-CIoU, whose inner boxes have 0.7 times the sides, in place of the loss of "
+    "CIoU",
+    ("shape_of_target", "ciou"): "computes Shape-IoU with scale 1 in place of the loss of CIoU",
+    ("focaler_giou", "giou"): "computes Focaler-GIoU, whose IoU counts from 0.05 to 0.8, in place of the loss of GIoU",
+    ("Bounded", "giou"): "computes the bounded IoU loss with beta 0.2, summed over the four, in place of the loss of "
+    "GIoU",
 }
 
 
