@@ -1,42 +1,62 @@
 """Lets MMDetection be imported where mmcv-lite, mmcv without its compiled operators, is installed.
 
 Wheels of the full mmcv are built against a few old releases of torch; mmcv-lite installs everywhere but misses the
-extension module ``mmcv._ext``, without which ``mmdet.models`` cannot even be imported. `ensure_ops` puts a module in
-its place, with what training and testing GFL and RetinaNet calls: non-maximum suppression is torchvision's, and the
-sigmoid focal loss, which MMDetection takes from mmcv for class indices on CUDA, is MMDetection's own plain form of it.
-Every other operator raises when it is called. Where the extension exists, nothing is changed.
+extension module ``mmcv._ext``, without which ``mmdet.models`` cannot even be imported. `let_import` puts a module in
+its place whose operators raise when they are called, as what is asked of a user's code that imports MMDetection must
+not be answered by ours. `ensure_ops` gives it what training and testing GFL and RetinaNet call: non-maximum suppression
+is torchvision's, and the sigmoid focal loss, which MMDetection takes from mmcv for class indices on CUDA, is
+MMDetection's own plain form of it. Where the extension exists, nothing is changed.
 """
 
 from __future__ import annotations
 
-import importlib.machinery
 import importlib.util
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 EXTENSION = "mmcv._ext"
 
 
+def let_import() -> None:
+    """Make ``import mmdet.models`` work where mmcv is there without its extension; imports nothing itself."""
+    if not any(isinstance(finder, _LastResort) for finder in sys.meta_path):
+        sys.meta_path.append(_LastResort())
+
+
 def ensure_ops() -> bool:
-    """Make ``import mmdet.models`` work; call it before that import.
+    """Make ``import mmdet.models`` work, and with it training and testing; call it before that import.
 
     Returns whether mmcv's compiled operators are the real ones. Raises `ModuleNotFoundError` where mmcv is missing.
     """
-    if EXTENSION not in sys.modules and importlib.util.find_spec(EXTENSION) is None:
-        sys.modules[EXTENSION] = _StandIn(EXTENSION)
-    return not isinstance(sys.modules.get(EXTENSION), _StandIn)
+    let_import()
+    found = importlib.util.find_spec(EXTENSION)
+    if found is None or not isinstance(found.loader, _LastResort):
+        return True
+    module: Any = importlib.import_module(EXTENSION)
+    module.nms = _nms
+    module.sigmoid_focal_loss_forward = _focal_forward
+    module.sigmoid_focal_loss_backward = _focal_backward
+    return False
+
+
+class _LastResort(MetaPathFinder, Loader):
+    """Finds the extension where nobody else does: it stands last."""
+
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == EXTENSION else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _StandIn(spec.name, __doc__)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
 
 
 class _StandIn(ModuleType):
-    """A module that has every operator, and whose operators say why they do not work."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, __doc__)
-        self.__spec__ = importlib.machinery.ModuleSpec(name, loader=None)  # find_spec refuses a module without one
-        self.nms = _nms
-        self.sigmoid_focal_loss_forward = _focal_forward
-        self.sigmoid_focal_loss_backward = _focal_backward
+    """A module that has every operator, each of which says why it does not work."""
 
     def __getattr__(self, operator: str) -> Any:
         if operator.startswith("__"):

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from focalbench_suite.adapters._adapter import Adapter
+from focalbench_suite.adapters._mmcv import let_import
 from focalbench_suite.adapters.canon import CANONICAL
 
 MISSING = object()  # an attribute may be None
@@ -73,6 +74,7 @@ def load_object(reference: str, anew: bool = False) -> Any:
         raise LookupError(f"{reference!r} names no function; give FILE.py:NAME")
     if place.endswith(".py") and not Path(place).is_file():
         raise LookupError(f"no file {place!r}; give FILE.py:NAME")
+    let_import()
     try:
         module = _load_file(Path(place).resolve()) if place.endswith(".py") else _load_module(place)
         module = _once_more(module) if anew else module

@@ -5,8 +5,9 @@ Each is written from its paper, to be recognised. Boxes and targets are corners 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ NEAR = 1e-4  # of a number that is found from each pair, between pairs: an epsil
 RATIOS = tuple(number / 100 for number in range(50, 151))  # of inner boxes; the paper tries 0.5 to 1.5
 SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # of Shape-IoU; the paper takes 0 and 1
 BETAS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the bounded IoU's smooth L1; MMDetection takes 0.2
+EPSILONS = (0.0, 1e-3)  # beside its sides, in pixels; MMDetection's is the second
+POINTS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the extended IoU's smooth L1; MMDetection takes 0.1
 OF_IOU = ("iou", "giou", "diou", "ciou", "eiou", "siou")  # kinds of which 1 - IoU is a part
 
 
@@ -31,7 +34,7 @@ class Fitted(NamedTuple):
 
 def fitted(values: Tensor, boxes: Tensor, targets: Tensor) -> Iterator[Fitted]:
     """The losses that have these values (n,), whatever their slopes are."""
-    for found in (_minimum_points, _wasserstein, _shape, _inner, _focaler, _bounded):
+    for found in (_minimum_points, _wasserstein, _shape, _inner, _focaler, _bounded, _scylla, _extended):
         for one in found(values, boxes, targets):
             if _near(values, one.loss(boxes, targets)):
                 yield one
@@ -143,19 +146,51 @@ def _of_focaler(kind: str, low: float, high: float, boxes: Tensor, targets: Tens
     return loss + overlap - ((overlap - low) / (high - low)).clamp(0, 1)
 
 
+def _scylla(values: Tensor, boxes: Tensor, targets: Tensor) -> Iterator[Fitted]:
+    """MMDetection's default: its documentation says that the sign makes training more stable."""
+    told = "SIoU whose distance cost falls as the centres part (the sign in its exponent), kept within 0 and 2,"
+    yield Fitted(told, _siou_of_wrong_sign)
+
+
+def _siou_of_wrong_sign(boxes: Tensor, targets: Tensor) -> Tensor:
+    pair = Pair(boxes, targets)
+    mine, wanted = pair.sizes
+    across = 2 * pair.apart.prod(1).abs() / pair.gap
+    distance = (1 - ((2 - across)[:, None] * (pair.apart / pair.hull).square()).exp()).sum(1)
+    shape = (1 - (-(mine - wanted).abs() / torch.maximum(mine, wanted)).exp()).pow(4).sum(1)
+    return (1 - pair.iou + (distance + shape) / 2).clamp(0, 2)
+
+
+def _extended(values: Tensor, boxes: Tensor, targets: Tensor) -> Iterator[Fitted]:
+    for point in POINTS:
+        yield Fitted(f"the extended IoU loss under smooth L1 with beta {point:g}", partial(_extended_iou, point))
+
+
+def _extended_iou(point: float, boxes: Tensor, targets: Tensor) -> Tensor:
+    """IoU whose intersection is below 0 where the boxes do not meet  (Extended-IoU, IEEE Xplore 9429909)."""
+    low, high = torch.maximum(boxes[:, :2], targets[:, :2]), torch.minimum(boxes[:, 2:], targets[:, 2:])
+    hull = torch.minimum(boxes[:, :2], targets[:, :2])
+    least, most = torch.minimum(low, high), torch.maximum(low, high)
+    shared = (high - hull).prod(1) + (least - hull).prod(1)
+    shared = shared - (low - hull)[:, 0] * (most - hull)[:, 1] - (most - hull)[:, 0] * (low - hull)[:, 1]
+    mine, wanted = Pair(boxes, targets).sizes
+    lost = 1 - shared / (mine.prod(1) + wanted.prod(1) - shared)
+    return torch.nn.functional.smooth_l1_loss(lost, torch.zeros_like(lost), reduction="none", beta=point)
+
+
 def _bounded(values: Tensor, boxes: Tensor, targets: Tensor) -> Iterator[Fitted]:
-    for beta in BETAS:
-        yield Fitted(f"the bounded IoU loss with beta {beta:g}, summed over the four,", partial(_bounded_iou, beta))
-        averaged: Callable[..., Tensor] = partial(_bounded_iou, beta, share=1 / 4)
-        yield Fitted(f"the bounded IoU loss with beta {beta:g}, averaged over the four,", averaged)
+    for beta, epsilon, (way, share) in product(BETAS, EPSILONS, {"summed": 1.0, "averaged": 1 / 4}.items()):
+        beside = f" and epsilon {epsilon:g}" if epsilon else ""
+        told = f"the bounded IoU loss with beta {beta:g}{beside}, {way} over the four,"
+        yield Fitted(told, partial(_bounded_iou, beta, epsilon, share))
 
 
-def _bounded_iou(beta: float, boxes: Tensor, targets: Tensor, share: float = 1.0) -> Tensor:
+def _bounded_iou(beta: float, epsilon: float, share: float, boxes: Tensor, targets: Tensor) -> Tensor:
     """The largest IoU that each of the four numbers allows by itself, under smooth L1  (arXiv:1711.00164)."""
     pair = Pair(boxes, targets)
     mine, wanted = pair.sizes
     apart = 2 * pair.apart.abs()
-    moved = ((wanted - apart) / (wanted + apart)).clamp(min=0)
-    resized = torch.minimum(mine / wanted, wanted / mine)
+    moved = ((wanted - apart) / (wanted + apart + epsilon)).clamp(min=0)
+    resized = torch.minimum(mine / (wanted + epsilon), wanted / (mine + epsilon))
     lost = 1 - torch.cat((moved, resized), dim=1)
     return share * torch.nn.functional.smooth_l1_loss(lost, torch.zeros_like(lost), reduction="none", beta=beta).sum(1)

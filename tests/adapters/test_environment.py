@@ -45,6 +45,20 @@ def test_missing_operators_say_what_to_install(stand_in):
         stand_in.ms_deform_attn_forward(1, key=2)
 
 
+def test_what_is_asked_of_a_users_code_is_not_answered_by_ours(stand_in):
+    program = (
+        "from focalbench_suite.adapters import load_object\n"
+        "import torch\n"
+        "focal = load_object('mmcv.ops:sigmoid_focal_loss')\n"
+        "try:\n"
+        "    focal(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), 2.0, 0.25, None, 'none')\n"
+        "except NotImplementedError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("mmcv.ops 'sigmoid_focal_loss_forward' is compiled code")
+
+
 def test_the_stand_in_is_a_module_that_can_be_looked_up(stand_in):
     import importlib.util
 

@@ -158,6 +158,21 @@ def test_arguments_that_are_changed_are_told_however_boxes_are_laid_out(name):
     assert "changes its arguments" in [one.plain["statement"] for one in checked(name, "giou").findings]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("BoundedIoULoss", "the bounded IoU loss with beta 0.2 and epsilon 0.001, averaged over the four,"),
+        ("EIoULoss", "the extended IoU loss under smooth L1 with beta 0.1"),
+        ("SIoULoss", "SIoU whose distance cost falls as the centres part (the sign in its exponent), kept within 0 and "
+         "2,"),
+    ],
+)  # fmt: skip
+def test_mmdetections_are_told_by_what_they_are(name, told):
+    """As its code says: smooth L1 of both, and SIoU with `neg_gamma` False."""
+    found = check(f"mmdet.models.losses:{name}", "iou", Options())
+    assert found.findings[0].plain["statement"] == f"computes {told} in place of the loss of IoU"
+
+
 def test_the_reduction_is_told_and_may_be_demanded():
     assert checked("giou_of_centres", "giou").reduction == "mean"
     assert checked("giou_of_centres", "giou", reduction="mean").verdict != "different"
