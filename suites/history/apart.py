@@ -12,7 +12,7 @@ from pathlib import Path
 from focalbench_suite.installation import python_path
 from focalbench_suite.suites.history.installing import NotInstalled, folder_of
 from focalbench_suite.suites.history.library import Library
-from focalbench_suite.suites.history.observation import Observation, read
+from focalbench_suite.suites.history.observation import ABSENT, Observation, Seen, read
 
 PATIENCE_S = 300.0  # for the import and some thousand calls on a few numbers each, which take ten seconds
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # on so few numbers threads wait for each other
@@ -39,6 +39,9 @@ def observe_installed(library: Library, losses: tuple[str, ...]) -> Observation:
 
 
 def _asked(library: Library, version: str, losses: tuple[str, ...], folder: Path | None) -> Observation:
+    if folder and (missing := _missing_package(library, folder)):
+        asked = (loss for loss in library.adapter.losses if loss.name in losses)
+        return Observation(version, [Seen(loss.name, loss.label, ABSENT, missing) for loss in asked])
     module = "focalbench_suite.suites.history.observing"
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "observation.json"
@@ -60,6 +63,17 @@ def _asked(library: Library, version: str, losses: tuple[str, ...], folder: Path
         if file.is_file() and not done.returncode:
             return read(file)
         return Observation(version, reason=f"its process ended: {_death(done)}")
+
+
+def _missing_package(library: Library, folder: Path) -> str:
+    """Why nothing can be asked of a release without the library's own package, for which the environment's would stand.
+
+    The first transformers, of another author, was called __transformers__.
+    """
+    for package in library.adapter.modules[:1]:
+        if not (folder / package).is_dir() and not (folder / f"{package}.py").is_file():
+            return f"it has no package {package}"
+    return ""
 
 
 def _death(done: subprocess.CompletedProcess[str]) -> str:

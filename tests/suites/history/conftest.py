@@ -7,7 +7,10 @@ from tests.suites.history import wheels
 
 @pytest.fixture(scope="session")
 def releases(tmp_path_factory):
-    """Right up to 1.2, alpha exchanged from 1.3 on; 1.5 fails when it is imported, 1.6 in a part that no loss needs."""
+    """Right up to 1.2, alpha exchanged from 1.3 on; 1.5 fails when it is imported, 1.6 in a part that no loss needs.
+
+    0.1 is another project's, without a package of that name.
+    """
     folder = tmp_path_factory.mktemp("releases")
     for version in ("1.0", "1.2"):
         wheels.kornia(folder, version, wheels.RIGHT)
@@ -16,6 +19,7 @@ def releases(tmp_path_factory):
         wheels.kornia(folder, version, wheels.EXCHANGED)
     wheels.kornia(folder, "1.5", "raise RuntimeError('no such torch')")
     wheels.kornia(folder, "1.6", wheels.EXCHANGED, package="import a_package_that_nobody_has")
+    wheels.wheel(folder, "kornia", "0.1", {"something_else.py": ""})
     (folder / "notes.txt").write_text("no wheel")
     return folder
 

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from focalbench_suite.installation import python_path
+from focalbench_suite.suites.history.apart import observe_release
 from focalbench_suite.suites.history.diff import upgraded
 from focalbench_suite.suites.history.installing import NotInstalled, cache, folder_of
+from focalbench_suite.suites.history.library import find_library
+from focalbench_suite.suites.history.observation import ABSENT
 from tests.suites.history import wheels
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,6 +77,13 @@ def test_an_example_prints_the_number_of_the_release_that_it_runs_with(history, 
 def test_a_release_whose_loss_cannot_be_imported_says_why_and_has_no_verdict(history):
     assert history.loc["1.5", "verdict"] == ""
     assert "no such torch" in history.loc["1.5", "note"]
+
+
+def test_a_release_without_the_package_has_no_loss_and_not_the_environments(releases):
+    found = observe_release(find_library("kornia"), "0.1", ("focal",))
+    assert [(seen.loss, seen.state, seen.reason) for seen in found.losses] == [
+        ("focal", ABSENT, "it has no package kornia")
+    ]
 
 
 def test_a_loss_is_imported_without_the_rest_of_a_package_that_fails(history):
