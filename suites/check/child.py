@@ -206,9 +206,14 @@ def _loaded(asked: Asked, home: Path) -> tuple[Bound, Callable[[], Bound] | None
 def _hush() -> None:
     """From here on, standard output and warnings of this process go nowhere."""
     warnings.simplefilter("ignore")
+    warnings.showwarning = _unsaid  # where the function has put a filter of its own
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     sys.stdout = os.fdopen(nowhere, "w")
+
+
+def _unsaid(*_told: Any, **_options: Any) -> None:
+    """What stands in the place of the function that prints a warning."""
 
 
 def _fresh(asked: Asked, home: Path, bound: Bound) -> Callable[[], Bound] | None:

@@ -98,7 +98,10 @@ def assert_one_line(answer, words):
     assert words in error
 
 
-@pytest.mark.parametrize("noise", ["print('{}')", "import os; os.write(1, b'{}')"])
+ALWAYS = "import warnings; warnings.simplefilter('always'); warnings.warn('{}')"  # as decorators of old names do
+
+
+@pytest.mark.parametrize("noise", ["print('{}')", "import os; os.write(1, b'{}')", ALWAYS])
 def test_what_it_prints_is_not_in_the_json_and_what_its_calls_print_nowhere(check, noise):
     status, out, error = check(noise.format("file") + function(noise.format("call")))
     assert (status, json.loads(out)["verdict"]) == (0, "fragile")
