@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 from typing import Any
 
 from focalbench_suite.results.printing import without_html
 from focalbench_suite.results.site.contents import Entry
 
+LONGEST = 240  # letters of what a release changed; the pages of the library have all of it
 PACKAGES = ("torch", "numpy")  # whose versions a maintainer wants beside the library's own
 
 
@@ -18,8 +20,9 @@ def bug_report(entry: Entry, environment: dict[str, Any]) -> str:
         parts = [parts[0], "The newest release has it no more.", *parts[1:], *_changes(entry)]
     parts.append("Code that shows it:")
     parts.append(_block(entry.example, "python"))
-    if entry.expected or entry.got:
-        parts.append(_block(f"expected {entry.expected}\ngot      {entry.got}", "text"))
+    printed = [f"{name:8} {told}" for name, told in (("expected", entry.expected), ("got", entry.got)) if told]
+    if printed:
+        parts.append(_block("\n".join(printed), "text"))
     if entry.about.call:
         parts.append("It needs focalbench, whose `call` calls the library so:")
         parts.append(_block(entry.about.call, "python"))
@@ -50,7 +53,7 @@ def _facts(entry: Entry, environment: dict[str, Any]) -> str:
 
 
 def _changes(entry: Entry) -> list[str]:
-    return [f"- {_text(one.dated)}: {_text(one.change)}" for one in entry.turns]
+    return [f"- {_text(one.dated)}: {_text(shorten(one.change, LONGEST, placeholder=' …'))}" for one in entry.turns]
 
 
 def _text(words: str) -> str:

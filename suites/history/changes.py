@@ -76,7 +76,7 @@ class Pair:
 def differences(pair: Pair) -> list[Difference]:
     """Everything that changed from the first release to the second, what makes an upgrade unsafe first."""
     if READY not in (pair.before.state, pair.after.state) or pair.before.state != pair.after.state:
-        return list(_availability(pair.before, pair.after))
+        return list(_availability(pair.before, pair.after, pair.versions[0]))
     told = list(_findings(pair.before, pair.after))
     reason = _reason(told)
     found = [*_answers(pair, reason), *_signatures(pair.before.signature, pair.after.signature)]
@@ -96,14 +96,16 @@ def _reason(told: list[Difference]) -> str:
     return next(iter((*functions, *kinds)), UNEXPLAINED)
 
 
-def _availability(before: Seen, after: Seen) -> Iterator[Difference]:
-    """A loss that comes, goes, or begins or ceases to answer."""
+def _availability(before: Seen, after: Seen, version: str) -> Iterator[Difference]:
+    """A loss that comes, goes, or begins or ceases to answer; `version` is that of the release before."""
     if before.state == READY:
         told = "release_lacks" if after.state == ABSENT else "release_cannot_be_called"
         yield Difference(change("call", told, reason=after.reason), True)
     elif after.state == READY:
-        told = "release_has" if before.state == ABSENT else "release_can_be_called"
-        yield Difference(change("call", told, reason=before.reason), False)
+        if before.state == ABSENT:
+            yield Difference(change("call", "release_has", version=version), False)
+        else:
+            yield Difference(change("call", "release_can_be_called", reason=before.reason), False)
 
 
 # ---- answers

@@ -128,9 +128,9 @@ class History:
         return not any(self.changes(was, now, versions) for was, now in both if now and now.known)
 
     def _adjacent(self, before: str, after: str) -> bool:
-        """Whether every release between the two was looked at."""
+        """Whether no release lies between the two: of one that was not, or could not be, asked nothing is known."""
         names = [str(release) for release in self.releases]
-        return all(name in self.seen for name in names[names.index(before) : names.index(after)])
+        return names.index(after) == names.index(before) + 1
 
 
 def _unknown(loss: str, label: str, reason: str) -> Row:

@@ -1,5 +1,6 @@
 """Pages to link to: an address lasts, a page tells which release has a finding, and a bug report shows what it says."""
 
+import dataclasses
 import doctest
 import re
 from importlib import import_module
@@ -113,6 +114,11 @@ def test_the_release_that_brought_a_finding_and_the_one_that_has_it_no_more(cont
         "It is as old as the loss, which is there since kornia 0.7 (day 0.7). 0.8 (day 0.8) has it no more."
     )
     assert [one.version for one in gone.turns] == ["0.7", "0.8"]
+
+
+def test_what_is_no_number_has_no_line(contents):
+    entry = dataclasses.replace(next(iter(contents.entries.values())), expected="")
+    assert "```text\ngot      nan\n```" in bug_report(entry, ENVIRONMENT)
 
 
 def test_what_was_mended_can_still_be_read(contents, pages):

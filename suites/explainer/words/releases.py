@@ -33,7 +33,7 @@ RELEASES: dict[str, Template] = {
     "release_parameter_needed": "its {place} cannot do without {parameters}",
     "release_order": "its {place} takes its arguments in another order: {after}; before, {before}",
     "release_lacks": "is gone: {reason}",
-    "release_has": "is new in this release",
+    "release_has": "is there; {version} had no such loss",
     "release_cannot_be_called": "can no longer be called: {reason}",
     "release_can_be_called": "can be called; before, {reason}",
 }

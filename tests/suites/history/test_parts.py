@@ -12,8 +12,10 @@ from focalbench_suite.adapters import find, load
 from focalbench_suite.suites.history import halving
 from focalbench_suite.suites.history.asked import questions
 from focalbench_suite.suites.history.changes import Pair, differences
-from focalbench_suite.suites.history.observation import Said, Seen
-from focalbench_suite.suites.history.releases import Sources, configured_sources, releases_of
+from focalbench_suite.suites.history.library import find_library
+from focalbench_suite.suites.history.observation import ABSENT, BROKEN, Observation, Said, Seen
+from focalbench_suite.suites.history.releases import Release, Sources, configured_sources, releases_of
+from focalbench_suite.suites.history.walk import History
 
 ROOMS = ("asked", "changes", "halving", "importing", "installing", "library", "releases", "walk")
 
@@ -84,3 +86,17 @@ def test_two_releases_differ_where_numbers_move_beyond_the_rounding_of_their_int
     )
     found = differences(Pair("mine", ("1", "2"), was, now, (form,)))
     assert [one.kind for one in found] == kinds
+
+
+@pytest.mark.parametrize(("between", "first"), [([], True), (["1.1"], False)])
+def test_a_change_came_with_a_release_only_where_none_before_it_is_unknown(between, first):
+    versions = ["1.0", *between, "1.2"]
+    seen = {
+        "1.0": Observation("1.0", [Seen("focal", "kornia", ABSENT, "it has no module kornia.losses")]),
+        "1.1": Observation("1.1", [Seen("focal", "kornia", BROKEN, "cannot be imported")]),
+        "1.2": Observation("1.2", [Seen("focal", "kornia", verdict="same")]),
+    }
+    releases = [Release(Version(version)) for version in versions]
+    history = History(find_library("kornia"), ("focal",), releases, {version: seen[version] for version in versions})
+    *_, row = history.rows()
+    assert (row["change"], row["against"], row["first"]) == ("is there; 1.0 had no such loss", "1.0", first)
