@@ -1,7 +1,6 @@
 """A run that is killed in the middle of a training goes on and ends with the numbers of one that was not."""
 
 import dataclasses
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from focalbench_suite.suites import coco_map as suite
 from focalbench_suite.suites.coco_map import execute, plan
 from focalbench_suite.suites.coco_map.recording import Recorder
 from focalbench_suite.suites.coco_map.schedules import SCHEDULES, SMOKE
-from focalbench_suite.suites.coco_map.variants import VARIANTS, users
+from focalbench_suite.suites.coco_map.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, str(ROOT / "run_all.py"), "--json"]
@@ -43,47 +42,6 @@ def test_a_run_killed_in_the_middle_of_training_ends_with_the_same_table(tmp_pat
     for key, row in whole.items():
         assert {name: resumed[key][name] for name in MEASURED} == {name: row[name] for name in MEASURED}
     assert not list(out.glob("unfinished/*"))
-
-
-KILLS_ITS_PROCESS = """
-import os, signal
-from pathlib import Path
-from torchvision.ops import sigmoid_focal_loss
-
-CALLS = Path(__file__).with_name("calls")
-
-def focal(logits, targets, gamma, alpha):
-    with CALLS.open("a") as file:
-        file.write(".")
-    if CALLS.stat().st_size == FATAL:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return sigmoid_focal_loss(logits, targets, alpha, gamma)
-"""
-LEVELS = 5  # of RetinaNet, each a call of the loss; YOLO has one call a step, and validates with a few
-
-
-@pytest.mark.parametrize(("host", "calls"), [("retinanet", LEVELS), ("yolov8n", 1)])
-def test_a_training_killed_in_its_eighth_step_goes_on_from_the_checkpoint_after_its_sixth(host, calls, tmp_path):
-    (tmp_path / "mine.py").write_text(KILLS_ITS_PROCESS.replace("FATAL", str(7 * calls + 1)))
-    variant = next(found for found in users(f"{tmp_path / 'mine.py'}:focal", "focal") if found.host == host)
-    schedule = dataclasses.replace(SMOKE, iterations=9, checkpoint=3)
-    task = suite._task(Selection(), schedule, variant, 0, "cpu")
-    kept = dataclasses.replace(task, folder=tmp_path / "kept")
-    process = multiprocessing.get_context("spawn").Process(target=execute, args=[kept])
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-
-    resumed, going_on = counted(kept, tmp_path / "calls")
-    whole, all_steps = counted(task, tmp_path / "calls")
-    assert all_steps - going_on == 6 * calls
-    assert resumed.data["resampled_ap"] == whole.data["resampled_ap"]
-    assert [without_seconds(point) for point in resumed.data["curve"]] == [
-        without_seconds(point) for point in whole.data["curve"]
-    ]
-    assert {name: resumed.data["run"][name] for name in MEASURED} == {
-        name: whole.data["run"][name] for name in MEASURED
-    }
 
 
 class Stopped(Exception):
@@ -120,13 +78,6 @@ def test_a_training_detects_with_what_it_ended_with_not_with_its_last_checkpoint
     (kept,), (whole,) = execute(dataclasses.replace(task, folder=tmp_path)), execute(task)
     assert kept.data["run"]["iterations"] == 5
     assert kept.data["resampled_ap"] == whole.data["resampled_ap"]
-
-
-def counted(task, calls):
-    """The record, and how often the loss was called for it."""
-    before = calls.stat().st_size
-    (record,) = execute(task)
-    return record, calls.stat().st_size - before
 
 
 def without_seconds(point):
