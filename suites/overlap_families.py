@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from focalbench_suite.suites.overlap_mistakes import Pair
+from focalbench_suite.suites.overlap_mistakes import PENALTIES, Pair
 from focalbench_suite.suites.overlaps import KINDS, PairLoss
 
 NEAR = 1e-4  # of a number that is found from each pair, between pairs: an epsilon moves it a little
@@ -22,6 +22,7 @@ SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # of Shape-IoU; the paper t
 BETAS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the bounded IoU's smooth L1; MMDetection takes 0.2
 EPSILONS = (0.0, 1e-3)  # beside its sides, in pixels; MMDetection's is the second
 POINTS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the extended IoU's smooth L1; MMDetection takes 0.1
+CONSTANTS = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of people, in squared pixels; a smaller one is not seen beside them
 OF_IOU = ("iou", "giou", "diou", "ciou", "eiou", "siou")  # kinds of which 1 - IoU is a part
 
 
@@ -38,6 +39,39 @@ def fitted(values: Tensor, boxes: Tensor, targets: Tensor) -> Iterator[Fitted]:
         for one in found(values, boxes, targets):
             if _near(values, one.loss(boxes, targets)):
                 yield one
+
+
+class Guarded(NamedTuple):
+    """A loss with a constant beside its divisors, and where that stands."""
+
+    constant: float
+    where: str
+    loss: PairLoss
+
+
+def guarded(kind: str) -> Iterator[Guarded]:
+    """The losses of a kind with a constant, in the boxes' squared units, that keeps a divisor from 0."""
+    if kind in PENALTIES:
+        for constant in CONSTANTS:
+            yield Guarded(constant, "to the union", partial(_guarded, kind, (0.0, constant, 0.0)))
+            both = (constant, constant, 0.0)
+            yield Guarded(constant, "to the intersection and to the union", partial(_guarded, kind, both))
+            if kind != "iou":
+                every = (0.0, constant, constant)
+                yield Guarded(constant, "to each of its divisors", partial(_guarded, kind, every))
+
+
+def _guarded(kind: str, added: tuple[float, float, float], boxes: Tensor, targets: Tensor) -> Tensor:
+    """With numbers added to the intersection, the union and the divisor of the penalty."""
+    to_inner, to_union, to_hull = added
+    pair = Pair(boxes, targets)
+    divisor = pair.hull.prod(1) if kind == "giou" else pair.hull.square().sum(1)
+    lost = PENALTIES[kind](pair)
+    if kind in ("giou", "diou"):
+        lost = lost * divisor / (divisor + to_hull)
+    elif kind in ("ciou", "eiou"):
+        lost = lost + pair.gap / (divisor + to_hull) - pair.gap / divisor
+    return 1 - (pair.inner + to_inner) / (pair.union + to_union) + lost
 
 
 def _near(values: Tensor, exact: Tensor) -> bool:

@@ -26,7 +26,7 @@ from focalbench_suite.suites.check.signature import CannotCall
 from focalbench_suite.suites.explainer.examples import Finding
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.vocabulary.option import Change, change
-from focalbench_suite.suites.overlap_families import fitted
+from focalbench_suite.suites.overlap_families import fitted, guarded
 from focalbench_suite.suites.overlap_mistakes import misread, mistakes, powers
 from focalbench_suite.suites.overlaps import KINDS, PairLoss, of_loss, values_and_slopes
 
@@ -36,6 +36,7 @@ LOST = 1e-3  # of a value or a gradient: what is off by more has lost digits tha
 STEEP = (
     1e-4  # of the norm of slopes: an epsilon of 1e-4 beside a distance of some pixels, of which the value is a square
 )
+SMALL = 1e-2  # of squared pixels: what boxes of pixels do not feel, and boxes that are fractions of an image do
 CORNERS = 4  # coordinates of a box
 LEAST = 1e-3  # values below this are held against it, as losses are of the order of 1
 Numbers = numpy.ndarray
@@ -117,7 +118,9 @@ def _explained(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
         wrong = wrong + abs(asked.slopes - values_and_slopes(loss, boxes, targets)[1]).sum(1)
         worst = int(numpy.nan_to_num(wrong, nan=numpy.inf).argmax())
         of_slopes = told.kind == "gradient"
-        yield _finding(told, "different", code, loss, boxes[worst].tolist(), targets[worst].tolist(), call, of_slopes)
+        severity = "fragile" if told.kind == "precision" else "different"
+        pair = boxes[worst].tolist(), targets[worst].tolist()
+        yield _finding(told, severity, code, loss, *pair, call, of_slopes)
 
 
 @numpy.errstate(all="ignore")  # a loss that is held against the function may have no number for a pair
@@ -133,13 +136,26 @@ def _account(asked: Answers, loss: str) -> Change | None:
                 return change("gradient", "box_trade_off")
             return change("overlap", "other_overlap", other=_name(kind), wanted=_name(loss), factor=_factor(scale))
     return (
-        next(filter(None, (_of_mistake(asked, kind, loss) for kind in kinds)), None)
+        next(filter(None, (_of_constant(asked, kind, loss) for kind in kinds)), None)
+        or next(filter(None, (_of_mistake(asked, kind, loss) for kind in kinds)), None)
         or _of_overlap(asked, loss)
         or next(filter(None, (_of_weights(asked, kind, loss) for kind in kinds)), None)
         or _of_corners(asked, loss)
         or _of_family(asked, loss)
         or _of_values(asked, loss)
     )
+
+
+def _of_constant(asked: Answers, kind: str, loss: str) -> Change | None:
+    """A known loss with a constant beside its divisors."""
+    for one in guarded(kind):
+        if (scale := _scale(asked, one.loss)) is not None:
+            told = {"constant": one.constant, "where": one.where, "factor": _factor(scale)}
+            if kind == loss and not _factor(scale):
+                small = one.constant <= SMALL
+                return change("precision", "box_epsilon", **told) if small else change("overlap", "box_added", **told)
+            return change("overlap", "box_constant", other=_name(kind), wanted=_name(loss), **told)
+    return None
 
 
 def _of_family(asked: Answers, loss: str) -> Change | None:

@@ -77,6 +77,11 @@ BOXES: dict[str, Template] = {
     "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the "
     "loss of {wanted}",
     "box_weighted": "computes {factor}the loss of {other} times IoU^{power:.4g}{held}, in place of that of {wanted}",
+    "box_epsilon": "adds {constant:g} {where}, which changes little for boxes of some pixels and much for boxes that "
+    "are fractions of an image",
+    "box_added": "adds {constant:g} {where}",
+    "box_constant": "computes {factor}the loss of {other}, with {constant:g} added {where}, in place of that of "
+    "{wanted}",
     "box_family": "computes {told} in place of the loss of {wanted}",
     "box_mean_of_four": "takes the mean over the four coordinates, a quarter of their sum",
     "box_smooth": "computes {factor}smooth L1 with beta {beta:.4g}, {over} the four coordinates, in place of {wanted}",

@@ -298,3 +298,18 @@ class Bounded(torch.nn.Module):
             losses.append(1 - torch.minimum(mine[:, axis] / wanted[:, axis], wanted[:, axis] / mine[:, axis]))
         each = torch.stack(losses, dim=1)
         return torch.where(each < beta, each**2 / (2 * beta), each - beta / 2).sum(1)
+
+
+def guarded_iou(pred, target, eps=1e-3):
+    inner, union, _, _ = measured(pred, target)
+    return 1 - inner / (union + eps)
+
+
+def guarded_giou(pred, target, eps=1e-3):
+    inner, union, hull, _ = measured(pred, target)
+    return 1 - inner / (union + eps) + (hull.prod(1) - union) / (hull.prod(1) + eps)
+
+
+def smoothed_iou(pred, target, smooth=1.0):
+    inner, union, _, _ = measured(pred, target)
+    return 1 - (inner + smooth) / (union + smooth)

@@ -90,6 +90,11 @@ TOLD = {
     ("of_target_area", "iou"): "computes the loss of IoU, with the intersection over the target's area, not over the "
     "union",
     ("giou_misread", "giou"): "computes the loss of GIoU, of corners that it takes for x, y, width and height",
+    ("smoothed_iou", "iou"): "adds 1 to the intersection and to the union",
+    (
+        "smoothed_iou",
+        "giou",
+    ): "computes the loss of IoU, with 1 added to the intersection and to the union, in place of that of GIoU",
     ("minimum_points", "iou"): "computes MPDIoU for an image whose diagonal is 800 long in place of the loss of IoU",
     ("wasserstein", "iou"): "computes 1 - NWD, the normalised Wasserstein distance, with C = 12.8 in place of the loss "
     "of IoU",
@@ -120,6 +125,19 @@ def test_another_function_is_named(name, loss):
     found = checked(name, loss)
     assert found.verdict == "different"
     assert [one.plain["statement"] for one in found.findings if one.severity == "different"] == [TOLD[name, loss]]
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "where"),
+    [("guarded_iou", "iou", "to the union"), ("guarded_giou", "giou", "to each of its divisors")],
+)
+def test_an_epsilon_is_no_other_function(name, loss, where):
+    found = checked(name, loss)
+    assert found.verdict == "fragile"
+    assert found.findings[0].plain["statement"] == (
+        f"adds 0.001 {where}, which changes little for boxes of some pixels and much for boxes that are fractions of an "
+        "image"
+    )
 
 
 def test_what_is_no_known_loss_is_told():
