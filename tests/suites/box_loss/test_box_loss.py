@@ -135,8 +135,8 @@ def test_an_epsilon_is_no_other_function(name, loss, where):
     found = checked(name, loss)
     assert found.verdict == "fragile"
     assert found.findings[0].plain["statement"] == (
-        f"adds 0.001 {where}, which changes little for boxes of some pixels and much for boxes that are fractions of an "
-        "image"
+        f"adds 0.001 {where}, which changes little for boxes of some pixels and much for boxes that are fractions of "
+        "an image"
     )
 
 
