@@ -22,7 +22,7 @@ SCALES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # of Shape-IoU; the paper t
 BETAS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the bounded IoU's smooth L1; MMDetection takes 0.2
 EPSILONS = (0.0, 1e-3)  # beside its sides, in pixels; MMDetection's is the second
 POINTS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # of the extended IoU's smooth L1; MMDetection takes 0.1
-CONSTANTS = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of people, in squared pixels; a smaller one is not seen beside them
+CONSTANTS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of people, in squared units of the boxes
 OF_IOU = ("iou", "giou", "diou", "ciou", "eiou", "siou")  # kinds of which 1 - IoU is a part
 
 

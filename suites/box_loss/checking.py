@@ -36,6 +36,7 @@ LOST = 1e-3  # of a value or a gradient: what is off by more has lost digits tha
 STEEP = (
     1e-4  # of the norm of slopes: an epsilon of 1e-4 beside a distance of some pixels, of which the value is a square
 )
+SMALL_BOXES = "fractions of an image"  # the probe that shows an epsilon
 SMALL = 1e-2  # of squared pixels: what boxes of pixels do not feel, and boxes that are fractions of an image do
 CORNERS = 4  # coordinates of a box
 LEAST = 1e-3  # values below this are held against it, as losses are of the order of 1
@@ -152,8 +153,7 @@ def _of_constant(asked: Answers, kind: str, loss: str) -> Change | None:
         if (scale := _scale(asked, one.loss)) is not None:
             told = {"constant": one.constant, "where": one.where, "factor": _factor(scale)}
             if kind == loss and not _factor(scale):
-                small = one.constant <= SMALL
-                return change("precision", "box_epsilon", **told) if small else change("overlap", "box_added", **told)
+                return change("precision" if one.constant <= SMALL else "overlap", "box_added", **told)
             return change("overlap", "box_constant", other=_name(kind), wanted=_name(loss), **told)
     return None
 
@@ -300,9 +300,24 @@ def _fragile(call: BoundBoxes, loss: str, code: str) -> Iterator[Finding]:
         for probe in pairs.PROBES:
             if probe.name not in seen and (found := _broken(call, loss, probe, dtype)):
                 told, worst, of_slopes = found
+                told = _epsilon(call, loss, probe, told)
                 seen.add(probe.name)
                 boxes = list(probe.boxes[worst]), list(probe.targets[worst])
                 yield _finding(told, "fragile", code, loss, *boxes, call, of_slopes, dtype)
+
+
+def _epsilon(call: BoundBoxes, loss: str, probe: pairs.Boxes, told: Change) -> Change:
+    """What is told of small boxes with its cause, where that is a constant beside a divisor."""
+    if told.code != "box_precision" or probe.name != SMALL_BOXES:
+        return told
+    boxes, targets = numpy.array(probe.boxes), numpy.array(probe.targets)
+    asked = Answers(boxes, targets, *_asked(call, boxes, targets))
+    for one in guarded(loss):
+        scale = _scale(asked, one.loss)
+        if scale is not None and not _factor(scale):
+            values = dict(told.values) | {"constant": one.constant, "where": one.where}
+            return change("precision", "box_epsilon", **values)
+    return told
 
 
 def _broken(call: BoundBoxes, loss: str, probe: pairs.Boxes, dtype: str) -> tuple[Change, int, bool] | None:

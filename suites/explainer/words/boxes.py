@@ -77,8 +77,8 @@ BOXES: dict[str, Template] = {
     "box_parts_of_power": "computes {factor}alpha-{other}, each part to the power {power:.4g}{told}, in place of the "
     "loss of {wanted}",
     "box_weighted": "computes {factor}the loss of {other} times IoU^{power:.4g}{held}, in place of that of {wanted}",
-    "box_epsilon": "adds {constant:g} {where}, which changes little for boxes of some pixels and much for boxes that "
-    "are fractions of an image",
+    "box_epsilon": "adds {constant:g} {where}: the {quantity} for boxes that are {probe} is off by {share:.2g} of its "
+    "size in {dtype}",
     "box_added": "adds {constant:g} {where}",
     "box_constant": "computes {factor}the loss of {other}, with {constant:g} added {where}, in place of that of "
     "{wanted}",
