@@ -32,7 +32,9 @@ class Run:
         """Make the folder (it may exist) and write what the run is measured on."""
         run = cls(folder)
         run.folder.mkdir(parents=True, exist_ok=True)
-        run.environment_file.write_text(json.dumps(environment, indent=2, sort_keys=True) + "\n")
+        part = run.environment_file.with_suffix(".part")  # of a full disk, no half of the file is left under its name
+        part.write_text(json.dumps(environment, indent=2, sort_keys=True) + "\n")
+        part.replace(run.environment_file)
         run.records_file.touch()
         return run
 
