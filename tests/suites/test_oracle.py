@@ -206,6 +206,18 @@ def test_a_scaled_exact_number_is_exact_to_32_digits(size):
         assert found[1] == -found[0]
 
 
+def test_a_product_beyond_what_halves_can_hold_has_no_rest():
+    scaled = oracle.Exact(numpy.array([1e305, math.inf]), numpy.array([0.0, 0.0])).scaled(2.0)
+    assert scaled.high.tolist() == [2e305, math.inf]
+    assert scaled.low.tolist() == [0.0, 0.0]
+
+
+def test_what_the_paper_does_not_define_is_nan_without_a_rest():
+    for exact in oracle.exact("focal", [[0.0]], [[1.5]], gamma=2.0, alpha=0.25):
+        assert numpy.isnan(exact.high).all()
+        assert (exact.low == 0).all()
+
+
 def test_a_sum_that_is_no_number_has_no_rest():
     total = oracle.Exact(numpy.array([1.0, math.inf]), numpy.array([0.0, 0.0])).sum()
     assert math.isnan(total.high)

@@ -56,6 +56,16 @@ def test_exchanged_alpha_differs():
     assert found["moderate", "value"]["verdict"] == "differs"
 
 
+def test_the_columns_of_errors_hold_the_largest_of_all_calls():
+    def twice_for_positives(x, y, gamma, alpha):
+        return torch.where(y == 1, 2.0, 1.0) * paper(x, y, gamma, alpha)
+
+    row = rows_of(twice_for_positives)["moderate", "value"]
+    assert row["max_rel_error"] == pytest.approx(1, rel=1e-6)
+    assert row["max_abs_error"] > 0.01
+    assert row["max_ulp"] > 2**51
+
+
 def test_a_source_without_alpha_is_asked_with_alpha_off():
     def no_alpha(logits, targets, gamma, alpha):
         assert alpha is None
