@@ -29,17 +29,24 @@ from focalbench_suite.suites.check.signature import (
     CannotCall,
     Roles,
     as_pair,
+    mentions,
     read_signature,
+    scored,
+    supplied,
     usual_values,
-    weighed,
 )
 from focalbench_suite.suites.explainer.here import sentence
 from focalbench_suite.suites.explainer.questions import CLASS_COUNTS
 
 FOUR_SIDES = re.compile(r"[(\[][^()\[\]]*,\s*4\s*,[^()\[\]]*[)\]]")  # in a docstring: (N, 4, K)
+SHAPES_TOLD = {  # what documentation says of a layout other than the plain one
+    "maps": re.compile(r"[(\[]\s*(N|B|batch\w*)\s*,\s*(C|\w*class\w*)\s*,\s*(H|height)\s*,\s*(W|width)\s*[)\]]", re.I),
+    "side_by_side": re.compile(r"[(\[]\s*\w+\s*,\s*4\s*\*\s*\(?\w+"),  # (N, 4 * K)
+}
 TWO_COLUMNS = re.compile(r"[(\[]\s*\w+\s*,\s*2\s*[)\]]")  # (N, 2)
 PAIRS = ("label_score", "label_score_mask")  # a label and its quality, alone or with which of them have a class
-VALID = ("mask", "masks")  # which may mark the positives, or what is not padding
+VALID = ("mask", "masks", "valid", "valid_mask")  # which may mark the positives, or what is not padding
+OF_LOGITS = ("sigmoid", "logit", "softmax", "softplus", "exp")  # in names that a function of logits uses
 EPSILON = 1e-6  # of a loss: less than what a loss of another kind of input differs by
 ARRAYS = ("jax", "tensorflow", "keras", "mxnet", "paddle", "numpy")  # libraries of arrays, numpy last: all use it
 
@@ -70,10 +77,12 @@ def bound(
     if form is None:
         plain = Bound(function, loss, options, roles, classes)
         return _of_fixed_classes(plain) or _in_some_reading(plain)
+    if form.scored:
+        roles = scored(roles)
     if form.labels in ("label_score", "sign_score"):
         roles = as_pair(roles)
-    if form.weighed:
-        roles = weighed(roles)
+    if form.supplied:
+        roles = supplied(roles)
     return Bound(function, loss, options, roles, classes, form)
 
 
@@ -81,16 +90,18 @@ def _in_some_reading(plain: Bound) -> Bound:
     """Bound in the form that is found; three tensors that are no two of elements with a mask are a class index and its
     quality.
 
-    A function that gives no number without its optional weights is given them.
+    An optional quality is given where that is taken, and what else is optional where no number comes without it.
     """
     roles = plain.roles
-    readings = [roles]
-    readings += [as_pair(roles)] if as_pair(roles).needed != roles.needed else []
-    readings += [weighed(roles), replace(roles, weights=())] if roles.weights else []
+    readings = []
+    for one in ([scored(roles)] if roles.scores else []) + [roles]:
+        readings += [one] if as_pair(one).needed == one.needed else [one, as_pair(one)]
+    readings += [supplied(roles), replace(roles, optional={})] if roles.optional else []
     for reading in readings[:-1]:
         with contextlib.suppress(CannotCall):
             found = _found(replace(plain, roles=reading))
-            return _in(found, weighed=bool(roles.weights and not reading.weights))
+            given = bool(roles.optional and not reading.optional)
+            return _in(found, supplied=given, scored=reading.scores != roles.scores)
     return _found(replace(plain, roles=readings[-1]))
 
 
@@ -130,14 +141,14 @@ def _found(plain: Bound) -> Bound:
             if finite > most:
                 best, most = one, finite
             if not error and _reads_targets(one := _after_background(one, dtype), dtype):
-                return _settled(one, dtype)
+                return _settled(*_by_index(one, dtype, forms))
         if best is not None and _reads_targets(best := _after_background(best, dtype), dtype):
             return _settled(best, dtype)
         if best is not None and chosen is None and best.form.layout == plain_layout:
             chosen = best, dtype
     if chosen is not None:
         return _settled(*chosen)
-    if undefined is not None and not plain.roles.weights:
+    if undefined is not None and not plain.roles.optional:
         return undefined  # it returns NaN whatever it is given, which the explanation will say
     said = first_error or "where it is answered, rows are not told apart by their targets"
     if arrays := _other_arrays(plain.function):
@@ -146,6 +157,19 @@ def _found(plain: Bound) -> Bound:
         f"no call of the function gives a loss: {said}; if it takes something else, check a wrapper: "
         f"{_wrapper(plain.function, plain.loss, plain.roles)}"
     )
+
+
+def _by_index(bound: Bound, dtype: torch.dtype, forms: list[Form]) -> tuple[Bound, torch.dtype]:
+    """The form, or a class index in single precision where one-hot targets are what double takes.
+
+    Torch's cross entropy takes weights of another precision beside one-hot targets alone.
+    """
+    if bound.form.labels == "one_hot" and dtype == torch.float64:
+        for form in forms:
+            one = replace(bound, form=form)
+            if form.labels == "index" and _tried(one, torch.float32)[2] == "":
+                return one, torch.float32
+    return bound, dtype
 
 
 def _settled(bound: Bound, dtype: torch.dtype) -> Bound:
@@ -189,7 +213,7 @@ def _reads_targets(bound: Bound, dtype: torch.dtype) -> bool:
 def _of_valid_elements(bound: Bound, dtype: torch.dtype) -> Bound:
     """The form, or with a mask of ones: one that marked the positives would leave negatives without a loss."""
     masked = any(meant == "positives" and name in VALID for name, meant in bound.roles.needed.items())
-    if not masked or CANONICAL[bound.loss].inputs != "dense" or bound.form.labels != "dense":
+    if not masked or CANONICAL[bound.loss].inputs != "dense" or bound.form.labels not in ("dense", "boolean"):
         return bound
     valid = _in(bound, mask_of_ones=True)
     logits = torch.full((2, bound.classes or 3), 0.5, dtype=dtype, device=bound.options.device)
@@ -230,7 +254,8 @@ def _of_probabilities(bound: Bound, dtype: torch.dtype) -> Bound:
     if len(given) < 3 or len(probable) < 3:
         return bound
     zero = -EPSILON * given[0]  # an epsilon added to p_t makes the surest loss negative, which is no sign of this
-    beyond = given[1] == given[2] or not all(cost >= zero for cost in given)  # NaN is not, either
+    rises = given[2] > given[1] and not mentions(bound.function, OF_LOGITS)  # as smoothed labels make it, too
+    beyond = given[1] == given[2] or rises or not all(cost >= zero for cost in given)  # NaN is no loss, either
     return further if beyond and _falls(probable) and _tried(further, dtype)[2] == "" else bound
 
 
@@ -339,7 +364,8 @@ def _after_background(bound: Bound, dtype: torch.dtype) -> Bound:
         bound(logits, hot, **usual(bound.loss, logits)).sum().backward()
     except Exception:  # a user's function may raise anything, which the explanation will say
         return bound
-    first = logits.grad is not None and bool((logits.grad.argmin(dim=1) == 0).all())
+    slopes = logits.grad
+    first = slopes is not None and bool((slopes[:, :1] < slopes[:, 1:]).all())
     return _in(bound, background_first=True) if first else bound
 
 
@@ -374,19 +400,30 @@ def _forms(bound: Bound) -> Iterator[Form]:
     # a mask or a quality beside the targets fits many a shape by chance
     pairs = not {"label", "positives", "quality", "quality_of_elements"}.isdisjoint(roles.needed.values())
     labels: list[Labels] = {
-        "dense": ["dense", "index", *PAIRS], "index": ["index", "one_hot"], "bins": ["dense"],
+        "dense": ["dense", "index", *PAIRS, "boolean"], "index": ["index", "one_hot"], "bins": ["dense", "two_hot"],
     }[inputs]  # fmt: skip
     if roles.pair:
         labels = ["label_score"] if pairs else list(PAIRS)
     if options.labels is not None:
         labels = ["dense" if options.labels == "hard" else options.labels]
     layouts: list[Layout] = {
-        "dense": ["rows", "flat", "column", "maps", *([] if pairs else ["channel", "two_columns", *LISTS]), "volumes"],
-        "index": ["rows", "maps", "label_column", "label_maps", "volumes"],
+        "dense": [
+            "rows",
+            "flat",
+            "column",
+            "maps",
+            *([] if pairs else ["channel", "channel_maps", "two_columns", *LISTS]),
+            "volumes",
+            "sequences",
+        ],
+        "index": ["rows", "maps", "label_column", "label_maps", "volumes", "sequences"],
         "bins": [*SIDES, "rows"] if _tells(bound.function, FOUR_SIDES) else ["rows", *SIDES],
     }[inputs]
     if inputs == "dense" and _tells(bound.function, TWO_COLUMNS):
         layouts.sort(key=lambda layout: layout != "two_columns")
+    for layout, shape in SHAPES_TOLD.items():
+        if layout in layouts and _tells(bound.function, shape):
+            layouts = [layout, *(one for one in layouts if one != layout)]
     weights = ["tensor", "single", "list", "number"] if bound.named("class_weights") in roles.canonical else ["tensor"]
     if bound.named("balance") in roles.canonical:
         weights = ["tensor", "pair"]
@@ -402,7 +439,7 @@ def _forms(bound: Bound) -> Iterator[Form]:
         Form(o, p, lay, of_elements(lab) if lay in ("flat", "column", "channel") else lab, w, e,
              counts_to_last=last, counts_background=more, sizes_of_tensor=tensor)
         for lay, lab, e, w, p, o, last, more, tensor in choices
-        if lay not in ("two_columns", *LISTS) or lab == "dense"
+        if lay not in ("two_columns", "channel_maps", *LISTS) or lab in ("dense", "boolean")
     ]  # fmt: skip
     plain = found[0]
     return iter(sorted(found, key=lambda form: (layouts.index(form.layout), _departures(form, plain))))

@@ -24,7 +24,6 @@ from focalbench_suite.suites.check.form import (
     BY_ROW,
     CLASS_SIZE,
     REDUCTION,
-    SHOWN,
     SIDES,
     TARGETS_SHOWN,
     TEXT,
@@ -34,8 +33,9 @@ from focalbench_suite.suites.check.form import (
     laid_out,
     need_shown,
     one_side,
+    shown,
 )
-from focalbench_suite.suites.check.signature import Inputs, Roles
+from focalbench_suite.suites.check.signature import Inputs, Roles, parameters_of
 
 IGNORED = -1  # the label of a row that does not count, where a function has none of its own
 SCALE = 0.25  # a class weight of one number, to see what it weighs
@@ -68,6 +68,7 @@ class Binding:
     its values that turn a parameter off. `how` says in one line how it is called; `scales` are parameters that it takes
     as one number where the loss has one for each class, `class_shares` what `SCALE` then weighs the classes with.
     `classes` and `bins` are the counts to ask with, `ignored` the class label that it names for rows to leave out.
+    `supplied` are parameters that are None by default and had to be given.
     """
 
     accepts: frozenset[str]
@@ -80,6 +81,7 @@ class Binding:
     bins: int | None = None
     class_shares: tuple[float, ...] = ()
     ignored: int | None = None
+    supplied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +128,10 @@ class Bound:
         off = {name: value for name, value in defaults.items() if name in self.accepts and _is_off(value)}
         by_row = CANONICAL[self.loss].inputs == "dense" and not self.form.labels.startswith("sign_score")
         labels = self.form.labels.removesuffix("_mask") if by_row else "dense"
+        labels = "hard" if labels == "boolean" else labels
         return Binding(
             self.accepts, self.options.labels or labels, self.how, defaults, off, self.scales, self.classes, self.bins,
-            self._class_shares(), self.ignored,
+            self._class_shares(), self.ignored, self._supplied(),
         )  # fmt: skip
 
     def __call__(self, logits: torch.Tensor, targets: Any, **parameters: Any) -> torch.Tensor:
@@ -175,6 +178,12 @@ class Bound:
             return ()
         both = zip(of_scale, of_unit, strict=True)
         return tuple(mine / unit * self.form.unit if unit else math.nan for mine, unit in both)
+
+    def _supplied(self) -> tuple[str, ...]:
+        """The parameters without which it gives no loss, though their default is None."""
+        made, called = parameters_of(self.function)
+        silent = {p.name for p in (*made, *called) if p.default is None}
+        return tuple(name for name in self.roles.needed if name in silent) if self.form.supplied else ()
 
     def named(self, role: str) -> str:
         """The canonical name of the loss's parameter of this role; empty where it has none."""
@@ -256,12 +265,12 @@ class Bound:
     def how(self) -> str:
         """How it is called, in one line: which argument got what."""
         logits, target = (p.name for p in (self.roles.data[::-1] if self.form.swapped else self.roles.data))
-        shapes = SHOWN[self.form.layout]
         inputs = CANONICAL[self.loss].inputs
+        shapes = shown(self.form, inputs)
         of_two = "of " if self.form.layout == "two_columns" and self.form.inputs != "logits" else ""
         first = f"{logits} = {self.form.inputs} {of_two}{shapes[0]}"
-        dense = inputs == "dense" and self.form.labels == "dense"
-        by_row = not dense and self.form.labels != "one_hot" and self.form.layout in BY_ROW
+        dense = inputs == "dense" and self.form.labels in ("dense", "boolean")
+        by_row = not dense and self.form.labels not in ("one_hot", "two_hot") and self.form.layout in BY_ROW
         told = BY_ROW[self.form.layout] if by_row else shapes[1]
         form = f"{self.form.labels}_after_background" if self.form.background_first else self.form.labels
         meant = (APART if "quality" in self.roles.needed.values() else TARGETS_SHOWN)[form]

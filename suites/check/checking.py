@@ -109,7 +109,7 @@ def bind(reference: str, loss: str, options: Options = Options()) -> Bound:  # n
 def _renamed(loss: str, findings: Iterable[Finding]) -> set[str]:
     """The parameters that mean something else than the paper's."""
     codes = {finding.change.code for finding in findings}
-    if not codes.isdisjoint(("heat_map", "heat_map_blended")):
+    if not codes.isdisjoint(("heat_map", "heat_map_blended", "overlap_loss")):
         return set(CANONICAL[loss].names)
     return {"alpha"} if any(code.startswith(("alpha_smooths", "alpha_takes")) for code in codes) else set()
 
@@ -128,6 +128,8 @@ def _defaults(loss: str, binding: Binding, renamed: set[str]) -> Iterator[Findin
         elif weights and abs(weights[0] - SCALE) > 1e-6:
             told = change("alpha", "number_is_no_weight", parameter=name, value=SCALE, factor=weights[0])
         yield Finding(told, "note")
+    for name in binding.supplied:
+        yield Finding(change("defaults", "default_gives_no_loss", parameter=name), "note")
     for parameter in CANONICAL[loss].parameters:
         default = binding.defaults.get(parameter.name)
         number = isinstance(default, (int, float)) and not isinstance(default, bool) and default >= 0

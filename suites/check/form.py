@@ -9,7 +9,8 @@ import torch
 
 from focalbench_suite.suites.check.signature import Inputs
 
-Labels = str  # dense, hard, index, label_score, one_hot, or sign_score, which is a pair for each element
+# dense, hard, boolean, index, label_score, one_hot, two_hot, or sign_score, which is a pair for each element
+Labels = str
 Layout = str  # a key of SHOWN
 
 SHOWN = {  # what logits and targets are in each layout, as people write shapes
@@ -17,8 +18,10 @@ SHOWN = {  # what logits and targets are in each layout, as people write shapes
     "flat": ("(N,)", "(N,)"),
     "column": ("(N, 1)", "(N, 1)"),
     "channel": ("(N, 1)", "(N,)"),
+    "channel_maps": ("(N, 1, H, W)", "(N, H, W)"),
     "maps": ("(N, C, H, W)", "(N, C, H, W)"),
     "volumes": ("(N, C, D, H, W)", "(N, C, D, H, W)"),
+    "sequences": ("(N, C, L)", "(N, C, L)"),
     "two_columns": ("0 and x (N, 2)", "(N,)"),
     "lists": ("(N, C) in a list", "(N, C) in a list"),
     "list_of_logits": ("(N, C) in a list", "(N, C)"),
@@ -36,19 +39,21 @@ LISTS = {"lists": "rows", "list_of_logits": "rows", "lists_of_maps": "maps"}
 TEXT = "loss"  # for a name that a registry wants
 REDUCTION = "mean"  # where one must be named, and the user names none
 UNUSED = -100  # the label of rows that do not count, where one must be named: torch's own
-AXES = {"maps": 2, "volumes": 3}  # how many of one element each follow (N, C)
+AXES = {"maps": 2, "volumes": 3, "sequences": 1}  # how many of one element each follow (N, C)
 CLASS_SIZE = 100  # how often every class occurs, where it must be said
 # the targets where there is one for a row of logits
-BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)", "volumes": "(N, D, H, W)"}
+BY_ROW = {"rows": "(N,)", "maps": "(N, H, W)", "volumes": "(N, D, H, W)", "sequences": "(N, L)"}
 WEIGHTED = {"rows": "(N,)", "channels": "(N, C)", "classes": "(C,)"}  # weights that are not of elements
 TARGETS_SHOWN = {
     "dense": "targets",
     "hard": "targets of 0 and 1",
+    "boolean": "targets as truth values",
     "index": "class index",
     "index_after_background": "class index from 1, 0 for background,",
     "label_score": "the pair (class index, quality)",
     "label_score_after_background": "the pair (class index from 1, 0 for background, and quality)",
     "one_hot": "one-hot targets",
+    "two_hot": "targets as what each bin gets of them",
     "sign_score": "the pair (1 for a positive, 0 for a negative, and quality)",
     "label_score_mask": "the triple (class index, quality, which rows have a class)",
     "sign_score_mask": "the triple (1 for a positive, 0 for a negative, quality, and a mask of the positives)",
@@ -76,8 +81,17 @@ class Form:
     counts_to_last: bool = False  # its count of bins is the number of the last one, K-1, as MMDetection's reg_max is
     counts_background: bool = False  # its count of classes is C+1
     mask_of_ones: bool = False  # its mask says what is valid, and not what is positive
-    weighed: bool = False  # its optional weights of elements are given
+    supplied: bool = False  # weights of elements and counts of classes that are None by default are given
+    scored: bool = False  # so is the quality
     sizes_of_tensor: bool = False  # how often each class occurs is given as a tensor, and not as a list
+
+
+def shown(form: Form, inputs: str) -> tuple[str, str]:
+    """The shapes of logits and targets as people write them: K bins, and C classes."""
+    logits, targets = SHOWN[form.layout]
+    if inputs == "bins" and form.layout == "rows":
+        logits = "(N, K)"
+    return logits, logits if form.labels == "two_hot" else targets
 
 
 def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tuple[Any, Any]:
@@ -98,6 +112,10 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
     if form.layout in LISTS:
         x, targets = laid_out(replace(form, layout=LISTS[form.layout]), "dense", x, targets)
         return [x], targets if form.layout == "list_of_logits" else [targets]
+    if form.labels == "boolean":
+        targets = targets > 0
+    if form.labels == "two_hot":
+        return _over_bins(form, x, targets)
     if inputs == "index" and form.labels == "one_hot":
         targets = torch.nn.functional.one_hot(targets, x.shape[-1]).to(x.dtype)
     if form.layout in AXES:
@@ -110,6 +128,8 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
         return x, targets[:, None] if targets.dim() == 1 else targets
     if form.layout == "flat":
         return x.flatten(), targets.flatten()
+    if form.layout == "channel_maps":
+        return x.reshape(-1, 1, 1, 1), targets.reshape(-1, 1, 1)
     if form.layout in ("column", "channel"):
         return x.reshape(-1, 1), targets.reshape(-1, 1) if form.layout == "column" else targets.flatten()
     if form.layout == "label_maps":
@@ -121,6 +141,17 @@ def laid_out(form: Form, inputs: str, logits: torch.Tensor, targets: Any) -> tup
     if form.layout == "batched_sides":
         return sides.reshape(1, -1, 4, x.shape[-1]), four[None]
     return sides.reshape(-1, 4 * x.shape[-1]) if form.layout == "side_by_side" else sides, four
+
+
+def _over_bins(form: Form, x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and, in their layout, what each bin gets of the targets: both neighbours share them."""
+    left = targets.floor().clamp(0, x.shape[-1] - 2).long()
+    right = (targets - left)[:, None]
+    shares = torch.zeros_like(x).scatter(1, left[:, None], 1 - right).scatter(1, left[:, None] + 1, right)
+    if form.layout == "rows":
+        return x, shares
+    plain = replace(form, labels="dense")
+    return laid_out(plain, "bins", x, targets)[0], laid_out(plain, "bins", shares, targets)[0]
 
 
 def _as_given(logits: torch.Tensor, given: Inputs, inputs: str) -> torch.Tensor:

@@ -21,6 +21,10 @@ FAR = {
 }  # fmt: skip
 
 
+# what people call the losses of soft labels, which on hard labels alone are others with fewer parameters
+CALLED = {"quality_focal": ("quality", "qfl", "qfocal"), "varifocal": ("varifocal", "vari_focal", "vfl")}
+
+
 def identify(function: Callable[..., Any] | str, options: Options = Options()) -> Verdict | None:  # noqa: B008, frozen
     """The verdict for the loss of the canon that the function is nearest to; None where it is near to none.
 
@@ -37,9 +41,15 @@ def identify(function: Callable[..., Any] | str, options: Options = Options()) -
         raise CannotCall(refusals[0])
     near = [one for one in asked if one.changes < math.inf]
     most = max((one.taken for one in near), default=0)
-    for one in sorted(near, key=lambda one: (one.changes + most - one.taken, one.lacking, -one.parameters)):
+    name = _name(function).lower()
+
+    def order(one: Distance) -> tuple:
+        called = any(word in name for word in CALLED.get(one.loss, ()))
+        return one.changes + most - one.taken, not called, one.soft_in_name_alone, one.lacking, -one.parameters
+
+    for one in sorted(near, key=order):
         return check(function, one.loss, options)
-    named = [loss for loss in KNOWN if loss.partition("_")[0] in _name(function).lower()]
+    named = [loss for loss in KNOWN if loss.partition("_")[0] in name]
     if "focal" in named:
         named.insert(0 if any(one.by_class for one in asked) else len(named), "softmax_focal")
     for loss in named:  # it may need more changes than were tried, but it says what it is
@@ -72,6 +82,11 @@ class Distance:
     @property
     def lacking(self) -> int:
         return self.parameters - self.taken
+
+    @property
+    def soft_in_name_alone(self) -> bool:
+        """Whether a loss that is made for soft labels is this one on hard labels alone."""
+        return CANONICAL[self.loss].soft and self.changes % 1 > 0
 
 
 def _distance(function: Callable[..., Any] | str, loss: str, options: Options) -> Distance:

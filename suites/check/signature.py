@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -38,7 +39,10 @@ WEIGHTS = (  # of elements or rows
     "weight", "weights", "w", "sample_weight", "sample_weights", "row_weight", "row_weights", "element_weight",
     "element_weights", "label_weight", "label_weights", "bbox_weight", "target_weight", "weight_mask", "loss_weights",
 )  # fmt: skip
-POSITIVES = ("mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels")
+POSITIVES = (
+    "mask", "masks", "pos_mask", "positive", "positives", "fg_mask", "pos", "is_positive", "label", "labels", "valid",
+    "valid_mask",
+)  # fmt: skip
 QUALITIES = (
     "score", "scores", "quality", "qualities", "quality_score", "quality_scores", "gt_score", "gt_scores",
     "target_score", "target_scores", "quality_target", "quality_targets", "target_quality",
@@ -85,7 +89,13 @@ ALIASES = {  # role -> names under which functions take such a parameter, beside
     "coefficient": ("epsilon", "eps", "e", "poly_epsilon", "ε"),
     "terms": (),
 }  # fmt: skip
-OTHER = {  # numbers that mean something else than a canonical parameter
+OF_CLASS_SIZES = ("beta", "cb_beta")  # beside how often each class occurs: of their effective numbers, and no power
+# parts of names of numbers that mean something else than a canonical parameter
+OTHER_PARTS = (
+    "weight", "offset", "coef", "shift", "bias", "clip", "thresh", "max_", "min_", "step", "momentum",
+    "_max", "_min", "ratio",
+)  # fmt: skip
+OTHER = {  # and whole names of such numbers
     "eps", "epsilon", "reduction", "avg_factor", "label_smoothing", "smoothing", "smooth",
     "from_logits", "size_average", "reduce", "normalize", "normalized", "threshold", "temperature", "heat", "dim",
     "scale", "background", "loss_weight", "pos_weight", "alpha_neg", "gamma_neg", "clip", "delta", "tau", "T",
@@ -108,8 +118,9 @@ class Roles:
     ``positives``, ``normaliser``, ``classes``, ``bins``, ``cross_entropy``, ``quality``, the second half of a pair
     whose first is the second of `data`, ``label``, its first half where the second of `data` is the quality, or
     ``quality_of_elements``, the targets themselves where the second of `data` only says which elements are positive.
-    `own_bins` and `own_classes` are counts that the function has a default for. `weights` are weights of elements that
-    are None by default. `constructor` holds the names that a
+    `own_bins` and `own_classes` are counts that the function has a default for. `optional` are those that are None by
+    default, weights of elements and counts of classes, by what they would be given, and `scores` names of qualities
+    that are None by default. `constructor` holds the names that a
     class takes when it is made, `reduction` says that the word ``reduction`` is one of its parameters. `ignored` is the
     class label of its own for rows that do not count.
     """
@@ -124,7 +135,8 @@ class Roles:
     counts: dict[str, str] = field(default_factory=dict)
     own_classes: int | None = None
     own_bins: int | None = None
-    weights: tuple[str, ...] = ()
+    optional: dict[str, str] = field(default_factory=dict)
+    scores: tuple[str, ...] = ()
     constructor: frozenset[str] = frozenset()
     call: tuple[inspect.Parameter, ...] = ()
     reduction: bool = False
@@ -163,6 +175,23 @@ def _scripted(argument: Any) -> inspect.Parameter:
     return inspect.Parameter(argument.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
 
 
+def mentions(function: Callable[..., Any], parts: tuple[str, ...]) -> bool:
+    """Whether the code of a function or class, or of what it calls by name, uses a name with one of these parts.
+
+    What shows no code may use any.
+    """
+    codes = [one.__code__ for one in _own_functions(function)]
+    called = [one.__globals__.get(name) for one in _own_functions(function) for name in one.__code__.co_names]
+    codes += [one.__code__ for one in called if inspect.isfunction(one)]
+    return not codes or any(part in name for code in codes for name in code.co_names for part in parts)
+
+
+def _own_functions(function: Any) -> list[FunctionType]:
+    """A function itself, or those of a class."""
+    owner = function if inspect.isfunction(function) else function if isinstance(function, type) else type(function)
+    return [owner] if inspect.isfunction(owner) else [one for one in vars(owner).values() if inspect.isfunction(one)]
+
+
 def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any]) -> Roles:
     """The roles of a function's parameters; `given` are those that the user sets. Raises `CannotCall`."""
     made, called = parameters_of(function)
@@ -174,7 +203,9 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
     called_too = [p for p in plain[2:] if not (p.name in made_names and p.default is None)]  # None: as it was made
     rest = [p for p in [*made, *called_too] if p.name not in given]
     named = {p.name: p for p in rest}
-    canonical = _canonical(loss, rest, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
+    sized = any(p.name in CLASS_SIZES for p in rest)
+    free_for_canonical = [p for p in rest if not (sized and p.name in OF_CLASS_SIZES)]
+    canonical = _canonical(loss, free_for_canonical, any(p.kind is p.VAR_KEYWORD for p in [*made, *called]))
     free = {name: p for name, p in named.items() if p not in canonical.values()}
     counts = {name: "classes" for name in free if CLASS_COUNT_NAME.fullmatch(name)}
     counts |= {name: "bins" for name in free if name in BIN_COUNTS and CANONICAL[loss].inputs == "bins"}
@@ -205,7 +236,10 @@ def read_signature(function: Callable[..., Any], loss: str, given: dict[str, Any
         {name: meant for name, meant in counts.items() if name in needed},
         own.get("classes"),
         own.get("bins"),
-        tuple(name for name, p in free.items() if name in (*WEIGHTS, "pos_weight") and p.default is None),
+        _optional(free, counts),
+        tuple(name for name in free if name in QUALITIES and free[name].default is None)
+        if CANONICAL[loss].soft
+        else (),
         frozenset(made_names),
         tuple(called),
         reduction is not None,
@@ -220,9 +254,21 @@ def usual_values(unknown: tuple[str, ...], function: str, device: str) -> dict[s
     return {name: usual[name] for name in unknown if name in usual}
 
 
-def weighed(roles: Roles) -> Roles:
-    """The same roles where the weights of elements must be given, for a function that raises without them."""
-    return replace(roles, needed=roles.needed | dict.fromkeys(roles.weights, "weight"), weights=())
+def _optional(free: dict[str, inspect.Parameter], counts: dict[str, str]) -> dict[str, str]:
+    """What would be given for weights of elements and counts of classes that are None by default."""
+    silent = [name for name, p in free.items() if p.default is None]
+    weights = {name: "weight" for name in silent if name in (*WEIGHTS, "pos_weight")}
+    return weights | {name: "classes" for name in silent if counts.get(name) == "classes"}
+
+
+def supplied(roles: Roles) -> Roles:
+    """The same roles where what is None by default must be given, for a function that raises without it."""
+    return replace(roles, needed=roles.needed | roles.optional, optional={})
+
+
+def scored(roles: Roles) -> Roles:
+    """The same roles where the quality that is None by default is given."""
+    return replace(roles, needed=roles.needed | dict.fromkeys(roles.scores, "quality_of_elements"), scores=())
 
 
 def as_pair(roles: Roles) -> Roles:
@@ -336,4 +382,4 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
         return False
     if parameter.default is parameter.empty:
         return parameter.name not in (*POSITIVES, *QUALITIES, *CROSS_ENTROPIES)
-    return _is_number(parameter)
+    return _is_number(parameter) and not any(part in parameter.name for part in OTHER_PARTS)

@@ -73,9 +73,11 @@ def _no_positives(case: Examination) -> None:
     logits = [[-1.0 - 0.5 * i + 0.25 * j for j in range(columns)] for i in range(3)]
     call = case.questions.call(logits, [[0.0] * columns] * 3, case.settings[0])
     answer = ask_one(case.ask, call)
-    labelled = case.questions.labels == "index"  # then it is the label of background that is refused
-    if not answer.ok and not answer.unsupported and not labelled:
+    labels = case.questions.labels
+    if not answer.ok and not answer.unsupported and labels != "index":  # which is asked about its labels elsewhere
         told = change("nonfinite", "no_positives_refused", error=answer.error)
+        if labels == "label_score":
+            told = change("background_index", "label_refused", label="C", error=answer.error)
         case.show(told, "fragile", call, "", answer.error, (None, "out"))
     elif answer.ok and not numpy.isfinite(answer.output).all():
         told = change("nonfinite", "no_positives_nonfinite", nan=bool(numpy.isnan(answer.output).any()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
+import torch
 
 from focalbench_suite.adapters import CANONICAL
 from focalbench_suite.suites.explainer import batches, edges, formula, limits, locality, side_effects, slope
@@ -88,8 +89,8 @@ def explain(
     if not elements.answered.any():
         raise CannotAnswer(elements.seen[0].error)
     told, name = "", ""
-    if dead := locality.constant(case, elements):
-        _tell_located(case, dead)
+    if located := locality.constant(case, elements) or locality.overlapping(case, elements):
+        _tell_located(case, located)
         return _conclude(case, told, name)
     reading = formula.read(elements, case.varied, labels)
     if not reading.fits and (zero := _zero_weights(case, elements)).any():
@@ -177,7 +178,9 @@ def _explained(
     if whole is None:
         apart, whole = _in_part(fits, labelled or asked, reading.tolerance)
     fit = whole.fit if whole else fits[0]
-    fit = _with_its_slope(case, elements, reading, fit)
+    fit = _with_its_slope(case, elements, reading, _same_with_its_slope(elements, reading, fit))
+    if whole is not None:
+        whole = replace(whole, fit=fit)
     share = formula.shares(elements)[fit.share] if fit.share else None
     tell_changes(case, elements, fit.semantics, share, whole)
     if reading.where == "hard":
@@ -193,7 +196,14 @@ def _explained(
     plain = labelled or asked
     if not (whole and whole.reduction.detached):  # whose gradient is another's on purpose, and was held against it
         tell_slope(case, shown, told, fit.share, whole, plain.without(batches.FEATURES[apart]) if apart else plain)
-    tell_off(case, fit.semantics, elements, share, off)
+    comparable = elements.hard if reading.where == "hard" else numpy.ones(len(elements.calls), bool)
+    tell_off(
+        case,
+        fit.semantics,
+        elements.keep(comparable),
+        None if share is None else share[torch.as_tensor(comparable)],
+        off,
+    )
     if not case.has("state"):
         limits.tell_limits(case, shown, told, fit.share)
     return _formula(fit.semantics, name, bool(whole and whole.reduction.early)), name
@@ -215,6 +225,23 @@ def _in_batches(
     return first if further[-1] is None else further
 
 
+def _same_with_its_slope(elements: Elements, reading: Reading, fit: Fit) -> Fit:
+    """The fit, or one that has the same changes but for what is detached, where the gradients are that one's."""
+    named = {told.code.removesuffix("_detached") for told in fit.semantics.changes}
+    others = [
+        other
+        for other in reading.fits
+        if other.share == fit.share
+        and other.semantics.changes != fit.semantics.changes
+        and {told.code.removesuffix("_detached") for told in other.semantics.changes} == named
+    ]
+    if not others or reading.where != "all":
+        return fit
+    told = elements.keep(elements.answered & formula.near(elements))
+    share = formula.shares(told)[fit.share] if fit.share else None
+    return next((one for one in (fit, *others) if slope.explain_slope(one.seen, told, share) is None), fit)
+
+
 def _with_its_slope(case: Examination, elements: Elements, reading: Reading, fit: Fit) -> Fit:
     """The fit, or one of a change that is too small to show in the values and shows in the gradients."""
     if fit.semantics.changes or fit.share or reading.where != "all":
@@ -223,7 +250,8 @@ def _with_its_slope(case: Examination, elements: Elements, reading: Reading, fit
     if slope.explain_slope(fit.seen, told, None) is None:
         return fit
     for other in formula.one_more(elements, case.varied, case.questions.labels):
-        if slope.explain_slope(other.seen, told, None) is None:
+        everywhere = formula.defined(other, told) == len(told.calls)  # else it leaves out what is to be explained
+        if everywhere and slope.explain_slope(other.seen, told, None) is None:
             return other
     return fit
 

@@ -18,9 +18,22 @@ from focalbench_suite.suites.explainer.calls import Answer, Ask, Call
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.search import Search, Tolerance, search
 from focalbench_suite.suites.explainer.vocabulary import bins, sigmoid, softmax
-from focalbench_suite.suites.explainer.vocabulary.option import Context, Option, Points, Semantics, Vocabulary
+from focalbench_suite.suites.explainer.vocabulary.option import (
+    Change,
+    Context,
+    Option,
+    Points,
+    Semantics,
+    Vocabulary,
+)
 from focalbench_suite.suites.explainer.vocabulary.reduction import REDUCTIONS, Batch
 
+# Changes after which nothing of the loss is left: the sigmoids of every class are no softmax, and a function that
+# reads one bin alone is one of a class index.
+OF_ANOTHER_FAMILY = {
+    "sigmoid_of_every_class", "binary_cross_entropies_summed", "binary_cross_entropies_averaged", "left_bin_only",
+    "right_bin_only", "nearest_bin_only",
+}  # fmt: skip
 EVERY = 500  # fits of one change, of which one is sought that explains the gradients, too
 STEPS = (1.37e-3, 1.37e-6)  # to see roughness with; odd, since an even step can march with the grid of a dtype
 LAYOUTS = ("one", "companion", "row", "chosen", "mixed", "block")
@@ -93,16 +106,17 @@ def put(case: Examination) -> Elements:
     """The function on single elements, in the first layout in which its answers say most."""
     dense = CANONICAL[case.loss].inputs == "dense"
     asked = []
-    for layout in LAYOUTS if dense else ("one",):
-        if (layout == "mixed" and case.questions.labels != "dense") or (layout == "chosen" and not case.questions.hard):
-            continue  # the one has two positives in a row, the other is for hard labels
+    for layout in LAYOUTS if dense else ("one", "twice"):
+        one_a_row = case.questions.hard or case.questions.labels == "label_score"
+        if (layout == "mixed" and case.questions.labels != "dense") or (layout == "chosen" and not one_a_row):
+            continue  # the one has two positives in a row, the other is for what has a class in every row
         calls = case.questions.elements(case.settings, layout)
         tolerance = TOLERANCES[grain(case.ask, calls[0])]
         found = Elements(case.loss, calls, questions.points(case.loss, calls), case.ask(calls), layout, tolerance)
         asked.append(found)
-        if not dense or _telling(found) == 2:
+        if _telling(found) == 2 if dense else found.answered.any():
             break
-    return max(asked, key=_telling) if dense else asked[0]
+    return max(asked, key=_telling) if dense else asked[-1]
 
 
 def _telling(found: Elements) -> int:
@@ -180,9 +194,19 @@ def changes_needed(elements: Elements, accepts: set[str], labels: str) -> float:
         for part, vocabulary_of_part, more in parts:
             among = Search(part.points, part.values, vocabulary_of_part, part.tolerance, shares(part))
             normalisers = among.shares if cost == 0 else [""]  # all of them for every change would take too long
-            if any(among.fits(cost, share, most=1) for share in normalisers):
+            if any(_is_near(fit) for share in normalisers for fit in among.fits(cost, share, most=3)):
                 return cost + more
     return math.inf
+
+
+def _is_near(fit: Semantics) -> bool:
+    """Whether a combination is the loss with something else, and not a loss of another family under its name."""
+    return not any(told.code in OF_ANOTHER_FAMILY or _turns_off(told) for told in fit.changes)
+
+
+def _turns_off(told: Change) -> bool:
+    """Whether a change leaves out what makes the loss another than the cross entropy."""
+    return told.code.endswith("_of_its_own") and dict(told.values)["value"] == 0
 
 
 def further(elements: Elements, accepts: set[str], labels: str, fits: list[Fit]) -> Reading:
@@ -215,6 +239,8 @@ def _simplest(usable: Elements, known: Vocabulary) -> tuple[list[Fit], Tolerance
     for cost in (0, 1) if coarse else (0, 1, 2):
         fits = _shared(among, cost)
         if fits:
+            # of two, the one that is no table, and says something of more calls
+            fits.sort(key=lambda fit: (measured.only_at_the_grid(fit.semantics), -defined(fit, usable)))
             return [*fits, *_cancelled(fits, known)], usable.tolerance
     if coarse:
         return [], usable.tolerance
@@ -230,6 +256,11 @@ def _simplest(usable: Elements, known: Vocabulary) -> tuple[list[Fit], Tolerance
     )
     fits = [Fit(s, s) for s in found or among.fits(3)]
     return [*fits, *_cancelled(fits, known)], usable.tolerance
+
+
+def defined(fit: Fit, elements: Elements) -> int:
+    """How many of the calls the context of a fit is defined on."""
+    return int(torch.isfinite(fit.semantics.context.apply(elements.points).x).all(-1).sum())
 
 
 def _shared(among: Search, cost: int) -> list[Fit]:
@@ -313,7 +344,8 @@ def shares(elements: Elements) -> dict[str, torch.Tensor]:
     """What the reductions make of one call of the grid whose elements' losses are all 1, where that is not the sum."""
     points = elements.points
     if CANONICAL[elements.loss].inputs != "dense":
-        return {"": torch.ones_like(points.x[:, :1])}  # one row: what normalisers there are show in batches
+        ones = torch.ones_like(points.x[:, :1])  # what normalisers there are show in batches
+        return {"": ones} if elements.layout == "one" else {"": ones, "sum": 2 * ones}
     shares: dict[str, torch.Tensor] = {"": torch.ones_like(points.x)}
     seen = {shares[""].numpy().tobytes()}
     labels, which = points.y.unique(dim=0, return_inverse=True)

@@ -71,26 +71,34 @@ def exact_tensor(numbers: Numbers) -> torch.Tensor:
 
 
 def _told(function: Function, arguments: dict[str, Any], backwards: int) -> dict[str, Any]:
+    refusal = ""
     try:
-        out = _called(function, **arguments)
+        out, refusal = _called(function, **arguments)
         output = out.detach().cpu().double().numpy().copy()
     except Unsupported as refusal:
         return {"error": str(refusal), "unsupported": True}
     except Exception as error:  # a measured function may raise anything
         return {"error": sentence(error)}
     told: dict[str, Any] = {"output": output, "dtype": str(out.dtype).removeprefix("torch.")}
+    if refusal:
+        return told | {"backward_error": refusal}
     if backwards and out.requires_grad:
         told |= _backward(out, arguments["logits"], backwards)
     return told
 
 
-def _called(function: Function, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any) -> torch.Tensor:
+def _called(
+    function: Function, logits: torch.Tensor, targets: torch.Tensor, **parameters: Any
+) -> tuple[torch.Tensor, str]:
+    """What is returned, and why it has no gradient where torch refuses one before going back."""
     try:
-        return function(logits, targets, **parameters)
+        return function(logits, targets, **parameters), ""
     except RuntimeError as error:
-        if "in-place operation" not in str(error):
+        if "in-place operation" in str(error):
+            return function(logits * 1.0, targets, **parameters), ""  # autograd forbids to write into a leaf
+        if "is not differentiable with respect to argument" not in str(error):
             raise
-        return function(logits * 1.0, targets, **parameters)  # autograd forbids to write into a leaf
+        return function(logits.detach(), targets, **parameters), sentence(error)
 
 
 def _backward(out: torch.Tensor, logits: torch.Tensor, times: int) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def tell_limits(case: Examination, semantics: Semantics, elements: Elements, sha
         if one.change.code == "dtype_refused" and _answers(case, elements, dict(one.change.values)["dtype"]):
             continue  # it is a setting of the scan that is refused, whatever the dtype
         news = _what(one)
-        if not news <= told:
+        if not news <= told and all(one.change != known.change for known in case.findings):
             told |= news
             case.findings.append(one)
     _lost(case, [one for one in found if one.change.code == "digits_lost"], sloped)

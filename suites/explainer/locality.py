@@ -22,6 +22,7 @@ from focalbench_suite.suites.explainer.calls import Answer, Call, ask_one
 from focalbench_suite.suites.explainer.examination import Examination
 from focalbench_suite.suites.explainer.examples import simplest, truth
 from focalbench_suite.suites.explainer.formula import Elements
+from focalbench_suite.suites.explainer.overlap import overlap
 from focalbench_suite.suites.explainer.search import search
 from focalbench_suite.suites.explainer.vocabulary.option import Change, Semantics, Vocabulary, change
 
@@ -82,6 +83,16 @@ def constant(case: Examination, elements: Elements) -> Located | None:
     else:
         told = change("cross_entropy", "constant", value=float(finite[0]))
     return told, elements.calls[i], elements.seen[i], float(truth(elements.loss, elements.calls[i])[0].sum())
+
+
+def overlapping(case: Examination, elements: Elements) -> Located | None:
+    """A loss of the overlap, with the simplest call on which it is not the paper's."""
+    told = overlap(case, elements)
+    if told is None:
+        return None
+    right = [float(truth(elements.loss, call)[0].sum()) for call in elements.calls]
+    i = simplest(elements.calls, lambda i: _wrong(float(elements.values[i]), right[i]))
+    return None if i is None else (told, elements.calls[i], elements.seen[i], right[i])
 
 
 def _over_rows(case: Examination, usable: Elements) -> Change | None:

@@ -107,7 +107,8 @@ def _weight(points: Points, observed: numpy.ndarray, parts: Semantics, tolerance
             yield _sided(parts, *(float(f"{numpy.median(side):.6g}") for side in sides))
     table = _table(ratio, _label_and_alpha(points), usable, tolerance)
     if table is not None:
-        told = _as_measured("weights_as_measured", table, points)
+        papers = _table(usual, _label_and_alpha(points), usable, tolerance) or {}
+        told = _as_measured("weights_as_measured", table, points, papers)
         yield replace(parts, weight=Option((told,), "w(y, alpha)", _lookup(table)))
 
 
@@ -116,11 +117,18 @@ def _label_and_alpha(points: Points) -> list:
     return list(zip(points.y[:, 0].tolist(), _alphas(points), strict=True))
 
 
-def _as_measured(code: str, table: Table, points: Points) -> Change:
-    rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in table.items())
+def _as_measured(code: str, table: Table, points: Points, papers: Table | None = None) -> Change:
+    """What was measured; where some of the weights are the paper's, the others alone, and that there are such."""
+    others = {key: value for key, value in table.items() if not _close(value, (papers or {}).get(key, math.nan))}
+    rows = tuple((y, None if math.isnan(a) else a, value) for (y, a), value in others.items())
     of = points.parameters.get("alpha")
     whose = "class weights" if of is not None and of.shape[-1] > 1 else "alpha"
-    return change("alpha", code, table=rows, whose=whose)
+    elsewhere = {"elsewhere_papers": True} if len(others) < len(table) else {}
+    return change("alpha", code, table=rows, whose=whose, **elsewhere)
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-5)
 
 
 def _weight_in_p_t(

@@ -92,8 +92,8 @@ class Questions:
 
         `layout` is ``one`` (1, 1); ``companion``, with a positive below it (for normalisers that count positives);
         ``row``, with two negatives beside it; ``chosen``, with a positive beside a negative and a negative beside a
-        positive, so that every row has one class; ``mixed``, with a positive and a negative beside it; or ``block``,
-        with a row of negatives below.
+        positive, so that every row has one class; ``mixed``, with a positive and a negative beside it; ``block``, with
+        a row of negatives below; or ``twice``, the same row two times, for what refuses one row alone.
         """
         return [self.call(x, y, setting) for setting in settings for x, y in self._grid(layout)]
 
@@ -105,7 +105,8 @@ class Questions:
         columns = self.columns or (CLASSES if self.canonical.inputs == "index" else BINS)
         for row in ROWS:
             for y in range(columns) if self.canonical.inputs == "index" else bin_targets(columns):
-                yield [row_of(row, columns)], [y]
+                times = 2 if layout == "twice" else 1
+                yield [row_of(row, columns)] * times, [y] * times
 
     def batches(self, settings: list[dict[str, Any]], soft: bool, inside: bool = False) -> list[Call]:
         """Batches of many shapes, the first with hard labels; one without positives, one twice as long as another.
@@ -209,7 +210,7 @@ def _laid_out(x: float, y: float, layout: str) -> tuple[Any, Any]:
     if layout == "companion":
         return [[x], [0.3]], [[y], [1.0]]
     if layout == "chosen":
-        return [[x, 0.3, -0.7]], [[y, 1 - y, 0.0]]
+        return [[x, 0.3, -0.7]], [[y, float(y == 0), 0.0]]
     if layout == "mixed":
         return [[x, 0.3, -0.7]], [[y, 1.0, 0.0]]
     if layout == "block":
@@ -255,7 +256,7 @@ def points(loss: str, calls: list[Call]) -> Points:
     if CANONICAL[loss].inputs == "dense":
         y = y.double().flatten(1)
         return Points(x.flatten(1), y, given, positives=y.mean(-1, keepdim=True))
-    return Points(x[:, 0], y, given)  # one row a call
+    return Points(x[:, 0], y[:, :1], given)  # one row a call, or the same one twice
 
 
 def parameters(loss: str, calls: list[Call], classes: int) -> dict[str, Tensor | None]:

@@ -76,7 +76,9 @@ def _same(tolerance: Tolerance, observed: numpy.ndarray, right: numpy.ndarray) -
 
 def _flat(gradient: numpy.ndarray | None, elements: Elements) -> numpy.ndarray:
     size = elements.points.x.shape[-1]
-    return numpy.full(size, numpy.nan) if gradient is None else gradient.reshape(size)
+    if gradient is None:
+        return numpy.full(size, numpy.nan)
+    return gradient.reshape(-1, size).sum(0)  # of a row that is asked twice, both
 
 
 def _smooth(semantics: Semantics, elements: Elements) -> numpy.ndarray:

@@ -57,6 +57,27 @@ class Points:
         hit = self.y * torch.sigmoid(self.x) + (1 - self.y) * torch.sigmoid(-self.x)
         return hit.mean() if self.together else hit.mean(-1, keepdim=True)
 
+    @property
+    def inside(self) -> Tensor:
+        """Whether all logits of the call that each row belongs to lie between 0 and 1."""
+        return self._of_call((self.x >= 0) & (self.x <= 1), torch.all)
+
+    @property
+    def ones(self) -> Tensor:
+        """How many targets are 1 in the call that each row belongs to."""
+        return self._of_call(self.y == 1, torch.sum)
+
+    @property
+    def zeros(self) -> Tensor:
+        """How many targets are 0 in the call that each row belongs to."""
+        return self._of_call(self.y == 0, torch.sum)
+
+    def _of_call(self, elements: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+        """One value for each row, of all elements of the call that it belongs to (P, 1)."""
+        if self.together:
+            return reduce(elements).expand(len(elements), 1)
+        return reduce(elements, -1, keepdim=True)
+
     def without(self, name: str) -> Points:
         """The same with a parameter turned off."""
         return replace(self, parameters={**self.parameters, name: None})

@@ -27,7 +27,10 @@ SHAPES: dict[str, str] = {
     "power_plus_p_t": "miss**(g + hit)",
     "power_times_miss": "miss**(g*miss)",
     "power_times_p_t": "miss**(g*hit)",
+    "power_times_miss_detached": "miss**(g*detach(miss))",
+    "power_times_p_t_detached": "miss**(g*detach(hit))",
     "power_of_product": "(hit*miss)**g",
+    "power_of_p_t_doubled_beyond_half": "where(hit < 0.5, hit, 2*hit)**g",
     "capped_at_half": "where(hit < 0.5, 1, (2*miss)**g)",
 }
 SYMMETRIC = ("root_of_both_powers", "both_powers_added", "power_of_product")  # in p_t and 1-p_t

@@ -74,6 +74,10 @@ ALPHA = {
     "balanced_by_mean_target_exchanged": "weighs positives with f and negatives with 1-f, where f is the batch's mean "
     "target",
     "positives_balanced_by_ratio": "weighs positives with (1-f)/f, where f is the batch's mean target",
+    "positives_balanced_by_counts": "weighs positives, the targets that are 1, with the batch's number of negatives "
+    "over that of its positives",
+    "balanced_by_ratio_and_its_rest": "weighs positives with r = (1-f)/f and negatives with 2-r, where f is the "
+    "batch's mean target",
     "balanced_by_frequency": "weighs positives with 1/f and negatives with 1/(1-f), where f is the batch's mean target",
     "alpha_on_positives_complement_on_negatives": "alpha weighs positives, too, and 1-alpha negatives",
     "alpha_for_target_complement_on_negatives": "positives are weighted with alpha in place of their target, and "
@@ -85,6 +89,7 @@ ALPHA = {
     "whole_weight_squared": "the weight is the square of the paper's, alpha p^gamma or the target",
     "alpha_for_every_element": "every element is weighted with alpha, positives in place of their target",
     "focal_weights": "weighs with alpha y + (1-alpha) (1-y), as focal loss does",
+    "negatives_not_weighted": "alpha has no effect: negatives weigh 1",
     "no_weights": "neither the target nor alpha weigh anything",
     "alpha_inside_p_t": "the weight enters p_t: p_t = exp(-w CE), with w = {weight}",
     "alpha_times_p_t": "p_t is multiplied by the weight in the modulating factor: 1 - w p_t, with w = {weight}",
@@ -128,6 +133,9 @@ GAMMA = {
     "a negative with (1-y)^gamma",
     "poly_term_squared": "the polynomial term's power is always 2",
     "first_class_modulated_only": "the modulating factor is applied to the first class alone",
+    "gamma_of_one_class": "{parameter} is the power of class {which} only; the other classes have {value:g}, whatever "
+    "it is",
+    "gamma_of_the_other_classes": "class {which} has the power {value:g}, whatever {parameter} is",
     "first_class_not_modulated": "the modulating factor is not applied to the first class",
     "gamma_ignored": "{parameter} has no effect: there is no modulating factor",
     "gamma_fixed": "{parameter} has no effect: the power is always {value:g}",
@@ -171,7 +179,11 @@ GAMMA = {
     "power_plus_p_t": "the power is {parameter}+p_t, which grows with p_t",
     "power_times_miss": "the power is {parameter} (1-p_t)",
     "power_times_p_t": "the power is {parameter} p_t",
+    "power_times_miss_detached": "the power is {parameter} (1-p_t), detached: no gradient goes through it",
+    "power_times_p_t_detached": "the power is {parameter} p_t, detached: no gradient goes through it",
     "power_of_product": "p_t (1-p_t) is raised to the power {parameter} in place of 1-p_t",
+    "power_of_p_t_doubled_beyond_half": "the modulating factor is p_t^{parameter} up to p_t = 0.5, and (2 "
+    "p_t)^{parameter} beyond, so easy elements weigh most: the reduced focal loss with p_t in the place of 1-p_t",
     "capped_at_half": "the modulating factor is 1 up to p_t = 0.5, and (2 (1-p_t))^{parameter} beyond (reduced focal "
     "loss)",
     "asymmetric_with_margin": "computes the asymmetric loss: the power is {positive} for positives and {negative} for "
@@ -202,8 +214,10 @@ GAMMA = {
     "adaptive_threshold": "is the adaptive threshold focal loss: the modulating factor is (1.000001-p_t)^(-log of the "
     "batch's mean p_t) where p_t > 0.5, and (1.5-p_t)^(-log p_t) elsewhere",
     "two_powers": "positives have the power {positive:g} and negatives {negative:g}, not one gamma for both",
-    "gamma_on_positives_fixed_on_negatives": "gamma is the power of positives only; negatives always have {value:g}",
-    "fixed_on_positives_gamma_on_negatives": "gamma is the power of negatives only; positives always have {value:g}",
+    "gamma_on_positives_fixed_on_negatives": "gamma is the power of positives only; negatives have {value:g}, "
+    "whatever it is",
+    "fixed_on_positives_gamma_on_negatives": "gamma is the power of negatives only; positives have {value:g}, "
+    "whatever it is",
     "power_of_alpha_too": "the weight is raised to the power {parameter}, too: (alpha_t (1-p_t))^{parameter}",
     "positives_modulated_by_distance": "positives are modulated, too, with |y-p|^gamma",
     "positives_modulated_by_miss": "positives are modulated, too, with (1-p)^gamma",
@@ -243,6 +257,7 @@ SOFT_LABELS = {
     "powers_blended": "for soft labels, the modulating factors of a positive and of a negative are blended by the "
     "target, not p_t",
     "cross_entropy_of_interpolated_p_t": "for soft labels, the cross entropy is -log p_t with p_t = y p + (1-y)(1-p)",
+    "cross_entropy_in_logit": "for soft labels, the cross entropy is -log sigmoid(x (2y-1))",
     "cross_entropy_by_rule": "the cross entropy takes soft labels for hard ones: 1 where {rule}",
     "between_hard_labels_nothing": "elements with a label between 0 and 1 have no loss",
     "soft_labels_read_as_hard": "soft labels are taken for hard ones: 1 where {rule}",
@@ -287,6 +302,8 @@ CROSS_ENTROPY = {
     "binary_cross_entropies_averaged": "uses the binary cross entropy of every class, averaged, in place of the "
     "softmax's",
     "other_classes_added": "adds -log(1-p) of the other classes",
+    "epsilon_is_the_power": "{parameter} is the power of the added term, not its factor: (1-p_t)^({parameter}+1) is "
+    "added to the cross entropy",
     "poly_one": "is PolyLoss-1: {epsilon:g} (1-p_t)^(gamma+1) is added to the loss",
     "squared_error_of_probabilities": "uses the squared error of the probabilities",
     "log_probabilities_averaged": "averages -log p over all classes",
@@ -320,6 +337,8 @@ ACTIVATION = {
     "sigmoid_twice": "applies the sigmoid twice",
     "sigmoid_twice_in_factor": "applies the sigmoid twice in the modulating factor",
     "logits_for_probabilities": "takes the logits for probabilities: no sigmoid or softmax is applied",
+    "probabilities_by_range": "takes the logits for probabilities where all those of a batch lie between 0 and 1, and "
+    "applies the sigmoid to other batches alone",
     "logits_for_probabilities_in_factor": "takes the logits for probabilities in the modulating factor",
     "cross_entropy_of_p_as_logit": "the cross entropy takes probabilities for logits and applies the sigmoid or "
     "softmax once more",

@@ -76,18 +76,21 @@ def _setting_refused(values: Values) -> str:
 def _weights_as_measured(values: Values) -> str:
     table = values["table"]
     by_label = {y: {float(f"{w:.4g}") for other, _, w in table if other == y} for y, _, _ in table}
-    if all(len(weights) == 1 for weights in by_label.values()) and any(a is not None for _, a, _ in table):
+    elsewhere = values.get("elsewhere_papers", False)
+    alone = all(len(weights) == 1 for weights in by_label.values()) and not elsewhere
+    if alone and any(a is not None for _, a, _ in table):
         told = [f"{weights.pop():g} at y = {y:g}" for y, weights in by_label.items()]
         none = "the class weights have no effect" if values["whose"] == "class weights" else "alpha has no effect"
         return f"{none}: elements are weighted by their label alone, {'; '.join(told[:6])}"
     shown = [f"{w:.4g} at y = {y:g}" + ("" if a is None else f", alpha = {a:g}") for y, a, w in table]
     by = "label" if all(a is None for _, a, _ in table) else f"label and {values['whose']}"
-    return f"elements are weighted by their {by} as measured: {'; '.join(shown[:6])}"
+    rest = "; elsewhere as in the paper" if elsewhere else ""
+    return f"elements are weighted by their {by} as measured: {'; '.join(shown[:6])}{rest}"
 
 
 def _factor_as_measured(values: Values) -> str:
     shown = [
-        f"{c:.4g} (1-p_t)^{e:.4g} at {'' if y is None else f'y = {y:g}, '}{values['power']} = {g:g}"
+        f"{c:.4g} (1-p_t)^{round(e, 6):.4g} at {'' if y is None else f'y = {y:g}, '}{values['power']} = {g:g}"
         for y, g, c, e in values["table"]
     ]
     return f"the modulating factor is, as measured: {'; '.join(shown[:6])}"
@@ -136,6 +139,19 @@ def _unexplained(values: Values) -> str:
     if not lines:
         return told
     return "\n".join([f"{told}; what multiplies the cross entropy, from p = 0 to 1, as measured:", *lines])
+
+
+def _overlap_loss(values: Values) -> str:
+    weights = values["alarms"], values["misses"]
+    name = "Dice" if weights == ("0.5", "0.5") else "Tversky"
+    smooth = f" + {values['smooth']:g}" if values["smooth"] else ""
+    alarms, misses = ("" if weight == "1" else f"{weight} " for weight in weights)
+    ratio = f"(TP{smooth})/(TP + {alarms}FP + {misses}FN{smooth})"
+    power = "" if values["power"] == "1" else f", to the power {values['power']}"
+    return (
+        f"is no cross entropy but {name}'s loss, 1 - {ratio}{power}: TP, FP and FN are sums of y p, (1-y) p and "
+        f"y (1-p){f' over {over}' if (over := values['over']) else ''}"
+    )
 
 
 def _no_positives_nonfinite(values: Values) -> str:
@@ -218,6 +234,7 @@ STAGES: dict[str, Template] = {
     "soft_labels_another": "for soft labels (0 < y < 1) it is another function",
     "constant": "returns {value:g} whatever the logits",
     "logits_ignored": "does not depend on the logits",
+    "overlap_loss": _overlap_loss,
     "softmax_over_rows": "one row alone gives the same loss whatever its logits: rows are normalised against each "
     "other, not classes",
     "rest_is_no_cross_entropy": "what is left without weight and modulating factor is not -log p_t",
@@ -290,6 +307,7 @@ STAGES: dict[str, Template] = {
     "number_weighs_classes": _number_weighs_classes,
     "number_is_no_weight": "{parameter} is one number and no weight: {value:g} in place of 1 multiplies the loss of a "
     "row of equal logits by {factor:.4g}",
+    "default_gives_no_loss": "gives no loss with its own default of {parameter}, None",
     "default": "the default {parameter} is {value}; the paper's is {paper:g}",
     # what the probes show beside that
     "another_function": "is another function, under every reduction that was tried: {relation}",

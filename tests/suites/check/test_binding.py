@@ -164,7 +164,7 @@ def of_heat_map(pred, target, gamma=2.0, alpha=0.25):
         (quality_focal, "quality_focal", "cls_target = targets (N, C), cls_logits = logits (N, C)"),
         (of_two_arguments, "quality_focal", "label = class index (N,), beta, score = quality (N,)"),
         (after_background, "quality_focal", "label = class index from 1, 0 for background (N,)"),
-        (CalledItself, "distribution_focal", "pred_dist = logits (N, C), target = targets (N,)"),
+        (CalledItself, "distribution_focal", "pred_dist = logits (N, K), target = targets (N,)"),
         (WithoutSelf, "varifocal", "pred_score = logits (N, C), gt_score = targets (N, C)"),
         (in_single_precision, "softmax_focal", "target = class index (N,)"),
         (OfLabels, "softmax_focal", "num_labels = C"),

@@ -207,7 +207,9 @@ RIGHT = {
     ),
     "clamped_in_its_factor": Said("focal", "fragile", "mean", {"factor_floored"}),
     "single_weights": Said("softmax_focal", "fragile", "mean", {"rounded_to_single", "nonfinite_from"}),
-    "WithoutNumberUnlessWeighed": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
+    "WithoutNumberUnlessWeighed": Said(
+        "focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from", "default_gives_no_loss"}
+    ),
     "adds_the_channel": Said("focal", "different", "mean", {"soft_labels_exponential", "nonfinite_from"}),
     "second_of_two": Said("focal", "different", "mean", {"sides_blended", "digits_lost", "nonfinite_from"}),
     "scattered": Said("softmax_focal", "fragile", "mean", {"nonfinite_from"}),
@@ -283,6 +285,36 @@ RIGHT = {
         "focal", "different", "mean", {"logits_for_probabilities", "cross_entropy_of_interpolated_p_t"}
     ),
     "adaptive_threshold": Said("focal", "different", "mean", {"adaptive_threshold", "nonfinite_at"}),
+    "of_one_class": Said("softmax_focal", "different", "mean", {"gamma_of_one_class", "default"}),
+    "reduced_the_wrong_way": Said("focal", "different", "mean", {"power_of_p_t_doubled_beyond_half"}, labels="hard"),
+    "poly_of_a_power": Said("poly1", "different", "mean", {"epsilon_is_the_power", "nonfinite_at"}),
+    "half_a_power_of_negatives": Said(
+        "focal", "different", "mean", {"gamma_on_positives_fixed_on_negatives", "nonfinite_at"}, labels="hard"
+    ),
+    "of_signed_logit": Said("focal", "different", "mean", {"soft_labels_in_logit", "cross_entropy_in_logit"}),
+    "alpha_kept_inside": Said("focal", "different", "mean", {"weights_as_measured", "nonfinite_at"}, labels="hard"),
+    "balanced_by_counts": Said("focal", "different", "mean", {"positives_balanced_by_counts", "nonfinite_at"}),
+    "probabilities_if_they_look_like_it": Said(
+        "focal", "different", "mean", {"probabilities_by_range", "no_rows_refused", "cut_off", "nonfinite_at"}
+    ),
+    "overlap_of_batch": Said("focal", "different", "unknown", {"overlap_loss"}),
+    "refuses_one_row": Said("softmax_focal", "fragile", "mean", {"shape_refused"}),
+    "weight_without_gradient": Said("varifocal", "different", "sum", {"backward_refused"}),
+    "power_detached": Said("softmax_focal", "different", "mean", {"power_times_miss_detached"}),
+    "positives_modulated_beside_quality": Said(
+        "varifocal",
+        "different",
+        "sum / rows",
+        {
+            "negatives_not_weighted",
+            "positives_modulated_by_distance",
+            "label_refused",
+            "sum_over_rows_count",
+            "nonfinite_at",
+        },
+    ),
+    "RowsWithAKink": Said("focal", "fragile", "none", {"shape_refused", "gradient_at_zero", "nonfinite_at"}),
+    "NeedsItsWeights": Said("poly1", "fragile", "mean", {"default_gives_no_loss"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it
     "need_weights": ("y = class index (N,)", "alpha"),
@@ -329,6 +361,9 @@ CALLED = {  # how some of them want to be called, in words that must be part of 
     "of_both_columns": ("pred = probabilities of 0 and x (N, 2)",),
     "of_background_and_rest": ("y_pred = probabilities (N, C)", "delta = 0.7"),
     "weighed_beside_maps": ("prediction = probabilities (N, C, H, W)", "cls_weights = ones (N, C)"),
+    "positives_modulated_beside_quality": ("target = class index (N,)", "quality_score = quality (N,)"),
+    "weight_without_gradient": ("pred_score = probabilities (N, C)", "label = targets > 0"),
+    "NeedsItsWeights": ("weight = ones (C,)",),
     "sign_and_score": ("targets = 1 where targets > 0, else 0 (N, C)", "scores = targets (N, C)"),
 }
 TOLD = {  # values that a finding must hold
@@ -353,6 +388,9 @@ TOLD = {  # values that a finding must hold
     "ignored_in_the_mean": {"label": 255},
     "poly_inside": {"epsilon": 1},
     "asymmetric_detached": {"margin": 0.05},
+    "of_one_class": {"which": 1},
+    "half_a_power_of_negatives": {"value": 0.5},
+    "overlap_of_batch": {"smooth": 1},
 }
 
 

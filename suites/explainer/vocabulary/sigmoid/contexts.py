@@ -17,6 +17,7 @@ from focalbench_suite.suites.explainer.vocabulary.sigmoid.quantities import RULE
 LOGITS: dict[tuple[str, str], str] = {
     ("activation", "sigmoid_twice"): "sigmoid(x)",
     ("activation", "logits_for_probabilities"): "logit(x)",
+    ("activation", "probabilities_by_range"): "where(inside, logit(where(inside, x, 0.5)), x)",
     ("activation", "tanh_rescaled_for_sigmoid"): "2*x",
     ("activation", "logits_halved"): "x/2",
     ("activation", "logits_negated"): "-x",
@@ -25,10 +26,11 @@ LOGITS: dict[tuple[str, str], str] = {
     ("activation", "softmax_for_sigmoid"): "logit(softmax(x))",  # undefined for one class: its probability is 1
 }
 # changes of the logit that people make together with changes of the target; pairs of all would be hundreds
-COMBINED = ("logits_for_probabilities", "sigmoid_twice", "softmax_for_sigmoid")
+COMBINED = ("logits_for_probabilities", "probabilities_by_range", "sigmoid_twice", "softmax_for_sigmoid")
 # what people read in place of the logit's expression, which takes the inverse of the sigmoid
 WHERE = {
     "logits_for_probabilities": "p = logit",
+    "probabilities_by_range": "p = (logit if all of them lie in [0, 1] else sigmoid(logit))",
     "tanh_for_sigmoid": "p = tanh(logit)",
     "softmax_for_sigmoid": "p = softmax(logits)",
 }

@@ -35,6 +35,7 @@ ENTROPIES: dict[tuple[str, str], str] = {
     (ACT, "cross_entropy_of_p_as_logit"): "softplus(p) - p*y",
     (ACT, "cross_entropy_of_logits_as_probabilities"): "-(y*log(x) + (1 - y)*log(1 - x))",
     ("soft_labels", "cross_entropy_of_interpolated_p_t"): "-log(hit)",
+    ("soft_labels", "cross_entropy_in_logit"): "softplus(-x_t)",
 }
 # code: -(y positive + (1-y) negative) with an epsilon e, wherever people put it
 GUARDS: dict[str, tuple[str, str]] = {

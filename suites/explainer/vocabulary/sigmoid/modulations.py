@@ -40,7 +40,7 @@ SIGNED = {"signed_power": "sign(y - p)*abs(y - p)**g", "signed_power_of_p": "sig
 # the adaptive threshold focal loss of EFLNet (arXiv:2307.14723) as published, where a p_t of 0.5 is not above 0.5
 ADAPTIVE = "where(hit > 0.5000001, (1.000001 - hit)**(-log(mean_hit)), (1.5 - hit)**(-log(hit)))"
 POWERS_OF_EACH_SIDE = ((0, 4), (1, 4), (0, 2), (1, 2), (2, 4), (0, 1), (2, 1), (2, 3), (0, 3), (1, 3))
-FIXED_POWERS = (0, 1, 2, 3, 4)  # of the side that does not follow gamma
+FIXED_POWERS = (0, 0.5, 1, 1.5, 2, 3, 4)  # of the side that does not follow gamma
 SMOOTHED = (0.01, 0.05, 0.1, 0.2)
 # (kind, code): the factor of a positive, where the paper modulates negatives alone with p^gamma
 ON_POSITIVES: dict[tuple[str, str], tuple[str, str]] = {

@@ -6,7 +6,16 @@ from focalbench_suite.suites.explainer.vocabulary.expression import Namespace
 
 SIGMOID = Namespace(
     "sigmoid",
-    fields={"x": "x", "y": "y", "positives": "f", "mean_hit": "mean p_t", "share": "share"},
+    fields={
+        "x": "x",
+        "y": "y",
+        "positives": "f",
+        "mean_hit": "mean p_t",
+        "inside": "all x in [0, 1]",
+        "ones": "ones",
+        "zeros": "zeros",
+        "share": "share",
+    },
     quantities={
         "p": ("p", "sigmoid(x)"),
         "q": ("1-p", "sigmoid(-x)"),  # without the cancellation of 1 - p

@@ -41,7 +41,9 @@ BALANCED: dict[str, tuple[str, str]] = {
     "balanced_by_mean_target_exchanged": ("positives", "1 - positives"),
     "positives_balanced_by_ratio": ("(1 - positives)/positives", "1"),
     "balanced_by_frequency": ("1/positives", "1/(1 - positives)"),
+    "balanced_by_ratio_and_its_rest": ("(1 - positives)/positives", "2 - (1 - positives)/positives"),
 }
+BY_COUNTS = "where(y == 1, zeros/ones, 1)"  # which says nothing of the mean target where labels are soft
 # (kind, code): the weight, where the paper's is the target of a positive and alpha of a negative
 TARGET_OR_ALPHA: dict[tuple[str, str], str] = {
     ("soft_labels", "positives_not_weighted_by_target"): "where(y > 0, 1, alpha)",
@@ -55,6 +57,7 @@ TARGET_OR_ALPHA: dict[tuple[str, str], str] = {
     ("soft_labels", "positives_weighted_by_target_to_gamma"): "where(y > 0, y**gamma, alpha)",
     ("alpha", "negatives_weigh_nothing"): "where(y > 0, y, 0)",
     ("alpha", "alpha_for_every_element"): "alpha",
+    ("alpha", "negatives_not_weighted"): "where(y > 0, y, 1)",
     ("alpha", "no_weights"): "1",
     ("alpha", "focal_weights"): "alpha*y + (1 - alpha)*(1 - y)",
 }
@@ -124,7 +127,12 @@ def _fixed(weights: tuple[tuple[float, float], ...]) -> list[Option]:
 
 
 def _balanced() -> list[Option]:
-    return [option(blend(*pair), SIGMOID, change("alpha", code)) for code, pair in BALANCED.items()]
+    """Weights computed from the batch; a side that no element is on divides by 0, and weighs nothing."""
+    found = []
+    for code, (positive, negative) in BALANCED.items():
+        sides = choose("y > 0", positive, "0"), choose("y < 1", negative, "0")
+        found.append(option(blend(*sides), SIGMOID, change("alpha", code), shown=blend(positive, negative)))
+    return [*found, option(BY_COUNTS, SIGMOID, change("alpha", "positives_balanced_by_counts"))]
 
 
 def _by_target() -> list[Option]:

@@ -44,6 +44,10 @@ def entropies(loss: Canonical, accepts: set[str]) -> list[Option]:
     """The paper's cross entropy first, and everything that may stand in its place."""
     found = options_of(loss.made_of.entropy, SOFTMAX, loss, accepts)
     found += [option(text, SOFTMAX, change(*told)) for told, text in ENTROPIES.items()]
+    coefficient = loss.of_role("coefficient")
+    if coefficient is not None and coefficient.name in accepts:
+        told = change("cross_entropy", "epsilon_is_the_power", parameter=coefficient.name)
+        found.append(option(put("-log_p_y + miss**(e + 1)", e=coefficient.name), SOFTMAX, told))
     for e in SMOOTHING:
         for how, labels in SMOOTHED.items():
             told = change("label_smoothing", "labels_smoothed_in_cross_entropy_of_row", epsilon=e, how=how)

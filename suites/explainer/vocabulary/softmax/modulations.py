@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from focalbench_suite.adapters.canon import Canonical
 from focalbench_suite.suites.explainer.vocabulary.expression import put
 from focalbench_suite.suites.explainer.vocabulary.option import Option, change, option
@@ -25,6 +27,7 @@ FACTORS: dict[tuple[str, str], str] = {
     ("gamma", "factor_summed_over_classes"): "sum_c((1 - p)**g)",
     ("cross_entropy", "cross_entropy_for_p_t_in_factor"): "(1 + log_p_y)**g",
 }
+FIXED_POWERS = (0, 0.5, 1, 2, 3, 4)  # of classes that do not follow gamma
 # code: the factor, with a weight w that has entered p_t
 WEIGHTED = {"alpha_inside_p_t": "(1 - exp(w*log_p_y))**g", "alpha_times_p_t": "(1 - w*p_y)**g"}
 
@@ -40,7 +43,7 @@ def modulations(loss: Canonical, accepts: set[str]) -> list[Option]:
         told = change("gamma", shape, parameter=power.name)
         found.append(option(put(text, hit="p_y", g=g), SOFTMAX, told))
     found += [option(put(text, g=g), SOFTMAX, change(*told)) for told, text in FACTORS.items()]
-    found += _guarded(g) + _smoothed(g, accepts)
+    found += _guarded(g) + _smoothed(g, accepts) + (_of_one_class(power.name) if power.name in accepts else [])
     return found + _weighted(power.name, g) if "alpha" in accepts else found
 
 
@@ -54,6 +57,17 @@ def _weighted(name: str, g: str) -> list[Option]:
     ]
     text = put("(alpha_y*miss)**g", g=g)
     return [*found, option(text, SOFTMAX, change("alpha", "alpha_raised_to_gamma", parameter=name))]
+
+
+def _of_one_class(name: str) -> list[Option]:
+    """One class has the parameter for its power, and the others a fixed one, or the other way round."""
+    found = []
+    for which, value in itertools.product((0, 1), FIXED_POWERS):
+        own, others = put("miss**g", g=name), f"miss**{value:g}" if value else "1"
+        for code, pair in {"gamma_of_one_class": (own, others), "gamma_of_the_other_classes": (others, own)}.items():
+            told = change("gamma", code, parameter=name, which=which, value=value)
+            found.append(option("where(y == {}, {}, {})".format(which, *pair), SOFTMAX, told))
+    return found
 
 
 def _guarded(g: str) -> list[Option]:

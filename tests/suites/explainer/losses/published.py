@@ -873,3 +873,101 @@ def weighed_unless_all_are_zero(pred, target, weight=None):
 def logits_for_probabilities_in_a_mean(logits, y, alpha=0.25, gamma=2.0):
     p_t, share = y * logits + (1 - y) * (1 - logits), y * alpha + (1 - y) * (1 - alpha)
     return -(share * (1 - p_t) ** gamma * p_t.clamp(1e-4, 1 - 1e-4).log()).mean()
+
+
+def of_one_class(x, y, gamma_pos=0.0, gamma_neg=2.0):
+    lp = x.log_softmax(1).gather(1, y[:, None])[:, 0]
+    return -((1 - lp.exp()) ** torch.where(y == 1, gamma_pos, gamma_neg) * lp).mean()
+
+
+def reduced_the_wrong_way(x, y, gamma=2.0, threshold=0.5):
+    p_t = (-_bce(x, y)).exp()
+    return (torch.where(p_t < threshold, p_t, p_t / threshold) ** gamma * _bce(x, y)).mean()
+
+
+def poly_of_a_power(x, y, epsilon=2.0):
+    entropy = F.cross_entropy(x, y, reduction="none")
+    return (entropy + (1 - (-entropy).exp()) ** (epsilon + 1)).mean()
+
+
+def half_a_power_of_negatives(x, y, gamma_pos=2.0, gamma_neg=0.5):
+    return ((1 - _p_t(x, y)) ** (y * gamma_pos + (1 - y) * gamma_neg) * _bce(x, y)).mean()
+
+
+def of_signed_logit(output, target, alpha=0.25):
+    """Its soft labels scale the logit; alpha = None is for no weights, and nothing else is varied."""
+    signed = (2 * target - 1) * output
+    weight = 1.0 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
+    return (-weight * (-signed).sigmoid() ** 2 * F.logsigmoid(signed)).mean()
+
+
+def alpha_kept_inside(x, y, gamma=2.0, alpha=0.25):
+    alpha = min(max(alpha, 0.1), 0.9)
+    return ((alpha * y + (1 - alpha) * (1 - y)) * (1 - _p_t(x, y)) ** gamma * _bce(x, y)).mean()
+
+
+def balanced_by_counts(x, y, gamma=2.0):
+    ratio = (y == 0).sum() / (y == 1).sum()
+    return (torch.where(y == 1, ratio, 1.0) * (1 - _p_t(x, y)) ** gamma * _bce(x, y)).mean()
+
+
+def probabilities_if_they_look_like_it(y_pred, y_true, gamma=2.0, alpha=0.25):
+    p = y_pred if y_pred.min() >= 0 and y_pred.max() <= 1 else y_pred.sigmoid()
+    p = p.clamp(1e-12, 1 - 1e-12)
+    p_t, weight = y_true * p + (1 - y_true) * (1 - p), y_true * alpha + (1 - y_true) * (1 - alpha)
+    return (weight * (1 - p_t) ** gamma * F.binary_cross_entropy(p, y_true, reduction="none")).mean()
+
+
+def overlap_of_batch(pred, target, alpha=0.7, gamma=0.75):
+    p = pred.sigmoid()
+    hits, alarms, misses = (p * target).sum(), (p * (1 - target)).sum(), ((1 - p) * target).sum()
+    return (1 - (hits + 1) / (hits + alpha * misses + (1 - alpha) * alarms + 1)) ** gamma
+
+
+def refuses_one_row(pred, label, gamma=2.0):
+    lp = pred.log_softmax(1).gather(1, label[:, None]).squeeze()
+    return (-((1 - lp.exp()) ** gamma) * lp)[label >= 0].mean()
+
+
+def weight_without_gradient(pred_score, gt_score, label, alpha=0.75, gamma=2.0):
+    weight = alpha * pred_score**gamma * (1 - label) + gt_score * label
+    return F.binary_cross_entropy(pred_score, gt_score, weight, reduction="sum")
+
+
+def power_detached(x, y, gamma=2.0):
+    entropy = F.cross_entropy(x, y, reduction="none")
+    missed = 1 - (-entropy).exp()
+    return (missed ** (gamma * missed.detach()) * entropy).mean()
+
+
+def positives_modulated_beside_quality(pred, target, quality_score=None, gamma=2.0, alpha=0.75):
+    """Class labels, and a quality for each row that may be left out."""
+    hot = F.one_hot(target, pred.shape[1]).to(pred)
+    quality = hot if quality_score is None else hot * quality_score[:, None]
+    p = pred.sigmoid()
+    weight = quality * (quality - p).abs() ** gamma + (1 - hot) * p**gamma
+    return (weight * F.binary_cross_entropy_with_logits(pred, quality, reduction="none")).sum() / hot.sum()
+
+
+class NeedsItsWeights(nn.Module):
+    """Made without weights it raises: they are made a tensor first."""
+
+    def __init__(self, weight=None, epsilon=2.0):
+        super().__init__()
+        self.weight, self.epsilon = torch.as_tensor(weight), epsilon
+
+    def forward(self, input, target):
+        entropy = F.cross_entropy(input, target, self.weight.to(input), reduction="none")
+        return (entropy + self.epsilon * (1 - input.softmax(1).gather(1, target[:, None])[:, 0])).mean()
+
+
+class RowsWithAKink(nn.Module):
+    """Rows of one class are refused, and the cross entropy has a kink where a logit is 0."""
+
+    def forward(self, input, target, weights, gamma=2.0, alpha=0.25):
+        entropy = input.clamp(min=0) - input * target + (-input.abs()).exp().log1p()
+        loss = ((alpha * target + (1 - alpha) * (1 - target)) * (1 - _p_t(input, target)) ** gamma * entropy).squeeze(
+            -1
+        )
+        assert loss.dim() == weights.dim()
+        return loss * weights

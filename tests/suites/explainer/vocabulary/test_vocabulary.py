@@ -27,6 +27,10 @@ ALIKE = {
     # one element has one class, where e/C is e
     ("", "labels_smoothed_over_classes"): "labels_smoothed",
     ("", "labels_smoothed_over_classes_in_cross_entropy"): "labels_smoothed_in_cross_entropy",
+    # values alone do not tell them apart: the gradient does, and logits beyond 0 and 1
+    ("", "power_times_miss_detached"): "power_times_miss",
+    ("", "power_times_p_t_detached"): "power_times_p_t",
+    ("", "probabilities_by_range"): "logits_for_probabilities",
     # a quarter is 1/C in rows of four classes, which batches of three classes tell apart
     ("softmax_focal", "constant_weight"): "divided_by_classes",
     # without a factor beside it, what all factors see is what the cross entropy sees
