@@ -66,6 +66,14 @@ def test_the_columns_of_errors_hold_the_largest_of_all_calls():
     assert row["max_ulp"] > 2**51
 
 
+@pytest.mark.parametrize(("kept", "told"), [(1, r"0 at \d+ of \d+ points"), (0, "0 where the paper has 0")])
+def test_a_number_is_missing_where_more_than_half_of_them_are(kept, told):
+    """Positives are a few of the points: without the others most are 0, without them one of them is shown."""
+    row = rows_of(lambda x, y, gamma, alpha: paper(x, y, gamma, alpha) * (y == kept))["moderate", "value"]
+    assert row["verdict"] == "differs"
+    assert re.match(told, row["relation"]), row["relation"]
+
+
 def test_a_source_without_alpha_is_asked_with_alpha_off():
     def no_alpha(logits, targets, gamma, alpha):
         assert alpha is None
