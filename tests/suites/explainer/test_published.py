@@ -314,6 +314,9 @@ RIGHT = {
         },
     ),
     "RowsWithAKink": Said("focal", "fragile", "none", {"shape_refused", "gradient_at_zero", "nonfinite_at"}),
+    "smoothed_by_three_hundredths": Said(
+        "softmax_focal", "different", "mean", {"smoothed_cross_entropy_modulated", "factor_detached"}
+    ),
     "NeedsItsWeights": Said("poly1", "fragile", "mean", {"default_gives_no_loss"}),
 }
 CALLED = {  # how some of them want to be called, in words that must be part of the line that says it

@@ -40,10 +40,10 @@ def wholes(loss: Canonical, accepts: set[str]) -> list[Option]:
 
 def _smoothed(g: str) -> list[Option]:
     """Smoothed labels weigh the terms of all classes, or mix their probabilities into p_t."""
-    forms = {
+    forms: dict[str, str | tuple[str, str]] = {
         "terms_smoothed": "-sum_c(t*(1 - p)**g*log_p)",
-        "smoothed_p_t": "-(1 - sum_c(t*p))**g*log(sum_c(t*p))",
-        "smoothed_cross_entropy_modulated": "-(1 - exp(sum_c(t*log_p)))**g*sum_c(t*log_p)",
+        "smoothed_p_t": ("(1 - sum_c(t*p))**g", "-log(sum_c(t*p))"),
+        "smoothed_cross_entropy_modulated": ("(1 - exp(sum_c(t*log_p)))**g", "-sum_c(t*log_p)"),
     }
     return smoothed(forms, g)
 
