@@ -2,13 +2,17 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from focalbench_suite import run_all
 from focalbench_suite.suites.check import Options, child
+
+ROOT = Path(__file__).resolve().parents[3]
 
 LOSS = """
 import torch
@@ -98,15 +102,23 @@ def assert_one_line(answer, words):
     assert words in error
 
 
-ALWAYS = "import warnings; warnings.simplefilter('always'); warnings.warn('{}')"  # as decorators of old names do
-
-
-@pytest.mark.parametrize("noise", ["print('{}')", "import os; os.write(1, b'{}')", ALWAYS])
+@pytest.mark.parametrize("noise", ["print('{}')", "import os; os.write(1, b'{}')"])
 def test_what_it_prints_is_not_in_the_json_and_what_its_calls_print_nowhere(check, noise):
     status, out, error = check(noise.format("file") + function(noise.format("call")))
     assert (status, json.loads(out)["verdict"]) == (0, "fragile")
     assert "file" in error
     assert "call" not in error
+
+
+def test_a_warning_of_its_own_filter_is_told_of_the_file_alone(tmp_path):
+    """In a process of its own: in this one pytest keeps warnings for itself."""
+    always = "import warnings; warnings.simplefilter('always'); warnings.warn('{}')"  # as decorators of old names do
+    (tmp_path / "losses.py").write_text(always.format("file") + function(always.format("call")))
+    command = [sys.executable, str(ROOT / "run_all.py"), "check", "losses.py:focal", "--as", "focal", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=250)
+    assert json.loads(done.stdout)["verdict"] == "fragile"
+    assert "UserWarning: file" in done.stderr
+    assert "UserWarning: call" not in done.stderr
 
 
 @pytest.mark.parametrize("where", ["at import", "in the function"])
