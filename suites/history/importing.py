@@ -8,12 +8,16 @@ or a function that torch no longer has. Then the packages around the module are 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 from focalbench_suite.suites.explainer.here import sentence
+
+# the place of a file on this machine, which Python adds to the error of an import
+PLACE = re.compile(r" \((?:/|[A-Za-z]:\\)[^)]*\)")
 
 
 class Missing(Exception):
@@ -45,7 +49,7 @@ def load(origin: str, own: tuple[str, ...] = ()) -> tuple[Any, str]:
         except AttributeError:
             raise Missing(f"{name} has no {attributes}") from None
         except Exception as error:  # a package that imports its parts when they are asked for
-            raise Broken(f"{name} cannot be imported: {sentence(error)}") from None
+            raise Broken(f"{name} cannot be imported: {_reason(error)}") from None
     return found, without
 
 
@@ -61,12 +65,16 @@ def _imported(name: str, own: tuple[str, ...]) -> tuple[ModuleType, str]:
         except (Exception, SystemExit) as error:  # a package may raise anything while it is imported
             if isinstance(error, ModuleNotFoundError) and error.name in (*packages, name):
                 raise Missing(f"it has no module {error.name}") from None
-            reasons.append(sentence(error))
+            reasons.append(_reason(error))
         else:
             return module, ", ".join(package for package in packages if _is_bare(package))
     if len(reasons) > 1:
         _forget(packages[0])
     raise Broken(f"{name} cannot be imported: {reasons[0]}")
+
+
+def _reason(error: BaseException) -> str:
+    return PLACE.sub("", sentence(error))
 
 
 def _forget(package: str) -> None:

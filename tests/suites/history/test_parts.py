@@ -9,9 +9,10 @@ import torch
 from packaging.version import Version
 
 from focalbench_suite.adapters import find, load
-from focalbench_suite.suites.history import halving
+from focalbench_suite.suites.history import halving, importing
 from focalbench_suite.suites.history.asked import questions
 from focalbench_suite.suites.history.changes import Pair, differences
+from focalbench_suite.suites.history.importing import Broken
 from focalbench_suite.suites.history.library import find_library
 from focalbench_suite.suites.history.observation import ABSENT, BROKEN, Observation, Said, Seen
 from focalbench_suite.suites.history.releases import Release, Sources, configured_sources, releases_of
@@ -100,3 +101,11 @@ def test_a_change_came_with_a_release_only_where_none_before_it_is_unknown(betwe
     history = History(find_library("kornia"), ("focal",), releases, {version: seen[version] for version in versions})
     *_, row = history.rows()
     assert (row["change"], row["against"], row["first"]) == ("is there; 1.0 had no such loss", "1.0", first)
+
+
+def test_why_a_module_cannot_be_imported_names_no_place_of_this_machine(tmp_path, monkeypatch):
+    (tmp_path / "without_that.py").write_text("from json import nothing_of_this_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Broken) as error:
+        importing.load("without_that:loss", ("without_that",))
+    assert str(error.value).endswith("ImportError: cannot import name 'nothing_of_this_name' from 'json'")
